@@ -1,0 +1,1 @@
+"""What is wrong right now, for the IT team."""

@@ -1,0 +1,1 @@
+"""The public pages, German, static, without JavaScript."""

@@ -1,0 +1,1 @@
+"""Hears sensors, keeps what it heard and says it upwards; runs on a gateway."""

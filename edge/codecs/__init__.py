@@ -1,0 +1,1 @@
+"""Device payload bytes to named values."""

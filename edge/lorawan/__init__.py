@@ -1,0 +1,1 @@
+"""LoRaWAN 1.0.x on the receiving side: frames, integrity, sessions."""

@@ -1,0 +1,1 @@
+"""Where an agent hears: packet forwarders, local network servers, Modbus."""

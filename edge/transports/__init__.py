@@ -1,0 +1,1 @@
+"""How an agent speaks upwards: MQTT or CBOR over HTTPS, one promise."""

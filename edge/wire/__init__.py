@@ -1,0 +1,1 @@
+"""The shared words of the platform: identifiers, messages and their bytes."""

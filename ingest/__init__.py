@@ -1,0 +1,1 @@
+"""From words on the wire to Observations: journal first, then the pipeline."""

@@ -1,0 +1,1 @@
+"""The doors of ingest: edge agents, ChirpStack, The Things Stack."""

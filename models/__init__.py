@@ -1,0 +1,1 @@
+"""What will happen: forecasts and anomalies."""

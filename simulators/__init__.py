@@ -1,0 +1,1 @@
+"""The virtual city, seen by the platform only through real protocols."""

@@ -1,0 +1,1 @@
+"""What is known about deliveries: receptions, freshness, gaps, quarantine."""

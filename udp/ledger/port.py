@@ -1,0 +1,156 @@
+"""What is known about deliveries, beside the values themselves: the memory of deduplication, every
+reception, freshness per device and gateway, sequence gaps, quarantine and counters.
+
+Ingest writes it, the API and the operator page read it, in other processes at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from edge.wire.messages import Reception
+
+
+@dataclass(frozen=True, slots=True)
+class SeenUplink:
+    """One delivery of an uplink; `way` is edge, chirpstack, things_stack or replay.
+
+    `identity` = Uplink.identity. `received_at` is the stamp of this delivery.
+    """
+
+    identity: bytes
+    dev_eui: str
+    session: bytes
+    f_cnt: int
+    received_at: datetime
+    way: str
+    receptions: tuple[Reception, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceRun:
+    """Messages [first, last] of one agent's spool have reached the journal; `floor` as in Envelope."""
+
+    agent: str
+    spool: bytes
+    first: int
+    last: int
+    floor: int
+    sent_at: datetime
+    journalled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A delivery, or one message of it, that could not be used: its bytes and the reason."""
+
+    at: datetime
+    way: str
+    origin: str
+    reason: str
+    remedy: str
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything one pipeline step learned; written in one transaction.
+
+    `cursor` names how far the journal has been handled (journal name, row id), so that a crash
+    repeats a step and never skips one.
+    """
+
+    uplinks: Sequence[SeenUplink] = ()
+    runs: Sequence[SequenceRun] = ()
+    quarantined: Sequence[Quarantined] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
+    cursor: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFreshness:
+    """A device as its uplinks show it; `lost` counts the FCnt never heard within its sessions."""
+
+    dev_eui: str
+    last_received_at: datetime
+    last_f_cnt: int
+    uplinks: int
+    duplicates: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayFreshness:
+    """A gateway as receptions show it."""
+
+    gateway: str
+    last_received_at: datetime
+    receptions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Sequence numbers [first, last] of an agent that have not come.
+
+    `lost` is True when the agent no longer holds them: they will never come.
+    """
+
+    agent: str
+    first: int
+    last: int
+    noticed_at: datetime
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProgress:
+    """How far an agent's spool has come, and how its clock stood against ours when it last sent."""
+
+    agent: str
+    highest_sequence: int
+    last_sent_at: datetime
+    last_journalled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole ledger in figures, for the operator page and /metrics."""
+
+    devices: Sequence[DeviceFreshness]
+    gateways: Sequence[GatewayFreshness]
+    agents: Sequence[AgentProgress]
+    gaps: Sequence[Gap]
+    quarantine: int
+    counters: Mapping[str, int]
+
+
+class Ledger(Protocol):
+    """SQLite or PostgreSQL behind it; several ingest workers may share one.
+
+    Every method raises StoreUnavailable when it cannot answer now.
+    """
+
+    def first_received(self, identities: Sequence[bytes]) -> Mapping[bytes, datetime]:
+        """The `received_at` under which each known identity was first handled; unknown ones are absent."""
+
+    def write(self, page: Page) -> None:
+        """All or none, durable on return. Repeating a page adds nothing twice except counters."""
+
+    def cursor(self, journal: str) -> int:
+        """The last handled row id of this journal; 0 before the first."""
+
+    def report(self) -> Report:
+        """All figures at one moment."""
+
+    def close(self) -> None:
+        """Release connections."""
+
+
+class QuarantineReader(Protocol):
+    """The quarantine for people: newest first."""
+
+    def quarantined(self, limit: int) -> Sequence[Quarantined]:
+        """At most `limit` entries."""

@@ -1,0 +1,1 @@
+"""What exists: Things, Datastreams, devices and their profiles."""

@@ -1,0 +1,105 @@
+"""What exists and how a device's values become a Datastream's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge.wire.identifiers import DevEUI
+from udp.sensorthings import Datastream, Thing
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """How one field of a codec becomes a Datastream: result = scale * value + offset, then judged.
+
+    Limits are in the Datastream's unit; None switches a check off. `stuck_after_s`: suspect when
+    the value has not moved at all for this long.
+    """
+
+    datastream: int
+    field: str
+    scale: float = 1.0
+    offset: float = 0.0
+    minimum: float | None = None
+    maximum: float | None = None
+    max_step: float | None = None
+    stuck_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A LoRaWAN end device: where its payload is decoded and where its values go."""
+
+    dev_eui: DevEUI
+    thing: str
+    profile: str
+    codec: str
+    channels: tuple[Channel, ...]
+    expected_interval_s: float
+    citizen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WiredSensor:
+    """A sensor of an agent (pole module, the agent's health, the gateway's statistics)."""
+
+    agent: str
+    sensor: str
+    thing: str
+    channels: tuple[Channel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything at one version; immutable, so a pipeline keeps it until the version moves on."""
+
+    version: int
+    things: Mapping[str, Thing]
+    datastreams: Mapping[int, Datastream]
+    devices: Mapping[DevEUI, Device]
+    wired: Mapping[tuple[str, str], WiredSensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an import did, counted by Thing, Datastream and device."""
+
+    added: int
+    changed: int
+    unchanged: int
+    retired: int
+
+
+class Registry(Protocol):
+    """The register of the city; SQLite or PostgreSQL behind it."""
+
+    def version(self) -> int:
+        """Grows with every change; cheap enough to ask every second. RegistryUnavailable if it is away."""
+
+    def inventory(self) -> Inventory:
+        """Everything, at one version."""
+
+    def import_city(self, city: CityDescription) -> Changes:
+        """Make the register hold `city`; repeating changes nothing. Datastream ids never move;
+        what is no longer described is retired, not deleted: its Observations stay."""
+
+    def close(self) -> None:
+        """Release connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class CityDescription:
+    """What a city file says, already checked (udp.registry.city_file reads it).
+
+    Datastream ids do not exist yet: `Datastream.id` and `Channel.datastream` hold the position in
+    `datastreams`; the registry replaces them by ids it gives by (thing key, datastream key).
+    """
+
+    name: str
+    simulated: bool
+    things: tuple[Thing, ...]
+    datastreams: tuple[Datastream, ...]
+    devices: tuple[Device, ...]
+    wired: tuple[WiredSensor, ...]

@@ -1,0 +1,1 @@
+"""Where Observations live: one port, several engines."""
