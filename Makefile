@@ -1,0 +1,46 @@
+# Everything lives in .venv and ./var; `make run` and `make test` need Python 3.11+, make and git only.
+PYTHON ?= python3
+BIN := .venv/bin
+UV_SYNC = $(BIN)/uv sync --frozen --inexact --quiet
+
+.PHONY: run test check bench clean
+
+run: .venv/.platform
+	@exec $(BIN)/python -m udp.launch
+
+test: .venv/.development
+	@$(BIN)/python -m pytest
+
+check: .venv/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.development
+	@$(BIN)/python tests/benchmarks/all.py
+
+.venv/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Preparing .venv (once) ..."
+	@$(PYTHON) -m venv .venv 2>/dev/null || { \
+	  echo "The venv module is missing; trying Debian's package python3-venv ..."; \
+	  [ "$$(id -u)" = 0 ] && apt-get update -q >/dev/null && apt-get install -y -q python3-venv >/dev/null && \
+	  $(PYTHON) -m venv .venv; } || \
+	  { echo "Please install it (as root: apt-get install python3-venv) and try again."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	@touch $@
+
+.venv/.platform: .venv/.uv pyproject.toml uv.lock
+	@echo "Installing the platform (about 300 MB the first time) ..."
+	@$(UV_SYNC) --extra platform --extra city --extra pole --no-default-groups
+	@touch $@
+
+.venv/.development: .venv/.uv pyproject.toml uv.lock
+	@echo "Installing the platform and what its tests need ..."
+	@$(UV_SYNC) --all-extras
+	@touch $@ .venv/.platform
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
