@@ -1,0 +1,136 @@
+"""The tables of the registry, for SQLite and PostgreSQL alike; channels are JSON, nobody asks by field."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.schema import CreateTable
+
+from udp.errors import ConfigurationError
+
+SCHEMA = 1
+
+metadata = MetaData()
+# SQLite counts upwards only for a column of exactly this type.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+register = Table(
+    "register",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("schema_version", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+
+thing = Table(
+    "thing",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("name", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("theme", String, nullable=False),
+    Column("latitude", Float, nullable=False),
+    Column("longitude", Float, nullable=False),
+    Column("elevation_m", Float),
+    Column("district", String, nullable=False),
+    Column("district_name", String, nullable=False),
+    Column("simulated", Boolean, nullable=False),
+    Column("description", String, nullable=False),
+    Column("properties", JSON, nullable=False),
+    Column("retired", Boolean, nullable=False),
+)
+
+datastream = Table(
+    "datastream",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("thing", ForeignKey("thing.key"), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("name", String, nullable=False),
+    Column("sensor", String, nullable=False),
+    Column("property_key", String, nullable=False),
+    Column("property_name", String, nullable=False),
+    Column("property_definition", String, nullable=False),
+    Column("unit_symbol", String, nullable=False),
+    Column("unit_name", String, nullable=False),
+    Column("access", String(16), nullable=False),
+    Column("exemption", String(32)),
+    Column("licence", String, nullable=False),
+    Column("expected_interval_s", Float, nullable=False),
+    Column("retired", Boolean, nullable=False),
+    UniqueConstraint("thing", "key"),
+    sqlite_autoincrement=True,
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("dev_eui", LargeBinary(8), primary_key=True),
+    Column("thing", ForeignKey("thing.key"), nullable=False),
+    Column("profile", String, nullable=False),
+    Column("codec", String, nullable=False),
+    Column("channels", JSON, nullable=False),
+    Column("expected_interval_s", Float, nullable=False),
+    Column("citizen", Boolean, nullable=False),
+    Column("retired", Boolean, nullable=False),
+)
+
+wired = Table(
+    "wired_sensor",
+    metadata,
+    Column("agent", String(64), primary_key=True),
+    Column("sensor", String(64), primary_key=True),
+    Column("thing", ForeignKey("thing.key"), nullable=False),
+    Column("channels", JSON, nullable=False),
+    Column("retired", Boolean, nullable=False),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("role", String(32), nullable=False),
+    Column("note", String, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+def is_made(connection: Connection) -> bool:
+    """Whether the tables exist. ConfigurationError if they belong to another version of the program."""
+    if not inspect(connection).has_table(register.name):
+        return False
+    found = connection.execute(select(register.c.schema_version)).scalar_one_or_none()
+    if found not in (None, SCHEMA):
+        raise ConfigurationError(
+            f"registry {connection.engine.url.render_as_string()}: tables have version {found}, this program "
+            f"knows {SCHEMA}; use the program version that made it, or another registry"
+        )
+    return found is not None
+
+
+def make(connection: Connection) -> None:
+    """Create what is missing; harmless when another process does the same at this moment."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(8412305)"))
+    for table in metadata.sorted_tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+    if connection.execute(select(register.c.id)).first() is None:
+        connection.execute(register.insert().values(id=1, schema_version=SCHEMA, version=1))

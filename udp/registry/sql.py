@@ -1,0 +1,151 @@
+"""The register of the city in a relational database, by SQLAlchemy; SQLite unless told otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table, bindparam, select
+
+from udp.errors import RegistryUnavailable
+from udp.registry import rows, schema
+from udp.registry.database import Database
+from udp.registry.port import Changes, CityDescription, Inventory
+from udp.registry.rows import Values
+
+_NOTHING = Changes(0, 0, 0, 0)
+
+
+class SqlRegistry:
+    """`Registry` (udp.registry.port) in `url`, e.g. sqlite:///var/registry.sqlite."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+
+    def version(self) -> int:
+        """See the port."""
+        with self._database.reading() as connection:
+            return _version(connection)
+
+    def inventory(self) -> Inventory:
+        """See the port. What is retired is left out."""
+        with self._database.reading() as connection:
+            things = map(rows.thing_of, _in_force(connection, schema.thing))
+            datastreams = map(rows.datastream_of, _in_force(connection, schema.datastream))
+            devices = map(rows.device_of, _in_force(connection, schema.device))
+            wired = map(rows.wired_of, _in_force(connection, schema.wired))
+            return Inventory(
+                version=_version(connection),
+                things={one.key: one for one in things},
+                datastreams={one.id: one for one in datastreams},
+                devices={one.dev_eui: one for one in devices},
+                wired={(one.agent, one.sensor): one for one in wired},
+            )
+
+    def import_city(self, city: CityDescription) -> Changes:
+        """See the port."""
+        with self._database.writing() as connection:
+            return _import(connection, city)
+
+    def preview(self, city: CityDescription) -> Changes:
+        """What `import_city` would do, without doing it."""
+        with self._database.writing() as connection, connection.begin_nested() as attempt:
+            changes = _import(connection, city)
+            attempt.rollback()
+            return changes
+
+    def close(self) -> None:
+        """See the port."""
+        self._database.close()
+
+
+def _version(connection: Connection) -> int:
+    found = connection.execute(select(schema.register.c.version)).scalar_one_or_none()
+    if found is None:
+        raise RegistryUnavailable("registry: its version is missing; import the city file again")
+    return int(found)
+
+
+def _in_force(connection: Connection, table: Table) -> Sequence[Any]:
+    order = list(table.primary_key.columns)
+    return connection.execute(select(table).where(table.c.retired.is_(False)).order_by(*order)).all()
+
+
+def _import(connection: Connection, city: CityDescription) -> Changes:
+    """Things first, then Datastreams (their ids are needed), then what points at them."""
+    changes = [_merge(connection, schema.thing, ("key",), map(rows.thing_row, city.things))]
+    streams = [rows.datastream_row(one) for one in city.datastreams]
+    changes.append(_merge(connection, schema.datastream, ("thing", "key"), streams))
+    ids = _ids(connection, city)
+    devices = [rows.device_row(one, ids) for one in city.devices]
+    changes.append(_merge(connection, schema.device, ("dev_eui",), devices))
+    wired = [rows.wired_row(one, ids) for one in city.wired]
+    changes.append(_merge(connection, schema.wired, ("agent", "sensor"), wired))
+    total = _sum(changes)
+    if total.added or total.changed or total.retired:
+        version = schema.register.c.version
+        connection.execute(schema.register.update().values(version=version + 1))
+    return total
+
+
+def _ids(connection: Connection, city: CityDescription) -> dict[int, int]:
+    """Position in the description -> registry id."""
+    table = schema.datastream
+    known = {
+        (thing, key): number
+        for number, thing, key in connection.execute(select(table.c.id, table.c.thing, table.c.key))
+    }
+    return {position: known[one.thing, one.key] for position, one in enumerate(city.datastreams)}
+
+
+def _merge(connection: Connection, table: Table, key: tuple[str, ...], wanted: Iterable[Values]) -> Changes:
+    """Make `table` hold `wanted`; rows nobody wants any more are marked retired."""
+    columns = [column for column in table.columns if not (column.name == "id" and "id" not in key)]
+    held = {_key(row, key): row for row in map(dict, _mappings(connection, columns))}
+    new: list[Values] = []
+    changed: list[Values] = []
+    unchanged = 0
+    for row in wanted:
+        before = held.pop(_key(row, key), None)
+        if before is None:
+            new.append(row)
+        elif before == row:
+            unchanged += 1
+        else:
+            changed.append(row)
+    gone = [row | {"retired": True} for row in held.values() if not row["retired"]]
+    if new:
+        connection.execute(table.insert(), new)
+    _update(connection, table, key, changed + gone)
+    return Changes(len(new), len(changed), unchanged, len(gone))
+
+
+def _mappings(connection: Connection, columns: Sequence[Column[Any]]) -> Iterable[Mapping[str, Any]]:
+    # The write lock of this row keeps two imports apart where the database has no single writer.
+    connection.execute(select(schema.register.c.version).with_for_update())
+    return connection.execute(select(*columns)).mappings()  # type: ignore[return-value]
+
+
+def _update(connection: Connection, table: Table, key: tuple[str, ...], changed: list[Values]) -> None:
+    if not changed:
+        return
+    statement = table.update().where(*(table.c[name] == bindparam(f"key_{name}") for name in key))
+    values: dict[str, Any] = {column: bindparam(column) for column in changed[0] if column not in key}
+    rows_ = [row | {f"key_{name}": row[name] for name in key} for row in changed]
+    connection.execute(statement.values(values), rows_)
+
+
+def _key(row: Mapping[str, Any], key: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in key)
+
+
+def _sum(parts: Sequence[Changes]) -> Changes:
+    total = _NOTHING
+    for one in parts:
+        total = Changes(
+            total.added + one.added,
+            total.changed + one.changed,
+            total.unchanged + one.unchanged,
+            total.retired + one.retired,
+        )
+    return total
