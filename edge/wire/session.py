@@ -1,0 +1,299 @@
+"""One MQTT 5 session that outlives its connections: confirmed publishing, acknowledgement by hand.
+
+What arrives waits in a queue until somebody takes it, and the broker keeps it until somebody
+acknowledges it: `receive_maximum` is therefore the bound of that queue and of the memory behind it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from edge.wire.settings import Secret
+
+log = logging.getLogger(__name__)
+
+ONLINE: Final = b"online"
+OFFLINE: Final = b"offline"
+# paho ignores the broker's Receive Maximum; Mosquitto's default is 20 and it hangs up on whoever exceeds it.
+_UNCONFIRMED_ON_THE_WAY: Final = 20
+_PUBLISH_QUEUE: Final = 20_000
+_LAST_WORDS_WITHIN_S: Final = 2.0
+# What a callback of paho delivers is typed Any there; we pass only what this file checks.
+_Callback = Any
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """Whom we trust, and who we are; without `ca_file` the system's authorities."""
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """A context that verifies the broker's name; OSError if a file cannot be read."""
+        context = ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
+        if self.certificate_file is not None:
+            context.load_cert_chain(self.certificate_file, self.key_file)
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """Which broker, as whom, and how much may be under way at a time."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    client_id: str | None = None  # None: the process's own name for itself
+    username: str | None = None
+    password: Secret | None = None
+    tls: TlsSettings | None = None
+    keep_alive: timedelta = timedelta(seconds=30)
+    session_expiry: timedelta = timedelta(days=7)
+    receive_maximum: int = 2_000  # deliveries the broker sends before it waits for acknowledgements
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.receive_maximum <= 65_535:
+            raise ValueError(f"receive_maximum {self.receive_maximum} is not in 1-65535 (MQTT 5, 3.1.2.11.3)")
+        if self.password is not None and self.tls is None and not is_loopback(self.host):
+            raise ValueError(f"password for {self.host} would travel in clear text: add a [tls] table")
+
+
+class Token(NamedTuple):
+    """Names one delivery of one connection: packet identifiers begin anew with each connection."""
+
+    connection: int
+    packet: int
+
+
+class Delivery(NamedTuple):
+    """One message as the broker brought it; `token` is None where nothing is to be acknowledged."""
+
+    topic: str
+    payload: bytes
+    token: Token | None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` never leaves this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Session:
+    """A connection that restores itself; all methods may be called from any thread."""
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        *,
+        client_id: str,
+        subscriptions: Sequence[str] = (),
+        presence: str | None = None,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Subscribe with QoS 1; keep `online`/`offline` retained on the topic `presence`.
+
+        `wake` is called from the network thread after each arrival and each change of connection.
+        """
+        self.settings = settings
+        self.connection: int | None = None
+        self.dropped = 0  # QoS 0 deliveries that found the queue full; QoS 1 never is dropped
+        self._subscriptions = list(subscriptions)
+        self._presence = presence
+        self._wake = wake
+        self._connections = 0
+        self._trouble = ""
+        self._arrived: deque[Delivery] = deque()
+        self._condition = threading.Condition()
+        self._client = self._new_client(client_id)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Begin to connect, and never stop trying; returns at once."""
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = int(self.settings.session_expiry.total_seconds())
+        properties.ReceiveMaximum = self.settings.receive_maximum
+        self._client.connect_async(
+            self.settings.host,
+            self.settings.port,
+            keepalive=int(self.settings.keep_alive.total_seconds()),
+            clean_start=False,
+            properties=properties,
+        )
+        self._client.loop_start()
+
+    def close(self) -> None:
+        """Say goodbye; the broker keeps the session and whatever is not acknowledged."""
+        if self._presence is not None and self.connection is not None:
+            last_words = self._client.publish(self._presence, OFFLINE, qos=1, retain=True)
+            if last_words.rc == mqtt.MQTT_ERR_SUCCESS:
+                last_words.wait_for_publish(_LAST_WORDS_WITHIN_S)
+        self._client.disconnect()
+        self._client.loop_stop()
+        self.connection = None
+
+    def wait_connected(self, timeout: float) -> bool:
+        """Whether there is a connection, at the latest after `timeout` seconds."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self.connection is not None, timeout)
+
+    def take(self, limit: int, timeout: float = 0.0) -> list[Delivery]:
+        """At most `limit` deliveries in order of arrival; waits up to `timeout` seconds for the first."""
+        with self._condition:
+            if not self._arrived and timeout > 0:
+                self._condition.wait_for(lambda: bool(self._arrived), timeout)
+            return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
+
+    def acknowledge(self, tokens: Iterable[Token | None]) -> None:
+        """Tell the broker to forget these deliveries; call it when they are on disk.
+
+        Tokens of an earlier connection are passed over: the broker delivers those messages again,
+        and their packet identifiers may meanwhile mean something else.
+        """
+        for token in tokens:
+            if token is not None and token.connection == self.connection:
+                self._client.ack(token.packet, 1)
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Hand over with QoS 1 without waiting; False when not connected or too much is under way."""
+        if self.connection is None:
+            return False
+        return self._client.publish(topic, payload, qos=1, retain=retain).rc == mqtt.MQTT_ERR_SUCCESS
+
+    def publish_confirmed(self, topic: str, payload: bytes, timeout: float, *, retain: bool = False) -> bool:
+        """Hand over with QoS 1 and wait for the broker's PUBACK; False if it did not come in time."""
+        if self.connection is None:
+            return False
+        handed = self._client.publish(topic, payload, qos=1, retain=retain)
+        if handed.rc != mqtt.MQTT_ERR_SUCCESS:
+            return False
+        handed.wait_for_publish(timeout)
+        return bool(handed.is_published())
+
+    @property
+    def waiting(self) -> int:
+        """Deliveries that nobody has taken yet."""
+        return len(self._arrived)
+
+    def _new_client(self, client_id: str) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self.settings.client_id or client_id,
+            protocol=mqtt.MQTTv5,
+            manual_ack=True,
+        )
+        if self.settings.username is not None:
+            password = self.settings.password
+            client.username_pw_set(self.settings.username, None if password is None else password.reveal())
+        if self.settings.tls is not None:
+            client.tls_set_context(self.settings.tls.context())
+        if self._presence is not None:
+            client.will_set(self._presence, OFFLINE, qos=1, retain=True)
+        client.reconnect_delay_set(min_delay=1, max_delay=30)
+        client.max_inflight_messages_set(_UNCONFIRMED_ON_THE_WAY)
+        client.max_queued_messages_set(_PUBLISH_QUEUE)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def _on_connect(
+        self, client: mqtt.Client, _: object, flags: _Callback, reason: _Callback, properties: _Callback
+    ) -> None:
+        if reason.is_failure:
+            self._complain(f"refused: {reason}; check username, password and the broker's access list")
+            return
+        granted = getattr(properties, "ReceiveMaximum", _UNCONFIRMED_ON_THE_WAY)
+        if granted < _UNCONFIRMED_ON_THE_WAY:  # paho cannot change its own limit while connected
+            log.warning(
+                "MQTT broker %s:%d takes only %d unconfirmed messages at a time and may hang up; set "
+                "max_inflight_messages to at least %d there",
+                self.settings.host, self.settings.port, granted, _UNCONFIRMED_ON_THE_WAY,
+            )  # fmt: skip
+        if self._subscriptions:
+            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+            client.subscribe([(topic, options) for topic in self._subscriptions])
+        if self._presence is not None:
+            client.publish(self._presence, ONLINE, qos=1, retain=True)
+        self._connected(session_present=bool(flags.session_present))
+        log.info("connected to MQTT broker %s:%d", self.settings.host, self.settings.port)
+
+    def _connected(self, *, session_present: bool) -> None:
+        with self._condition:
+            if session_present:
+                # The broker delivers all of these again. Without a session it does not: then the
+                # queue holds their only copy.
+                self._arrived.clear()
+            self._trouble = ""
+            self._connections += 1
+            self.connection = self._connections
+            self._condition.notify_all()
+        self._wake()
+
+    def _on_connect_fail(self, _client: mqtt.Client, _userdata: object) -> None:
+        self._complain("did not answer; is it running, and are host and port right?")
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _userdata: object, _flags: _Callback, reason: _Callback, _p: _Callback
+    ) -> None:
+        if self.connection is not None and reason.is_failure:
+            self._complain(f"closed the connection: {reason}; connecting again")
+        self.connection = None
+        self._wake()
+
+    def _on_subscribe(
+        self, _client: mqtt.Client, _userdata: object, _mid: int, reasons: _Callback, _p: _Callback
+    ) -> None:
+        for topic, reason in zip(self._subscriptions, reasons, strict=False):
+            if reason.is_failure:
+                log.error("subscription to %s refused: %s; check the broker's access list", topic, reason)
+
+    def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""  # no topic of anybody's: the receiver files it under what it does not know
+        connection = self.connection or self._connections
+        token = Token(connection, message.mid) if message.qos else None
+        with self._condition:
+            if token is None and len(self._arrived) >= self.settings.receive_maximum:
+                self.dropped += 1
+                return
+            self._arrived.append(Delivery(topic, bytes(message.payload), token))
+            self._condition.notify()
+        self._wake()
+
+    def _complain(self, what: str) -> None:
+        # Once per trouble, not once per attempt: a broker that is away for a night is one line.
+        if what != self._trouble:
+            log.error("MQTT broker %s:%d %s", self.settings.host, self.settings.port, what)
+        self._trouble = what
