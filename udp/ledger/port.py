@@ -60,7 +60,10 @@ class Page:
     """Everything one pipeline step learned; written in one transaction.
 
     `cursor` names how far the journal has been handled (journal name, row id), so that a crash
-    repeats a step and never skips one.
+    repeats a step and never skips one; a page whose cursor is already reached changes nothing.
+    `counters` are added to, `gauges` replace what stood there, both appear in Report.counters.
+    `conditions` are texts of what is wrong now; an empty text ends the condition. `released`
+    entries leave the quarantine: they could be used after all.
     """
 
     uplinks: Sequence[SeenUplink] = ()
@@ -68,11 +71,18 @@ class Page:
     quarantined: Sequence[Quarantined] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
     cursor: tuple[str, int] | None = None
+    gauges: Mapping[str, int] = field(default_factory=dict)
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    released: Sequence[Quarantined] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceFreshness:
-    """A device as its uplinks show it; `lost` counts the FCnt never heard within its sessions."""
+    """A device as its uplinks show it; `lost` counts the FCnt never heard within its sessions.
+
+    `duplicates` are further deliveries that told something new (another gateway, way or moment);
+    a delivery repeated word for word counts in the counters only.
+    """
 
     dev_eui: str
     last_received_at: datetime
@@ -117,7 +127,11 @@ class AgentProgress:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole ledger in figures, for the operator page and /metrics."""
+    """The whole ledger in figures, for the operator page and /metrics.
+
+    `conditions`: what is wrong now, in words that name the thing and the remedy, by subject
+    (`store`, `journal`, `broker`, ...); empty when all is well.
+    """
 
     devices: Sequence[DeviceFreshness]
     gateways: Sequence[GatewayFreshness]
@@ -125,6 +139,7 @@ class Report:
     gaps: Sequence[Gap]
     quarantine: int
     counters: Mapping[str, int]
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Ledger(Protocol):
@@ -137,13 +152,17 @@ class Ledger(Protocol):
         """The `received_at` under which each known identity was first handled; unknown ones are absent."""
 
     def write(self, page: Page) -> None:
-        """All or none, durable on return. Repeating a page adds nothing twice except counters."""
+        """All or none, durable on return. Repeating a page adds nothing twice except counters,
+        and not even those when it carries a cursor."""
 
     def cursor(self, journal: str) -> int:
         """The last handled row id of this journal; 0 before the first."""
 
     def report(self) -> Report:
         """All figures at one moment."""
+
+    def receptions(self, identity: bytes) -> Sequence[tuple[str, Reception]]:
+        """Every reception of one uplink with its way, by time: which gateway heard it, how well."""
 
     def close(self) -> None:
         """Release connections."""

@@ -1,0 +1,83 @@
+"""The ledger in figures: what the operator page and /metrics show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, func, select
+
+from udp.ledger import tables
+from udp.ledger.gaps import split_at
+from udp.ledger.port import AgentProgress, DeviceFreshness, Gap, GatewayFreshness, Report
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def report(connection: Connection) -> Report:
+    """All figures within the caller's read transaction: one moment."""
+    return Report(
+        devices=_devices(connection),
+        gateways=_gateways(connection),
+        agents=_agents(connection),
+        gaps=_gaps(connection),
+        quarantine=connection.scalar(select(func.count()).select_from(tables.quarantine)) or 0,
+        counters={row.name: row.value for row in connection.execute(select(tables.counters))},
+        conditions={row.subject: row.text for row in connection.execute(select(tables.conditions))},
+    )
+
+
+def _devices(connection: Connection) -> Sequence[DeviceFreshness]:
+    """Sessions added up by device; the session heard last says time and counter."""
+    table = tables.sessions
+    found: dict[str, DeviceFreshness] = {}
+    for row in connection.execute(select(table).order_by(table.c.dev_eui, table.c.last_received_at)):
+        before = found.get(row.dev_eui)
+        found[row.dev_eui] = DeviceFreshness(
+            dev_eui=row.dev_eui,
+            last_received_at=_moment(row.last_received_at),
+            last_f_cnt=row.last_f_cnt,
+            uplinks=row.heard + (before.uplinks if before else 0),
+            duplicates=row.duplicates + (before.duplicates if before else 0),
+            lost=row.highest - row.lowest + 1 - row.heard + (before.lost if before else 0),
+        )
+    return list(found.values())
+
+
+def _gateways(connection: Connection) -> Sequence[GatewayFreshness]:
+    rows = connection.execute(select(tables.gateways).order_by(tables.gateways.c.gateway))
+    return [GatewayFreshness(row.gateway, _moment(row.last_received_at), row.receptions) for row in rows]
+
+
+def _agents(connection: Connection) -> Sequence[AgentProgress]:
+    """Per agent the spool it sent from last; an older spool file tells nothing about today."""
+    table = tables.agents
+    query = select(table).order_by(table.c.agent, table.c.last_journalled_at)
+    newest = {row.agent: row for row in connection.execute(query)}
+    return [
+        AgentProgress(
+            agent=row.agent,
+            highest_sequence=row.highest,
+            last_sent_at=_moment(row.last_sent_at),
+            last_journalled_at=_moment(row.last_journalled_at),
+        )
+        for row in newest.values()
+    ]
+
+
+def _gaps(connection: Connection) -> Sequence[Gap]:
+    agents, gaps = tables.agents, tables.gaps
+    floors = {
+        (row.agent, row.spool): row.floor
+        for row in connection.execute(select(agents.c.agent, agents.c.spool, agents.c.floor))
+    }
+    found: list[Gap] = []
+    for row in connection.execute(select(gaps).order_by(gaps.c.agent, gaps.c.noticed_at, gaps.c.first)):
+        floor = floors[row.agent, row.spool]
+        for first, last, at, lost in split_at(floor, [(row.first, row.last, row.noticed_at)]):
+            found.append(Gap(row.agent, first, last, _moment(at), lost))
+    return found
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)

@@ -1,0 +1,111 @@
+"""The ledger's tables, narrow because every uplink writes into three of them.
+
+Times are integer microseconds since the Unix epoch: they sort, and SQLite and PostgreSQL agree.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData()
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only an INTEGER key by itself
+
+# The memory of deduplication. WITHOUT ROWID: the key is the row, one B-tree instead of two.
+uplinks = Table(
+    "uplinks",
+    metadata,
+    Column("identity", LargeBinary, primary_key=True),
+    Column("received_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+receptions = Table(
+    "receptions",
+    metadata,
+    Column("identity", LargeBinary, primary_key=True),
+    Column("way", Text, primary_key=True),
+    Column("gateway", Text, primary_key=True),
+    Column("received_at", BigInteger, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("rssi_dbm", Float),
+    Column("snr_db", Float),
+    sqlite_with_rowid=False,
+)
+
+# Per session, because FCnt starts again at a join: lost = highest - lowest + 1 - heard.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("dev_eui", Text, primary_key=True),
+    Column("session", LargeBinary, primary_key=True),
+    Column("lowest", BigInteger, nullable=False),
+    Column("highest", BigInteger, nullable=False),
+    Column("heard", BigInteger, nullable=False),
+    Column("duplicates", BigInteger, nullable=False),
+    Column("last_f_cnt", BigInteger, nullable=False),
+    Column("last_received_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+gateways = Table(
+    "gateways",
+    metadata,
+    Column("gateway", Text, primary_key=True),
+    Column("last_received_at", BigInteger, nullable=False),
+    Column("receptions", BigInteger, nullable=False),
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("agent", Text, primary_key=True),
+    Column("spool", LargeBinary, primary_key=True),
+    Column("highest", BigInteger, nullable=False),
+    Column("floor", BigInteger, nullable=False),
+    Column("last_sent_at", BigInteger, nullable=False),
+    Column("last_journalled_at", BigInteger, nullable=False),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("agent", Text, primary_key=True),
+    Column("spool", LargeBinary, primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+    Column("noticed_at", BigInteger, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True, autoincrement=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("at", BigInteger, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("octets", LargeBinary, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+conditions = Table(
+    "conditions",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("journal", Text, primary_key=True),
+    Column("row_id", BigInteger, nullable=False),
+)
