@@ -8,6 +8,7 @@ since the Unix epoch. The key tables are the protocol: numbers are never used ag
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -73,19 +74,56 @@ def encode(envelope: Envelope) -> bytes:
 
 def decode(octets: bytes) -> Envelope:
     """The envelope in `octets`; WireError (UnknownVersion) if there is none."""
-    content = _versioned_map(octets)
+    opened = open_envelope(octets)
     try:
         return Envelope(
-            agent=agent_name(content[_AGENT]),
-            spool=_octets(content[_SPOOL]),
-            sequence=_integer(content[_SEQUENCE]),
-            floor=_integer(content[_FLOOR]),
-            sent_at=_moment(content[_SENT_AT]),
-            messages=tuple(map(message, content[_MESSAGES])),
+            agent=opened.agent,
+            spool=opened.spool,
+            sequence=opened.sequence,
+            floor=opened.floor,
+            sent_at=opened.sent_at,
+            messages=tuple(map(message, opened.contents)),
         )
     except KeyError as error:
         raise WireError(f"envelope lacks key {error}") from error
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise WireError(f"envelope: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEnvelope:
+    """An envelope whose messages are still maps, each to be read by `message` on its own: one bad
+    message does not spoil its neighbours, and whoever only confirms need not read them at all."""
+
+    agent: str
+    spool: bytes
+    sequence: int
+    floor: int
+    sent_at: datetime
+    contents: list[Any]
+
+
+def open_envelope(octets: bytes) -> OpenedEnvelope:
+    """The envelope in `octets` with its messages unread; WireError (UnknownVersion) if there is none."""
+    content = _versioned_map(octets)
+    try:
+        contents = content[_MESSAGES]
+        sequence, floor = _integer(content[_SEQUENCE]), _integer(content[_FLOOR])
+        if not isinstance(contents, list):
+            raise TypeError(f"messages are a list, not {type(contents).__name__}")
+        if sequence < 1 or floor < 1:
+            raise ValueError("sequence numbers start at 1")
+        return OpenedEnvelope(
+            agent=agent_name(content[_AGENT]),
+            spool=_octets(content[_SPOOL]),
+            sequence=sequence,
+            floor=floor,
+            sent_at=_moment(content[_SENT_AT]),
+            contents=contents,
+        )
+    except KeyError as error:
+        raise WireError(f"envelope lacks key {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
         raise WireError(f"envelope: {error}") from error
 
 
