@@ -1,0 +1,62 @@
+"""The one table that says which decoder a device profile means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from edge.codecs import adeunis, containers, decentlab, elsys, emu, fixed, kamstrup, klax, milesight, parking
+from edge.codecs.port import Codec, CodecError
+
+CODECS: Mapping[str, Codec] = MappingProxyType(
+    {
+        "adeunis-pulse": adeunis.hourly,
+        "alpha-omega-klax": klax.klax,
+        "bosch-tps110": parking.bosch_tps110,
+        "decentlab-dl-atm41": decentlab.dl_atm41,
+        "decentlab-dl-ctd10": decentlab.dl_ctd10,
+        "decentlab-dl-mbx": decentlab.dl_mbx,
+        "decentlab-dl-ntu": decentlab.dl_ntu,
+        "decentlab-dl-optod": decentlab.dl_optod,
+        "decentlab-dl-tbrg": decentlab.dl_tbrg,
+        "dingtek-df702": containers.dingtek_df702,
+        "dragino-lse01": fixed.dragino_lse01,
+        "elsys-ers-co2": elsys.ers,
+        "elsys-ers-sound": elsys.ers,
+        "emu-prof-ii": emu.prof_ii,
+        "kamstrup-flowiq2200": kamstrup.flow_iq,
+        "mclimate-co2-sensor": fixed.mclimate_co2,
+        "milesight-am319": milesight.am319,
+        "milesight-em300-di": milesight.em300_di,
+        "milesight-em400-mud": milesight.em400_mud,
+        "milesight-em400-tld": milesight.em400_tld,
+        "milesight-em410-rdl": milesight.em410_rdl,
+        "milesight-em500-smtc": milesight.em500_smtc,
+        "milesight-ws302": milesight.ws302,
+        "milesight-wts506": milesight.wts506,
+        "nwave-nps405": parking.nwave_nps405,
+        "teneo-filling-degree-sensor": containers.teneo_filling_degree,
+    }
+)
+
+
+class UnknownCodec(CodecError, KeyError):
+    """No native decoder has this name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the text in quotation marks
+
+
+def codec_named(name: str) -> Codec:
+    """The decoder a profile names; UnknownCodec says which names there are."""
+    codec = CODECS.get(name)
+    if codec is None:
+        raise UnknownCodec(
+            f"no codec {name!r}; put one of these into the profile: {', '.join(codec_names())}"
+        )
+    return codec
+
+
+def codec_names() -> tuple[str, ...]:
+    """All names `codec_named` answers, sorted."""
+    return tuple(sorted(CODECS))
