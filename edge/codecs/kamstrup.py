@@ -19,7 +19,7 @@ PORT = 1
 
 _HEADERS = {0x78: 1, 0x7A: 5, 0x72: 13}  # control information: none, short, long header (with it)
 _LENGTHS = {1: 1, 2: 2, 3: 3, 4: 4, 6: 6}
-_VARIABLE = 0x0D
+_VARIABLE, _FILLER = 0x0D, 0x2F
 _PREFIX = {0: "", 1: "Max ", 2: "Min "}
 _TIME, _PROFILE = b"\x6d", b"\x93\x13"
 _FLAGS, _ACOUSTIC, _CONFIGURATION = b"\xff\x25", b"\xff\x1c", b"\xff\x16"
@@ -72,6 +72,9 @@ def _entries(payload: bytes) -> Iterator[_Entry]:
         raise CodecError(f"kamstrup-flowiq: {control} at octet 0 begins no readable M-Bus header")
     while offset < len(payload):
         start, dif = offset, payload[offset]
+        if dif == _FILLER:
+            offset += 1
+            continue
         end_of_vif = start + 2
         while end_of_vif <= len(payload) and payload[end_of_vif - 1] & 0x80:
             end_of_vif += 1
