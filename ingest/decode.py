@@ -1,0 +1,168 @@
+"""From journalled bytes to messages, and from payload bytes to named values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import cbor2
+
+from edge.codecs.port import Codec, CodecError
+from edge.lorawan.frame import FrameError, parse_data_up
+from edge.lorawan.keyring import Keyring, Unresolved
+from edge.wire import cbor
+from edge.wire.messages import Command, CommandResult, Frame, Record, Uplink
+from ingest.heard import EMPTY_PORTS, Empty, Heard, Noted, Unusable
+from ingest.journal import Entry
+from ingest.sources import chirpstack, edge, things_stack
+from udp.ledger.port import SequenceRun
+from udp.registry.port import Device
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_READERS = {"chirpstack": chirpstack.read, "things_stack": things_stack.read}
+
+
+class Item(NamedTuple):
+    """One message of one delivery; `position` counts within its envelope."""
+
+    heard: Heard
+    way: str
+    agent: str
+    entry: Entry
+    position: int
+
+
+class Spoilt(NamedTuple):
+    """One message nobody can read, beside neighbours that are fine."""
+
+    octets: bytes
+    problem: Unusable
+
+
+def moment(microseconds: int) -> datetime:
+    """Aware UTC from microseconds since the Unix epoch."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def open_entry(entry: Entry) -> tuple[list[Item], SequenceRun | None, list[Spoilt]]:
+    """Everything one delivery says; Unusable if it says nothing anybody can read."""
+    if entry.way == "edge":
+        return _open_edge(entry)
+    reader = _READERS.get(entry.way)
+    if reader is None:
+        raise Unusable(
+            f"nobody reads the topic {entry.origin!r}",
+            "take the topic out of ingest's [[mqtt]] topics, or let its sender use a known one",
+        )
+    return [Item(reader(entry.origin, entry.octets), entry.way, "", entry, 0)], None, []
+
+
+def _open_edge(entry: Entry) -> tuple[list[Item], SequenceRun | None, list[Spoilt]]:
+    envelope = edge.open_envelope(entry.origin, entry.octets)
+    items: list[Item] = []
+    spoilt: list[Spoilt] = []
+    for position, content in enumerate(envelope.contents):
+        try:
+            items.append(Item(_heard(cbor.message(content)), "edge", envelope.agent, entry, position))
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            problem = Unusable(
+                f"agent {envelope.agent}, message {envelope.sequence + position}: {error}",
+                "compare the versions of agent and ingest; replay after the update",
+            )
+            spoilt.append(Spoilt(cbor2.dumps(content), problem))
+    run = None
+    if envelope.contents:
+        run = SequenceRun(
+            agent=envelope.agent,
+            spool=envelope.spool,
+            first=envelope.sequence,
+            last=envelope.sequence + len(envelope.contents) - 1,
+            floor=envelope.floor,
+            sent_at=envelope.sent_at,
+            journalled_at=moment(entry.received_at),
+        )
+    return items, run, spoilt
+
+
+def _heard(message: object) -> Heard:
+    if isinstance(message, Command):
+        raise ValueError("agents do not send commands")  # noqa: TRY004  # the bytes are wrong, not our types
+    if isinstance(message, CommandResult):
+        return Noted(f"command_{message.state.value}")
+    return message  # type: ignore[return-value]  # what is left of cbor.message is Heard
+
+
+def message_octets(item: Item) -> bytes:
+    """The bytes of one message: the delivery's own, or its part of an envelope."""
+    if item.way != "edge":
+        return item.entry.octets
+    contents = cbor.open_envelope(item.entry.octets).contents
+    return cbor2.dumps(contents[item.position])
+
+
+class Stranger(Unusable):
+    """No session vouches for a frame; `address` is the DevAddr it claims."""
+
+    def __init__(self, address: bytes, error: Unresolved) -> None:
+        remedy = "if the device is ours, put its session into ingest's sessions file, then replay"
+        super().__init__(f"frame: {error}", remedy)
+        self.address = address
+
+
+def resolve(frame: Frame, keyring: Keyring) -> Uplink | Empty:
+    """The uplink in a frame the edge had no key for; Unusable (Stranger) if we have none either."""
+    try:
+        opened = keyring.open(parse_data_up(frame.phy_payload))
+    except FrameError as error:
+        raise Unusable(
+            f"frame: {error}", "look at the packet forwarder of the gateway that heard it"
+        ) from error
+    except Unresolved as error:
+        raise Unusable(
+            f"frame: {error}",
+            "if the device is ours, put its session into ingest's sessions file, then replay",
+        ) from error
+    session = opened.session
+    if opened.f_port is None or opened.f_port in EMPTY_PORTS:
+        return Empty(session.dev_eui, session.dev_addr, opened.f_cnt, frame.received_at, frame.receptions)
+    return Uplink(
+        dev_eui=session.dev_eui,
+        session=session.dev_addr,
+        f_cnt=opened.f_cnt,
+        f_port=opened.f_port,
+        payload=opened.payload,
+        received_at=frame.received_at,
+        clock=frame.clock,
+        receptions=frame.receptions,
+        data_rate=frame.data_rate,
+        frequency_hz=frame.frequency_hz,
+    )
+
+
+class PayloadDecoder:
+    """Payload to records by the codec the register names for the device."""
+
+    def __init__(self, codec_named: Callable[[str], Codec], *, trust_edge: bool = True) -> None:
+        """`trust_edge`: take records made at the edge by the same codec; a replay decodes anew."""
+        self._codec_named = codec_named
+        self._trust_edge = trust_edge
+
+    def __call__(self, uplink: Uplink, device: Device) -> Sequence[Record]:
+        """The uplink's records; Unusable if the codec is unknown or cannot read the payload."""
+        if self._trust_edge and uplink.records is not None and uplink.codec == device.codec:
+            return uplink.records
+        try:
+            codec = self._codec_named(device.codec)
+        except (LookupError, ValueError) as error:
+            raise Unusable(
+                f"device {uplink.dev_eui}: no codec named {device.codec!r}",
+                f"correct `codec` in the profile {device.profile}, import the city again, then replay",
+            ) from error
+        try:
+            return codec(uplink.payload, uplink.f_port, uplink.received_at).records
+        except CodecError as error:
+            raise Unusable(
+                f"device {uplink.dev_eui}, codec {device.codec}, FPort {uplink.f_port}: {error}",
+                f"check the device's profile ({device.profile}) and firmware; replay after the correction",
+            ) from error

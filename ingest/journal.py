@@ -1,0 +1,207 @@
+"""The truth: every delivery as it came, on disk before anybody is told that it arrived.
+
+One SQLite file per worker and month (`<worker>-2026-11.sqlite`), WAL, synchronous FULL. One process
+writes, others read at any time. Rows are only ever added: the row id is the order of arrival.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.wire.topics import agent_name
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NAME = re.compile(r"(?P<worker>[a-z0-9][a-z0-9-]*)-\d{4}-\d{2}")
+_SCHEMA = """CREATE TABLE IF NOT EXISTS deliveries (
+    id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, way TEXT NOT NULL, origin TEXT NOT NULL,
+    content_type TEXT NOT NULL, octets BLOB NOT NULL)"""
+_INSERT = "INSERT INTO deliveries (received_at, way, origin, content_type, octets) VALUES (?, ?, ?, ?, ?)"
+
+
+class JournalUnavailable(Exception):
+    """Nothing could be written and nothing may be acknowledged; the same call may be repeated later."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """Where the journal lies and when it stops taking more: pushing back beats a full disk.
+
+    `max_bytes` bounds all its files; `keep_free_bytes` stays free on the file system, so that the
+    store and the ledger can still work off what is journalled.
+    """
+
+    directory: Path = Path("journal")
+    max_bytes: int = 200_000_000_000
+    keep_free_bytes: int = 64_000_000
+
+
+class Delivery(NamedTuple):
+    """What one door heard at once: `way` edge, chirpstack or things_stack; `origin` topic or path."""
+
+    received_at: int  # microseconds since the Unix epoch
+    way: str
+    origin: str
+    content_type: str
+    octets: bytes
+
+
+class Entry(NamedTuple):
+    """A journalled Delivery with its row id."""
+
+    row: int
+    received_at: int
+    way: str
+    origin: str
+    content_type: str
+    octets: bytes
+
+
+class JournalWriter:
+    """The only writer of one worker's journal."""
+
+    def __init__(self, settings: JournalSettings, worker: str, now: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._worker = agent_name(worker)
+        self._now = now
+        self._connection: sqlite3.Connection | None = None
+        self._name = ""
+
+    def append(self, deliveries: Sequence[Delivery]) -> None:
+        """All or none, durable on return; JournalUnavailable names the disk's trouble."""
+        try:
+            self._check_room()
+            connection = self._open()
+            with connection:
+                connection.executemany(_INSERT, deliveries)
+        except (sqlite3.Error, OSError) as error:
+            self.close()  # a fresh connection forgets a half-written transaction for certain
+            raise JournalUnavailable(
+                f"journal {self._settings.directory} cannot be written ({error}): nothing is acknowledged "
+                "until it can; free disk space or repair the disk, no restart is needed"
+            ) from error
+
+    def close(self) -> None:
+        """Release the file; the next `append` opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _check_room(self) -> None:
+        directory = self._settings.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        disk = os.statvfs(directory)
+        free = disk.f_bavail * disk.f_frsize
+        if free < self._settings.keep_free_bytes:
+            raise JournalUnavailable(
+                f"disk of journal {directory} has {free} bytes free, keep_free_bytes is "
+                f"{self._settings.keep_free_bytes}: nothing is acknowledged until space is freed"
+            )
+        used = sum(entry.stat().st_size for entry in os.scandir(directory))
+        if used > self._settings.max_bytes:
+            raise JournalUnavailable(
+                f"journal {directory} holds {used} bytes, max_bytes is {self._settings.max_bytes}: nothing is "
+                "acknowledged until older months are archived or max_bytes is raised"
+            )
+
+    def _open(self) -> sqlite3.Connection:
+        # Never back to an older file: a clock set back must not write behind the reader.
+        name = max(self._name or _newest(self._settings.directory, self._worker), self._name_now())
+        if self._connection is None or name != self._name:
+            self.close()
+            connection = sqlite3.connect(
+                self._settings.directory / f"{name}.sqlite", timeout=30.0, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            with connection:
+                connection.execute(_SCHEMA)
+            self._connection, self._name = connection, name
+        return self._connection
+
+    def _name_now(self) -> str:
+        return f"{self._worker}-{self._now():%Y-%m}"
+
+
+class JournalReader:
+    """Reads one worker's journal in other processes, from wherever the cursor stands."""
+
+    def __init__(self, directory: Path, worker: str) -> None:
+        self._directory = directory
+        self._worker = worker
+        self._connection: sqlite3.Connection | None = None
+        self._name = ""
+
+    def names(self) -> list[str]:
+        """The journal's files in order of time, as the cursor names them."""
+        return _names(self._directory, self._worker)
+
+    def read(self, name: str, after: int, limit: int, max_bytes: int = 4_000_000) -> list[Entry]:
+        """Entries behind row `after`, in order: at most `limit`, and not many more than `max_bytes`."""
+        entries: list[Entry] = []
+        held = 0
+        query = "SELECT * FROM deliveries WHERE id > ? ORDER BY id LIMIT ?"
+        cursor = self._open(name).execute(query, (after, limit))
+        for row in cursor:
+            entries.append(Entry._make(row))
+            held += len(row[5])
+            if held >= max_bytes:
+                break
+        cursor.close()  # ends the read: a reader that lingers keeps the WAL from being emptied
+        return entries
+
+    def newest(self, name: str) -> int:
+        """The highest row id of the file, 0 for none."""
+        row = self._open(name).execute("SELECT max(id) FROM deliveries").fetchone()
+        return row[0] or 0
+
+    def first_since(self, name: str, moment: datetime) -> int:
+        """The row id before the first entry received at or after `moment`."""
+        at = (moment - _EPOCH) // _MICROSECOND
+        query = "SELECT min(id) FROM deliveries WHERE received_at >= ?"
+        row = self._open(name).execute(query, (at,)).fetchone()
+        return self.newest(name) if row[0] is None else row[0] - 1
+
+    def size(self, name: str) -> int:
+        """Bytes of the file on disk."""
+        return (self._directory / f"{name}.sqlite").stat().st_size
+
+    def close(self) -> None:
+        """Release the file."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self, name: str) -> sqlite3.Connection:
+        if self._connection is None or name != self._name:
+            self.close()
+            # Not mode=ro: a reader may have to build the WAL index after a crash of the writer.
+            path = self._directory / f"{name}.sqlite"
+            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30.0)
+            self._name = name
+        return self._connection
+
+
+def workers(directory: Path) -> list[str]:
+    """Every worker that has a journal in `directory`."""
+    return sorted({match["worker"] for path in _files(directory) if (match := _NAME.fullmatch(path.stem))})
+
+
+def _names(directory: Path, worker: str) -> list[str]:
+    matches = ((path.stem, _NAME.fullmatch(path.stem)) for path in _files(directory))
+    return sorted(stem for stem, match in matches if match and match["worker"] == worker)
+
+
+def _newest(directory: Path, worker: str) -> str:
+    return max(_names(directory, worker), default="")
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    return directory.glob("*.sqlite")

@@ -1,0 +1,259 @@
+"""What becomes of a batch of deliveries: opened, recognised, normalised, judged, stored, noted.
+
+`Pipeline.handle` is the table of contents. Repeating it changes nothing: the store knows each
+Observation, the ledger each uplink, and the cursor moves only together with what was noted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.lorawan.keyring import Keyring
+from edge.wire.messages import Frame, GatewayStatus, Reading, Record, Uplink
+from ingest import quarantine
+from ingest.decode import Item, PayloadDecoder, Stranger, open_entry, resolve
+from ingest.deduplicate import Deduplicator
+from ingest.heard import Empty, Joined, Noted, Unusable
+from ingest.journal import Entry
+from ingest.normalise import Bindings, Columns, status_record
+from ingest.quality import Judged, QualityMemory, QualitySettings, judge
+from udp.errors import StoreRejected
+from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, SequenceRun
+from udp.store.columns import Observations
+from udp.store.port import ObservationStore
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Notes:
+    """What a batch leaves for the ledger besides its uplinks."""
+
+    runs: list[SequenceRun] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    counters: Counter[str] = field(default_factory=Counter)
+
+    def set_aside(self, entry: Quarantined) -> None:
+        """Into the quarantine."""
+        self.quarantined.append(entry)
+        self.counters["quarantined"] += 1
+
+
+class Drawn(NamedTuple):
+    """Values drawn from messages; `items[n]` is the source of message n of the columns."""
+
+    columns: Columns
+    items: list[Item]
+
+
+class Verdict(NamedTuple):
+    """Observations ready for the store; `source`: message number of each."""
+
+    observations: Observations
+    source: NDArray[np.int64]
+    judged: Judged
+
+
+class Pipeline:
+    """Everything between journal and store, for one journal's deliveries in their order."""
+
+    def __init__(
+        self,
+        *,
+        store: ObservationStore,
+        ledger: Ledger,
+        bindings: Bindings,
+        keyring: Keyring,
+        decoder: PayloadDecoder,
+        deduplicator: Deduplicator,
+        memory: QualityMemory,
+        quality: QualitySettings,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._bindings = bindings
+        self._keyring = keyring
+        self._decoder = decoder
+        self._deduplicator = deduplicator
+        self._memory = memory
+        self._quality = quality
+        self._strangers = quarantine.StrangeAddresses()
+
+    @property
+    def bindings(self) -> Bindings:
+        """The inventory in force."""
+        return self._bindings
+
+    def bind(self, bindings: Bindings) -> None:
+        """From the next batch on, this inventory is in force."""
+        self._bindings = bindings
+
+    def handle(self, journal: str, entries: Sequence[Entry]) -> None:
+        """Bring the entries into store and ledger; StoreUnavailable: call again with the same entries."""
+        notes = Notes()
+        items = self.open(entries, notes)
+        uplinks, others = self.sort(items, notes)
+        seen = [_seen(item) for item in uplinks]
+        firsts = self._deduplicator.firsts(seen)
+        notes.counters["duplicates"] += firsts.count(False)
+        drawn = self.draw(
+            [item for item, first in zip(uplinks, firsts, strict=True) if first] + others, notes
+        )
+        verdict = self.judge(drawn)
+        self.append(verdict, drawn, notes)
+        cursor = (journal, entries[-1].row)
+        self._ledger.write(Page(seen, notes.runs, notes.quarantined, notes.counters, cursor))
+        self._deduplicator.remember(seen)
+        self._memory.keep(verdict.judged.datastreams, verdict.judged.last)
+
+    def open(self, entries: Sequence[Entry], notes: Notes) -> list[Item]:
+        """Every message of every delivery, in order; frames resolved where we hold the key."""
+        items: list[Item] = []
+        for entry in entries:
+            opened = self._attempt(open_entry, entry, lambda e, p: quarantine.delivery(e, p), notes)
+            notes.counters[f"deliveries_{entry.way}"] += 1
+            if opened is None:
+                continue
+            found, run, spoilt = opened
+            items += found
+            if run is not None:
+                notes.runs.append(run)
+            for octets, problem in spoilt:
+                notes.set_aside(quarantine.part(entry, octets, problem))
+        return items
+
+    def sort(self, items: Sequence[Item], notes: Notes) -> tuple[list[Item], list[Item]]:
+        """(uplinks, readings and statuses); what only needs counting is counted."""
+        uplinks: list[Item] = []
+        others: list[Item] = []
+        for item in items:
+            heard = item.heard
+            notes.counters[f"messages_{item.way}"] += 1
+            if isinstance(heard, Uplink | Empty):
+                uplinks.append(item)
+            elif isinstance(heard, Reading | GatewayStatus):
+                others.append(item)
+            elif isinstance(heard, Frame):
+                resolved = self._attempt(self._resolve, item, quarantine.message, notes)
+                if resolved is not None:
+                    uplinks.append(resolved)
+            elif isinstance(heard, Joined):
+                notes.counters["joins"] += 1
+            elif isinstance(heard, Noted):
+                notes.counters[f"{item.way}_{heard.kind}"] += 1
+        return uplinks, others
+
+    def draw(self, items: Sequence[Item], notes: Notes) -> Drawn:
+        """The values of all messages that have any, as columns."""
+        drawn = Drawn(Columns(), [])
+        for item in items:
+            if self._attempt(lambda one: self._draw_one(one, drawn.columns), item, quarantine.message, notes):
+                drawn.items.append(item)
+        return drawn
+
+    def judge(self, drawn: Drawn) -> Verdict:
+        """Values to Observations with their quality."""
+        columns, channels = drawn.columns, self._bindings.channels
+        position = np.array(columns.position, np.int64)
+        source = np.repeat(np.arange(len(columns.count)), columns.count)
+        time, known = np.array(columns.time, np.int64), np.array(columns.known, np.int64)[source]
+        journalled = np.array(columns.journalled, np.int64)[source]
+        result = np.array(columns.value, np.float64) * channels.scale[position] + channels.offset[position]
+        ahead = self._quality.clock_ahead.total_seconds() * 1e6
+        behind = self._quality.clock_behind.total_seconds() * 1e6
+        wrong = (np.maximum(known, time) > journalled + ahead) | (time < journalled - behind)
+        judged = judge(channels, position, result, time, clock_wrong=wrong, memory=self._memory)
+        observations = Observations.build(
+            channels.datastream[position], time, result,
+            result_time=known, quality=judged.quality, rule=judged.rule,
+        )  # fmt: skip
+        if not len(position):
+            observations = Observations.empty()  # build makes one row of scalars alone
+        return Verdict(observations, source, judged)
+
+    def append(self, verdict: Verdict, drawn: Drawn, notes: Notes) -> None:
+        """Into the store; messages it refuses for good are set aside, their neighbours are kept."""
+        for number, reason in self._refused(verdict.observations, verdict.source):
+            problem = Unusable(
+                f"the store refuses it: {reason}", "see the reason; replay after the correction"
+            )
+            notes.set_aside(quarantine.message(drawn.items[number], problem))
+        notes.counters["observations"] += len(verdict.observations)
+
+    def _refused(self, observations: Observations, source: NDArray[np.int64]) -> list[tuple[int, str]]:
+        if not len(observations):
+            return []
+        try:
+            self._store.append(observations)
+        except StoreRejected as error:
+            first, last = int(source[0]), int(source[-1])
+            if first == last:
+                return [(first, str(error))]
+            upper = source > (first + last) // 2
+            return self._refused(observations.take(~upper), source[~upper]) + self._refused(
+                observations.take(upper), source[upper]
+            )
+        return []
+
+    def _resolve(self, item: Item) -> Item:
+        return item._replace(heard=resolve(item.heard, self._keyring))  # type: ignore[arg-type]  # a Frame
+
+    def _draw_one(self, item: Item, columns: Columns) -> bool:
+        heard = item.heard
+        if isinstance(heard, Uplink):
+            bound = self._bindings.device(heard.dev_eui)
+            fields, records = bound.fields, self._decoder(heard, bound.device)
+        elif isinstance(heard, Reading):
+            fields = self._bindings.sensor(item.agent, heard.sensor)
+            records = (Record(heard.fields, heard.phenomenon_time),)
+        elif isinstance(heard, GatewayStatus):
+            fields, records = self._bindings.sensor(item.agent, "gateway"), (status_record(heard),)
+        else:
+            return False
+        columns.add(records, fields, received_at=heard.received_at, journalled_at=item.entry.received_at)
+        return True
+
+    def _attempt(
+        self, step: Callable[[T], R], subject: T, aside: Callable[[T, Unusable], Quarantined], notes: Notes
+    ) -> R | None:
+        try:
+            return step(subject)
+        except Stranger as problem:
+            notes.counters["frames_without_session"] += 1
+            entry = aside(subject, problem)
+            if self._strangers.is_news(problem.address, int(entry.at.timestamp() * 1e6)):
+                notes.set_aside(entry)
+        except Unusable as problem:
+            notes.set_aside(aside(subject, problem))
+        except Exception as error:  # the one catch: a fault of ours must not stop everybody else's data
+            log.exception("unexpected fault at %r", subject)
+            fault = Unusable(
+                f"unexpected {type(error).__name__}: {error}",
+                "report this as a fault of ingest; replay after the correction",
+            )
+            notes.set_aside(aside(subject, fault))
+        return None
+
+
+def _seen(item: Item) -> SeenUplink:
+    heard = item.heard
+    if not isinstance(heard, Uplink | Empty):
+        raise TypeError(f"{type(heard).__name__} is no uplink")
+    return SeenUplink(
+        identity=heard.identity,
+        dev_eui=heard.dev_eui.hex().upper(),
+        session=heard.session,
+        f_cnt=heard.f_cnt,
+        received_at=heard.received_at,
+        way=item.way,
+        receptions=heard.receptions,
+    )

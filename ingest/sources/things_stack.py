@@ -1,0 +1,98 @@
+"""The Things Stack v3 application messages, the same JSON by MQTT and by webhook.
+
+Fields as in The Things Stack's data formats. Zero fields are absent: no `f_cnt` means 0.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from edge.wire.identifiers import DevAddr, DevEUI
+from edge.wire.messages import Clock, Reception, Uplink
+from ingest.heard import EMPTY_PORTS, Empty, Heard, Joined, Noted, Unusable
+from ingest.sources import fields
+from ingest.sources.fields import Object
+
+ALL_EVENTS = "v3/+/devices/+/+"
+ALL_UPLINKS = "v3/+/devices/+/up"
+ALL_JOINS = "v3/+/devices/+/join"
+_OTHER = (
+    "downlink_ack", "downlink_nack", "downlink_sent", "downlink_failed", "downlink_queued",
+    "downlink_queue_invalidated", "location_solved", "service_data",
+)  # fmt: skip
+_REMEDY = "compare the message with The Things Stack's data formats; replay after an update of ingest"
+
+
+def read(_origin: str, octets: bytes) -> Heard:
+    """The message in `octets`; Unusable says what is wrong with it."""
+    content = fields.parse(octets, "The Things Stack")
+    try:
+        if "uplink_message" in content:
+            return _uplink(content)
+        if "join_accept" in content:
+            return _join(content)
+    except (ValueError, OverflowError) as error:
+        raise Unusable(f"The Things Stack message: {error}", _REMEDY) from error
+    for kind in _OTHER:
+        if kind in content:
+            return Noted(kind)
+    raise Unusable("The Things Stack message holds neither uplink_message nor any other known part", _REMEDY)
+
+
+def _uplink(content: Object) -> Heard:
+    message = fields.table(content, "uplink_message")
+    received_at = fields.moment(message, "received_at") or fields.moment(content, "received_at")
+    if received_at is None:
+        raise ValueError("received_at is absent")
+    device = fields.table(content, "end_device_ids")
+    dev_eui = DevEUI.parse(fields.text(device, "dev_eui"))
+    session = _session(message, device)
+    f_cnt, f_port = fields.integer(message, "f_cnt"), fields.integer(message, "f_port")
+    receptions = tuple(_reception(one, received_at) for one in fields.tables(message, "rx_metadata"))
+    if f_port in EMPTY_PORTS:
+        return Empty(dev_eui, session, f_cnt, received_at, receptions)
+    settings = fields.table(message, "settings")
+    return Uplink(
+        dev_eui=dev_eui,
+        session=session,
+        f_cnt=f_cnt,
+        f_port=f_port,
+        payload=fields.octets(message, "frm_payload"),
+        received_at=received_at,
+        clock=Clock.SERVER,
+        receptions=receptions,
+        data_rate=_data_rate(settings),
+        frequency_hz=fields.integer(settings, "frequency") or None,
+    )
+
+
+def _session(message: Object, device: Object) -> bytes:
+    """session_key_id where there is one; a device activated by personalisation has its DevAddr only."""
+    key = fields.octets(message, "session_key_id")
+    return key or DevAddr.parse(fields.text(device, "dev_addr"))
+
+
+def _reception(metadata: Object, received_at: datetime) -> Reception:
+    identifiers = fields.table(metadata, "gateway_ids")
+    at = fields.moment(metadata, "time") or fields.moment(metadata, "received_at") or received_at
+    return Reception(
+        gateway=fields.gateway(fields.text(identifiers, "eui")),
+        gateway_name=fields.text(identifiers, "gateway_id"),
+        received_at=at,
+        rssi_dbm=fields.number(metadata, "rssi"),
+        snr_db=fields.number(metadata, "snr"),
+    )
+
+
+def _data_rate(settings: Object) -> str | None:
+    lora = fields.table(fields.table(settings, "data_rate"), "lora")
+    factor = fields.integer(lora, "spreading_factor")
+    return f"SF{factor}BW{fields.integer(lora, 'bandwidth') // 1000}" if factor else None
+
+
+def _join(content: Object) -> Heard:
+    device = fields.table(content, "end_device_ids")
+    return Joined(
+        dev_eui=DevEUI.parse(fields.text(device, "dev_eui")),
+        dev_addr=DevAddr.parse(fields.text(device, "dev_addr")),
+    )
