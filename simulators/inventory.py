@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -93,12 +93,10 @@ def _finish(seed: int, index: int, draft: _Draft) -> Device:
 
 
 def _share_an_address(devices: tuple[Device, ...]) -> tuple[Device, ...]:
-    """Give two radio devices one DevAddr: it is not unique in the world, and only the MIC tells them apart."""
+    """Give two radio devices one DevAddr: it is not unique in the world, only the MIC tells them apart."""
     first, second = [device for device in devices if device.way is Way.RADIO][:2]
-    keys = second.keys
-    twin = type(keys)(keys.dev_eui, first.keys.dev_addr, keys.nwk_s_key, keys.app_s_key, keys.session_key_id)
-    fields = {name: getattr(second, name) for name in Device.__slots__}
-    return tuple(Device(**{**fields, "keys": twin}) if one is second else one for one in devices)
+    twin = replace(second, keys=replace(second.keys, dev_addr=first.keys.dev_addr))
+    return tuple(twin if one is second else one for one in devices)
 
 
 def _near(seed: int, key: str, middle: Place, radius_m: float) -> Place:
@@ -114,8 +112,8 @@ def _near(seed: int, key: str, middle: Place, radius_m: float) -> Place:
 def _waste_bins(seed: int, places: Places) -> Iterator[_Draft]:
     market = places.places["altstadt-markt"]
     yield _Draft(
-        "unterflur-altstadt-markt", "Unterflurbehälter Altstadt-Markt", "waste_bin", "papier-und-abfall", market,
-        "milesight-em400-tld", 3600, geometry={"empty_mm": 2400.0, "full_mm": 350.0},
+        "unterflur-altstadt-markt", "Unterflurbehälter Altstadt-Markt", "waste_bin", "papier-und-abfall",
+        market, "milesight-em400-tld", 3600, geometry={"empty_mm": 2400.0, "full_mm": 350.0},
         note="Ein Unterflurbehälter am Markt besteht; dieser hier ist simuliert.",
     )  # fmt: skip
     spread = [name for name, share in _DISTRICT_SHARE.items() for _ in range(share)]
@@ -219,24 +217,24 @@ def _parking_bays(seed: int, places: Places) -> Iterator[_Draft]:
 
 
 def _meters(seed: int, places: Places) -> Iterator[_Draft]:
-    buildings = ("Rathaus", "Stadthalle", "Hallenbad", "Bücherei", "Feuerwache", "Betriebshof",
-                 "Sporthalle", "Kita", "Gesamtschule", "Gymnasium", "Jugendzentrum", "Musikschule")  # fmt: skip
+    buildings = (
+        "Rathaus", "Stadthalle", "Hallenbad", "Bücherei", "Feuerwache", "Betriebshof",
+        "Sporthalle", "Kita", "Gesamtschule", "Gymnasium", "Jugendzentrum", "Musikschule",
+    )  # fmt: skip
     for number, building in enumerate(buildings, start=1):
         district = list(_DISTRICT_SHARE)[number % 6] if number > 1 else "rauxel"
         place = _near(seed, f"gebaeude-{number}", places.districts[district], 350)
-        closed = {"access": Access.INTERNAL, "exemption": "data_protection"} if building == "Kita" else {}
-        for medium, label, profile, interval in (
-            ("strom", "Stromzähler", "alpha-omega-klax", 3600),
-            (
-                "wasser",
-                "Wasserzähler",
-                "adeunis-pulse" if number % 2 else "milesight-em300-di",
-                3600 - 1800 * (1 - number % 2),
-            ),
+        # A small house tells when somebody is at home.
+        closed = building == "Kita"
+        water = ("adeunis-pulse", 3600) if number % 2 else ("milesight-em300-di", 1800)
+        for medium, label, (profile, interval) in (
+            ("strom", "Stromzähler", ("alpha-omega-klax", 3600)),
+            ("wasser", "Wasserzähler", water),
         ):
             yield _Draft(
-                f"{medium}-{number:02d}", f"{label} {building} {place.name}", "meter", "energie", place, profile,
-                interval, **closed,
+                f"{medium}-{number:02d}", f"{label} {building} {place.name}", "meter", "energie", place,
+                profile, interval, access=Access.INTERNAL if closed else Access.OPEN,
+                exemption="data_protection" if closed else None,
             )  # fmt: skip
 
 
