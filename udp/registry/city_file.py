@@ -79,28 +79,25 @@ def _read_thing(table: Table, simulated: bool, profiles: Mapping[str, Profile], 
 def _location(table: Table) -> Location:
     district, district_name = table.text("district", pattern=KEY), table.text("district_name")
     elevation = table.number("elevation_m", None)
-    utm32 = table.numbers("utm32", 2)
-    if table.has("utm32") and (table.has("latitude") or table.has("longitude")):
-        table.complain("utm32", "and latitude, longitude are both given; keep one of them")
-        latitude, longitude = table.number("latitude", 0.0), table.number("longitude", 0.0)
     try:
-        if utm32:
-            latitude, longitude = from_utm32(*utm32)
-        else:
-            latitude, longitude = _degrees(table)
-        if math.isnan(latitude + longitude):
-            return Location(0.0, 0.0, district, district_name)
-        return Location(latitude, longitude, district, district_name, elevation)
+        latitude, longitude = _point(table)
+        if not math.isnan(latitude + longitude):
+            return Location(latitude, longitude, district, district_name, elevation)
     except ValueError as error:
-        table.complain("utm32" if utm32 else "latitude", str(error))
-        return Location(0.0, 0.0, district, district_name)
+        table.complain("utm32" if table.has("utm32") else "latitude", str(error))
+    return Location(0.0, 0.0, district, district_name)
 
 
-def _degrees(table: Table) -> tuple[float, float]:
-    latitude, longitude = table.number("latitude", math.nan), table.number("longitude", math.nan)
-    if not (table.has("latitude") and table.has("longitude")):
+def _point(table: Table) -> tuple[float, float]:
+    """Latitude and longitude; not a number after a complaint."""
+    utm32 = table.numbers("utm32", 2)
+    degrees = table.number("latitude", math.nan), table.number("longitude", math.nan)
+    given = [table.has(key) for key in ("latitude", "longitude")]
+    if table.has("utm32") and any(given):
+        raise ValueError("stands beside latitude or longitude; keep one of the two")
+    if not table.has("utm32") and not all(given):
         raise ValueError("the place is missing; give latitude and longitude, or utm32 = [easting, northing]")
-    return latitude, longitude
+    return from_utm32(*utm32) if utm32 else degrees
 
 
 def _release(table: Table) -> Release:

@@ -20,16 +20,16 @@ class SqlRegistry:
     """`Registry` (udp.registry.port) in `url`, e.g. sqlite:///var/registry.sqlite."""
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url)
+        self.database = Database(url)
 
     def version(self) -> int:
         """See the port."""
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return _version(connection)
 
     def inventory(self) -> Inventory:
         """See the port. What is retired is left out."""
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             things = map(rows.thing_of, _in_force(connection, schema.thing))
             datastreams = map(rows.datastream_of, _in_force(connection, schema.datastream))
             devices = map(rows.device_of, _in_force(connection, schema.device))
@@ -44,19 +44,19 @@ class SqlRegistry:
 
     def import_city(self, city: CityDescription) -> Changes:
         """See the port."""
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             return _import(connection, city)
 
     def preview(self, city: CityDescription) -> Changes:
         """What `import_city` would do, without doing it."""
-        with self._database.writing() as connection, connection.begin_nested() as attempt:
+        with self.database.writing() as connection, connection.begin_nested() as attempt:
             changes = _import(connection, city)
             attempt.rollback()
             return changes
 
     def close(self) -> None:
         """See the port."""
-        self._database.close()
+        self.database.close()
 
 
 def _version(connection: Connection) -> int:

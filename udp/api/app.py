@@ -1,0 +1,134 @@
+"""The data API as one application: routes, refusals, headers. Nothing is built by importing it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import HTMLResponse, Response
+
+from udp.api import health, metrics, operations, problems, schemas, v1
+from udp.api.desk import Asking, AtDesk, Desk, Ports
+from udp.api.headers import Outermost
+from udp.api.live import LiveFeed
+from udp.api.pages import Pages, Sessions
+from udp.policy import agent_visible
+
+_ALLOWED = ["Authorization", "X-Api-Key", "If-None-Match", "Last-Event-ID", "Cache-Control"]
+
+
+def create_app(ports: Ports) -> FastAPI:
+    """The application over `ports`; who made the ports closes them."""
+    desk = Desk(ports)
+    app = FastAPI(
+        title="Urban Data Platform",
+        version=_version(),
+        summary="What the city measures, as open data",
+        openapi_url="/api/openapi.json",
+        # The ready-made pages load scripts from foreign hosts; /api lists the routes instead.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.desk = desk
+    app.state.feed = _feed(desk)
+    app.state.metrics = metrics.RequestMetrics()
+    problems.install(app)
+    app.include_router(v1.router())
+    app.include_router(operations.router())
+    app.add_api_route("/health", _health, response_model=schemas.HealthAnswer, summary="Ready or why not")
+    app.add_api_route("/metrics", _metrics, response_class=Response, summary="Figures for Prometheus")
+    app.add_api_route("/api", _list, response_class=HTMLResponse, include_in_schema=False)
+    if ports.pages is not None:
+        app.mount("/", Pages(ports.pages, ports.keys, Sessions(ports.monotonic)), name="pages")
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET"],
+        allow_headers=_ALLOWED,
+        expose_headers=["ETag", "Link"],
+    )
+    app.add_middleware(Outermost, metrics=app.state.metrics, monotonic=ports.monotonic)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.feed.close()
+
+
+def _feed(desk: Desk) -> LiveFeed:
+    settings = desk.settings
+    return LiveFeed(
+        desk.views,
+        desk.current,
+        desk.now,
+        every_s=settings.refresh_s,
+        most_listeners=settings.most_listeners,
+        queue_size=settings.listener_queue,
+        heartbeat_s=settings.heartbeat_s,
+        listening_s=settings.listening_s,
+    )
+
+
+async def _health(at: AtDesk, who: Asking, response: Response) -> schemas.HealthAnswer:
+    """503 when a part has failed; `warning` still answers 200."""
+    parts = await health.examine(at, who)
+    status = health.worst(parts)
+    response.status_code = 503 if status is health.Status.FAILED else 200
+    response.headers["Cache-Control"] = "no-store"
+    return schemas.HealthAnswer(
+        status=status.value,
+        checked_at=at.now(),
+        parts={
+            name: schemas.PartHealth(status=part.status.value, detail=part.detail)
+            for name, part in parts.items()
+        },
+    )
+
+
+async def _metrics(request: Request, at: AtDesk, who: Asking) -> Response:
+    """The API's own figures and the ledger's; labels pass the gate like everything else."""
+    report, inventory = await at.report.get(), (await at.views.get()).inventory
+    text = metrics.ledger_text(
+        report, request.app.state.feed, at.now(), lambda agent: agent_visible(agent, inventory, who)
+    )
+    own = request.app.state.metrics.text()
+    return Response(own + text, headers={"Cache-Control": "no-store"}, media_type=metrics.MEDIA_TYPE)
+
+
+async def _list(request: Request) -> HTMLResponse:
+    """All addresses and all refusals on one plain page."""
+    app: FastAPI = request.app
+    described = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    routes = "".join(
+        f"<dt><code>GET {escape(path)}</code></dt><dd>{escape(methods['get'].get('summary', ''))}</dd>"
+        for path, methods in described["paths"].items()
+    )
+    refusals = "".join(
+        f'<dt id="{kind.slug}">{kind.status} {escape(kind.german)}</dt>'
+        f'<dd lang="en">{escape(kind.english)}</dd>'
+        for kind in problems.TABLE.values()
+    )
+    return HTMLResponse(
+        '<!doctype html><html lang="de"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        "<title>Schnittstelle</title><h1>Schnittstelle der Urbanen Datenplattform</h1>"
+        '<p>Beschreibung für Programme: <a href="/api/openapi.json">/api/openapi.json</a> (OpenAPI 3.1)</p>'
+        f"<h2>Adressen</h2><dl>{routes}</dl><h2>Absagen</h2><dl>{refusals}</dl></html>"
+    )
+
+
+def _version() -> str:
+    try:
+        return version("urban-data-platform")
+    except PackageNotFoundError:
+        return "0"

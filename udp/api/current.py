@@ -1,0 +1,155 @@
+"""All current values at once: read once per second for everybody, rendered once per wish."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from udp.api import columns_json
+from udp.api.view import Filter, View
+from udp.store.columns import Floats, Observations
+from udp.store.port import ObservationStore
+
+# The public pages judge by the same rule: two intervals missed, and five minutes are never late.
+SHORTEST_INTERVAL_S = 300.0
+MISSED_INTERVALS = 2.0
+_MOST_WISHES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The newest measurement of every Datastream; the same object as long as nothing changed."""
+
+    observations: Observations
+
+
+def read_snapshot(store: ObservationStore, before: Snapshot | None) -> Snapshot:
+    """What the store holds now."""
+    found = store.latest()
+    if before is not None and _same(before.observations, found):
+        return before
+    return Snapshot(found)
+
+
+def changes(before: Snapshot, after: Snapshot) -> Observations:
+    """The Observations of `after` that `before` does not hold."""
+    old, new = before.observations, after.observations
+    place = np.searchsorted(old.datastream, new.datastream)
+    inside = np.minimum(place, max(len(old) - 1, 0))
+    if len(old) == 0:
+        return new
+    same = old.datastream[inside] == new.datastream
+    for name in ("phenomenon_time", "quality", "rule", "revision"):
+        same &= getattr(old, name)[inside] == getattr(new, name)
+    same &= _equal(old.result[inside], new.result)
+    return new.take(~same)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One answer of /latest. `etag` moves with the data and with what has become stale, not with age."""
+
+    etag: str
+    body: bytes
+    compressed: bytes
+
+
+class LatestAnswers:
+    """Answers by wish, kept while snapshot and view stay the same and `now` is the same second."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, Filter], tuple[View, Snapshot, int, Rendered]] = {}
+
+    def render(self, view: View, snapshot: Snapshot, wish: Filter, now: datetime) -> Rendered:
+        """Blocking for some milliseconds per thousand values."""
+        second = int(now.timestamp())
+        key = (id(view), wish)
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] is view and kept[1] is snapshot and kept[2] == second:
+            return kept[3]
+        rendered = render(view, snapshot, wish, now)
+        if len(self._kept) >= _MOST_WISHES:
+            self._kept.clear()
+        self._kept[key] = (view, snapshot, second, rendered)
+        return rendered
+
+
+def render(view: View, snapshot: Snapshot, wish: Filter, now: datetime) -> Rendered:
+    """`{"now": ..., "values": [...]}` of everything `view` and `wish` let through."""
+    observations = chosen(view, snapshot.observations, wish)
+    ages, stale = judge(view, observations, now)
+    heads = items(view, observations)
+    digest = blake2b(digest_size=12)
+    for head, late in zip(heads, stale, strict=True):
+        digest.update(head.encode())
+        digest.update(b"\1" if late else b"\0")
+    values = ",\n".join(tails(heads, ages, stale))
+    body = f'{{"now":"{columns_json.time(now)}","count":{len(heads)},"values":[\n{values}\n]}}\n'.encode()
+    return Rendered(f'W/"{digest.hexdigest()}"', body, gzip.compress(body, compresslevel=4, mtime=0))
+
+
+def chosen(view: View, observations: Observations, wish: Filter) -> Observations:
+    """What the view knows and the wish means."""
+    known = np.fromiter((one.id for one in view.select(wish)), dtype=np.int64)
+    return observations.take(np.isin(observations.datastream, known))
+
+
+def judge(view: View, observations: Observations, now: datetime) -> tuple[list[int], list[bool]]:
+    """Age in whole seconds, and whether two expected intervals have been missed."""
+    microseconds = (columns_json.micros(now) - observations.phenomenon_time).astype(np.int64)
+    age_s = microseconds / 1e6
+    interval = np.fromiter(
+        (view.datastreams[number].expected_interval_s for number in observations.datastream.tolist()),
+        dtype=np.float64,
+        count=len(observations),
+    )
+    stale = age_s > MISSED_INTERVALS * np.maximum(interval, SHORTEST_INTERVAL_S)
+    return np.floor(age_s).astype(np.int64).tolist(), stale.tolist()
+
+
+def items(view: View, observations: Observations) -> list[str]:
+    """One JSON object per Observation, still open at its end: what changes only with the data."""
+    columns = zip(
+        observations.datastream.tolist(),
+        columns_json.numbers(observations.result),
+        columns_json.times(observations.phenomenon_time),
+        columns_json.times(observations.result_time),
+        columns_json.quality_words(observations.quality.tolist()),
+        columns_json.rule_words(observations.rule.tolist()),
+        strict=True,
+    )
+    return [
+        f'{{{view.labels[number]},"value":{value},"phenomenon_time":"{measured}","result_time":"{known}",'
+        f'"quality":"{quality}","rule":"{rule}"'
+        for number, value, measured, known, quality, rule in columns
+    ]
+
+
+def tails(heads: Iterable[str], ages: Iterable[int], stale: Iterable[bool]) -> list[str]:
+    """The objects closed with what changes with time."""
+    return [
+        f'{head},"age_s":{age},"stale":{"true" if late else "false"}}}'
+        for head, age, late in zip(heads, ages, stale, strict=True)
+    ]
+
+
+def _same(one: Observations, other: Observations) -> bool:
+    return (
+        len(one) == len(other)
+        and all(
+            np.array_equal(getattr(one, name), getattr(other, name))
+            for name in ("datastream", "phenomenon_time", "quality", "rule", "revision")
+        )
+        and bool(np.all(_equal(one.result, other.result)))
+    )
+
+
+def _equal(one: Floats, other: Floats) -> NDArray[np.bool_]:
+    same: NDArray[np.bool_] = (one == other) | (np.isnan(one) & np.isnan(other))
+    return same

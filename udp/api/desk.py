@@ -1,0 +1,143 @@
+"""What every route needs: the ports, the clocks, the gate, and who is asking."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import anyio.to_thread
+from fastapi import Depends, Request
+from starlette.responses import Response
+
+from udp.api.current import LatestAnswers, Snapshot, read_snapshot
+from udp.api.refreshed import Refreshed
+from udp.api.view import View, Views, read_views
+from udp.auth import Keys
+from udp.ledger.port import Quarantined, Report
+from udp.policy import PUBLIC, Caller
+from udp.registry.port import Registry
+from udp.store.port import ObservationStore
+
+
+def utc_now() -> datetime:
+    """The clock of this machine."""
+    return datetime.now(UTC)
+
+
+class LedgerView(Protocol):
+    """What the API reads of the ledger (udp.ledger.port)."""
+
+    def report(self) -> Report:
+        """See `Ledger`."""
+
+    def quarantined(self, limit: int) -> Sequence[Quarantined]:
+        """See `QuarantineReader`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """Limits of the interface. `refresh_s`: how old current values, register and ledger may be."""
+
+    refresh_s: float = 1.0
+    most_rows: int = 50_000
+    default_rows: int = 10_000
+    most_listeners: int = 500
+    listener_queue: int = 32
+    heartbeat_s: float = 15.0
+    listening_s: float = 3600.0
+    silent_after_s: float = 900.0
+
+    def __post_init__(self) -> None:
+        for name in ("refresh_s", "heartbeat_s", "listening_s", "silent_after_s"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative")
+        for name in ("most_rows", "default_rows", "most_listeners", "listener_queue"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The parts behind the API."""
+
+    registry: Registry
+    store: ObservationStore
+    ledger: LedgerView
+    keys: Keys
+    pages: Path | None = None
+    settings: ApiSettings = ApiSettings()
+    now: Callable[[], datetime] = utc_now
+    monotonic: Callable[[], float] = time.monotonic
+
+
+class Desk:
+    """The ports with their memory: each is read at most once per `refresh_s`."""
+
+    def __init__(self, ports: Ports) -> None:
+        self.ports = ports
+        self.settings = ports.settings
+        self.now = ports.now
+        self.views: Refreshed[Views] = self._refreshed(lambda before: read_views(ports.registry, before))
+        self.current: Refreshed[Snapshot] = self._refreshed(lambda before: read_snapshot(ports.store, before))
+        self.report: Refreshed[Report] = self._refreshed(lambda _before: ports.ledger.report())
+        self.latest = LatestAnswers()
+
+    async def view(self, caller: Caller) -> View:
+        """What the caller may know now."""
+        return (await self.views.get()).of_role[caller.role]
+
+    def _refreshed(self, read: Callable[[Any], Any]) -> Refreshed[Any]:
+        return Refreshed(read, self.settings.refresh_s, self.ports.monotonic)
+
+
+def desk(request: Request) -> Desk:
+    """The desk this application was built with."""
+    found: Desk = request.app.state.desk
+    return found
+
+
+def key_of(request: Request) -> str | None:
+    """The key in `Authorization: Bearer` or `X-Api-Key`, if any."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.headers.get("x-api-key", "").strip() or None
+
+
+async def caller(request: Request) -> Caller:
+    """Who asks. KeyRefused for a wrong key: nobody shall wonder why so little is there."""
+    key = key_of(request)
+    if key is None:
+        return PUBLIC
+    return await anyio.to_thread.run_sync(desk(request).ports.keys.caller, key)
+
+
+AtDesk = Annotated[Desk, Depends(desk)]
+Asking = Annotated[Caller, Depends(caller)]
+
+
+def cache_header(who: Caller, seconds: int) -> dict[str, str]:
+    """How long others may keep an answer; what a key opened, nobody."""
+    value = f"public, max-age={seconds}" if who == PUBLIC else "private, no-store"
+    return {"Cache-Control": value, "Vary": "Accept-Encoding, Authorization, X-Api-Key"}
+
+
+def unchanged(request: Request, etag: str) -> bool:
+    """Whether the caller already has the representation `etag` (weak comparison, RFC 9110, 13.1.2)."""
+    wanted = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    return "*" in wanted or etag.removeprefix("W/") in wanted
+
+
+def answer(request: Request, who: Caller, body: str, *, media_type: str, seconds: int) -> Response:
+    """A 200 with an ETag of its content, or 304."""
+    octets = body.encode()
+    etag = f'W/"{blake2b(octets, digest_size=12).hexdigest()}"'
+    headers = {"ETag": etag, **cache_header(who, seconds)}
+    if unchanged(request, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(octets, headers=headers, media_type=media_type)

@@ -1,0 +1,71 @@
+"""What every answer carries and what is counted of it; the outermost layer, so nothing slips by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from udp.api.metrics import RequestMetrics
+
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "geolocation=(self), camera=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+# Pages bring their own styles in the document; scripts only from here, nothing from anywhere else.
+_PAGES = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'"
+)
+_OPERATOR = _PAGES + "; frame-ancestors 'none'"
+_DATA = "default-src 'none'; frame-ancestors 'none'"
+_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Outermost:
+    """Security headers on every answer; duration by route."""
+
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, monotonic: Callable[[], float]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._monotonic = monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and look at what comes back."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = self._monotonic()
+        status = 500
+
+        async def outgoing(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.update({**_ALWAYS, "Content-Security-Policy": _policy(scope["path"])})
+            await send(message)
+
+        try:
+            await self._app(scope, receive, outgoing)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.observe(_route(scope), method, status, self._monotonic() - started)
+
+
+def _route(scope: Scope) -> str:
+    """The path as written in the code, never as the caller wrote it."""
+    route = scope.get("route")
+    path = getattr(route, "path", None)
+    if isinstance(path, str) and path:
+        return path
+    return "other" if scope["path"].startswith("/api") else "pages"
+
+
+def _policy(path: str) -> str:
+    if path.startswith("/api/") or path in ("/health", "/metrics"):
+        return _DATA
+    return _OPERATOR if "betrieb" in path else _PAGES

@@ -1,0 +1,164 @@
+"""The finished pages, served as they lie in their directory; those of the operators behind their key."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from urllib.parse import parse_qsl, urlencode
+
+import anyio.to_thread
+from starlette.datastructures import URL
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from udp.api.desk import key_of
+from udp.api.problems import prefers_german
+from udp.auth import KeyRefused, Keys
+from udp.policy import Role
+
+OPERATOR_ROOM = "betrieb"
+KEY_PARAMETER = "schluessel"
+COOKIE = "udp_betrieb"
+SESSION_S = 12 * 3600
+_MOST_SESSIONS = 256
+_PUBLIC_CACHE = "public, max-age=20"
+# Debian's table lacks some of these on small systems, and a wrong type is a broken page.
+_TYPES = {
+    ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml",
+    ".csv": "text/csv", ".json": "application/json", ".geojson": "application/geo+json",
+    ".webmanifest": "application/manifest+json", ".woff2": "font/woff2", ".txt": "text/plain",
+}  # fmt: skip
+
+
+class Sessions:
+    """Operators who have shown their key; forgotten at restart, when full, and after twelve hours."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._until: dict[str, float] = {}
+
+    def open(self) -> str:
+        """A new unguessable name."""
+        while len(self._until) >= _MOST_SESSIONS:
+            del self._until[next(iter(self._until))]
+        name = secrets.token_urlsafe(32)
+        self._until[name] = self._monotonic() + SESSION_S
+        return name
+
+    def holds(self, name: str) -> bool:
+        """Whether `name` was given and is still good."""
+        now = self._monotonic()
+        self._until = {known: until for known, until in self._until.items() if until > now}
+        # Names hold 256 random bits: comparing until the first that fits tells nobody anything.
+        return any(hmac.compare_digest(known.encode(), name.encode()) for known in self._until)
+
+
+class Pages(StaticFiles):
+    """`directory` may not exist yet: the pages are drawn by another process."""
+
+    def __init__(self, directory: Path, keys: Keys, sessions: Sessions) -> None:
+        super().__init__(directory=directory, html=True, check_dir=False)
+        self._root = directory
+        self._keys = keys
+        self._sessions = sessions
+
+    async def check_config(self) -> None:
+        """Nothing: the directory may come later."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """`path` has been normalised, so no `..` leads around the lock."""
+        parts = PurePath(path).parts
+        request = Request(scope)
+        if any(part.startswith(".") and part != "." for part in parts):
+            return _text(request, 404, "Diese Seite gibt es nicht.", "There is no such page.")
+        if parts and parts[0] == OPERATOR_ROOM:
+            refusal = await self._refuse(request)
+            if refusal is not None:
+                return refusal
+        if not await anyio.to_thread.run_sync(self._root.is_dir):
+            return _not_yet(request)
+        response = await self._found(path, scope)
+        if parts and parts[0] == OPERATOR_ROOM:
+            response.headers["Cache-Control"] = "private, no-store"
+        elif response.status_code < 400:
+            response.headers["Cache-Control"] = _PUBLIC_CACHE
+        if (kind := _TYPES.get(PurePath(path).suffix)) and "content-type" in response.headers:
+            response.headers["Content-Type"] = _with_charset(kind)
+        return response
+
+    async def _found(self, path: str, scope: Scope) -> Response:
+        return await super().get_response(path, scope)
+
+    async def _refuse(self, request: Request) -> Response | None:
+        """None for operators; else where to go or what to bring."""
+        if (given := request.query_params.get(KEY_PARAMETER)) is not None:
+            return await self._exchange(request, given)
+        if self._sessions.holds(request.cookies.get(COOKIE, "")):
+            return None
+        if (key := key_of(request)) is not None and await self._is_operator(key):
+            return None
+        return _text(
+            request,
+            401,
+            f"Diese Seite ist für den Betrieb. Bitte mit ?{KEY_PARAMETER}=<Schlüssel> öffnen; "
+            "einen Schlüssel macht: udp key create --role operator",
+            f"This page is for operators. Open it with ?{KEY_PARAMETER}=<key>; "
+            "udp key create --role operator makes one.",
+        )
+
+    async def _exchange(self, request: Request, key: str) -> Response:
+        """The key leaves the address bar at once: a session takes its place."""
+        if not await self._is_operator(key):
+            return _text(request, 401, "Dieser Schlüssel ist unbekannt.", "This key is not known.")
+        rest = [pair for pair in parse_qsl(request.url.query) if pair[0] != KEY_PARAMETER]
+        target = URL(request.url.path).replace(query=urlencode(rest))
+        response = RedirectResponse(_local(str(target)), status_code=303)
+        response.set_cookie(
+            COOKIE,
+            self._sessions.open(),
+            max_age=SESSION_S,
+            path=f"/{OPERATOR_ROOM}",
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="strict",
+        )
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _is_operator(self, key: str) -> bool:
+        try:
+            found = await anyio.to_thread.run_sync(self._keys.caller, key)
+        except KeyRefused:
+            return False
+        return found.role is Role.OPERATOR
+
+
+def _local(target: str) -> str:
+    """Two slashes at the beginning would name another host."""
+    return "/" + target.lstrip("/\\")
+
+
+def _with_charset(kind: str) -> str:
+    textual = kind.startswith("text/") or kind in ("image/svg+xml",)
+    return f"{kind}; charset=utf-8" if textual else kind
+
+
+def _not_yet(request: Request) -> Response:
+    response = _text(
+        request, 503, "Die Seiten werden gerade zum ersten Mal gezeichnet.", "The pages are being drawn."
+    )
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def _text(request: Request, status: int, german: str, english: str) -> Response:
+    headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="udp"'
+    text = german if prefers_german(request.headers.get("accept-language", "de")) else english
+    return Response(text + "\n", status, headers=headers, media_type="text/plain; charset=utf-8")

@@ -1,0 +1,204 @@
+"""The answers as the OpenAPI document describes them; tests hold the real answers against these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+QualityWord = Literal["unchecked", "good", "suspect", "bad"]
+RuleWord = Literal[
+    "none", "passed", "range", "step", "stuck", "silence", "clock", "neighbour", "dry_probe", "person",
+    "citizen",
+]  # fmt: skip
+Number = Annotated[float | None, Field(description="null where there is no number", examples=[62.5])]
+Moment = Annotated[datetime, Field(examples=["2026-11-21T08:00:00Z"])]
+
+
+class Answer(BaseModel):
+    """Nothing beyond what is described."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Place(Answer):
+    """WGS 84 (EPSG:4326)."""
+
+    latitude: float = Field(examples=[51.5491])
+    longitude: float = Field(examples=[7.3114])
+    elevation_m: float | None
+    district: str = Field(examples=["castrop"])
+    district_name: str = Field(examples=["Castrop (Altstadt)"])
+
+
+class DatastreamLink(Answer):
+    """A Datastream as its Thing lists it."""
+
+    id: int = Field(examples=[17])
+    key: str = Field(examples=["fill_level"])
+    name: str = Field(examples=["Füllstand"])
+    observed_property: str = Field(examples=["fill_level"])
+    unit: str = Field(description="UCUM", examples=["%"])
+    self: str = Field(examples=["/api/v1/datastreams/17"])
+    observations: str = Field(examples=["/api/v1/datastreams/17/observations"])
+
+
+class ThingAnswer(Answer):
+    """What people point at: a bin, a pole, a stream gauge."""
+
+    key: str = Field(description="stable for ever", examples=["behaelter-0001"])
+    name: str = Field(examples=["Behälter Marktplatz"])
+    description: str
+    kind: str = Field(examples=["waste_bin"])
+    theme: str = Field(examples=["papier-und-abfall"])
+    simulated: bool = Field(description="true: from the virtual city, not measured")
+    location: Place
+    properties: dict[str, Any]
+    datastreams: list[DatastreamLink]
+    self: str = Field(examples=["/api/v1/things/behaelter-0001"])
+
+
+class ThingsAnswer(Answer):
+    """All Things asked for."""
+
+    count: int
+    things: list[ThingAnswer]
+
+
+class ObservedPropertyAnswer(Answer):
+    """What is measured."""
+
+    key: str = Field(examples=["fill_level"])
+    name: str = Field(examples=["Füllstand"])
+    definition: str
+
+
+class UnitAnswer(Answer):
+    """Unit of measurement."""
+
+    symbol: str = Field(description="UCUM", examples=["%"])
+    name: str = Field(examples=["Prozent"])
+
+
+class DatastreamAnswer(Answer):
+    """One property of one Thing by one sensor."""
+
+    id: int = Field(examples=[17])
+    key: str = Field(examples=["fill_level"])
+    name: str = Field(examples=["Füllstand"])
+    thing: str = Field(examples=["behaelter-0001"])
+    thing_name: str = Field(examples=["Behälter Marktplatz"])
+    theme: str = Field(examples=["papier-und-abfall"])
+    district: str = Field(examples=["castrop"])
+    simulated: bool
+    sensor: str = Field(examples=["Dingtek DF702 (Ultraschall)"])
+    observed_property: ObservedPropertyAnswer
+    unit: UnitAnswer
+    access: Literal["open", "internal", "restricted"]
+    licence: str = Field(examples=["dl-de/zero-2-0"])
+    expected_interval_s: float = Field(examples=[3600.0])
+    self: str = Field(examples=["/api/v1/datastreams/17"])
+    observations: str = Field(examples=["/api/v1/datastreams/17/observations"])
+
+
+class DatastreamsAnswer(Answer):
+    """All Datastreams asked for."""
+
+    count: int
+    datastreams: list[DatastreamAnswer]
+
+
+class CurrentValue(Answer):
+    """The newest measurement of one Datastream."""
+
+    datastream: int = Field(examples=[17])
+    key: str = Field(examples=["fill_level"])
+    name: str = Field(examples=["Füllstand"])
+    thing: str = Field(examples=["behaelter-0001"])
+    thing_name: str = Field(examples=["Behälter Marktplatz"])
+    kind: str = Field(examples=["waste_bin"])
+    theme: str = Field(examples=["papier-und-abfall"])
+    district: str = Field(examples=["castrop"])
+    simulated: bool
+    observed_property: str = Field(examples=["fill_level"])
+    unit: str = Field(examples=["%"])
+    licence: str = Field(examples=["dl-de/zero-2-0"])
+    expected_interval_s: float = Field(examples=[3600.0])
+    value: Number
+    phenomenon_time: Moment
+    result_time: Moment
+    quality: QualityWord
+    rule: RuleWord
+    age_s: int = Field(description="at `now`", examples=[240])
+    stale: bool = Field(
+        description="two expected intervals (at least ten minutes) have passed without a value"
+    )
+
+
+class LatestAnswer(Answer):
+    """All current values."""
+
+    now: Moment
+    count: int
+    values: list[CurrentValue]
+
+
+class ObservationAnswer(Answer):
+    """One measurement."""
+
+    phenomenon_time: Moment
+    result_time: Moment
+    value: Number
+    quality: QualityWord
+    rule: RuleWord
+    revision: int = Field(examples=[0])
+
+
+class BucketAnswer(Answer):
+    """Measurements that are not bad, in a bucket aligned to UTC; only the functions asked for."""
+
+    start: Moment
+    mean: Number = None
+    min: Number = None
+    max: Number = None
+    count: int | None = Field(default=None, examples=[6])
+
+
+class ObservationsAnswer(Answer):
+    """Measurements of [from, to); `next` is the following page, null on the last."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    datastream: DatastreamAnswer
+    from_: Moment = Field(alias="from")
+    to: Moment
+    every: str | None = Field(description="ISO 8601 duration of the buckets", examples=["PT1H", None])
+    retrieved_at: Moment
+    next: str | None
+    observations: list[ObservationAnswer] | list[BucketAnswer]
+
+
+class PartHealth(Answer):
+    """One part of the platform."""
+
+    status: Literal["ok", "warning", "failed"]
+    detail: str
+
+
+class HealthAnswer(Answer):
+    """`failed` when any part has failed (503), `warning` when somebody should look."""
+
+    status: Literal["ok", "warning", "failed"]
+    checked_at: Moment
+    parts: dict[str, PartHealth]
+
+
+class ProblemAnswer(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field(examples=["/api#not-found"])
+    title: str = Field(examples=["Das gibt es hier nicht"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["datastream 99 is not known; see /api/v1/datastreams for all of them"])
+    instance: str = Field(examples=["/api/v1/datastreams/99"])

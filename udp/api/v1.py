@@ -1,0 +1,203 @@
+"""Version 1 of the interface for apps: what exists, what is now, what was, and what happens."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from udp.api import representations, schemas
+from udp.api.desk import Asking, AtDesk, Desk, answer, cache_header, unchanged
+from udp.api.live import LiveFeed
+from udp.api.observations import Question, Wish, sheet
+from udp.api.problems import MEDIA_TYPE, InvalidRequest
+from udp.api.view import Filter
+from udp.policy import Caller
+
+_JSON = "application/json"
+_GEOJSON = "application/geo+json"
+_SHORT_S = 5
+_LONG_S = 60
+
+Theme = Annotated[str | None, Query(description="e.g. luft", max_length=64)]
+District = Annotated[str | None, Query(description="e.g. castrop", max_length=64)]
+Kind = Annotated[str | None, Query(description="e.g. waste_bin", max_length=64)]
+ThingKey = Annotated[str | None, Query(description="key of a Thing", max_length=64)]
+Property = Annotated[str | None, Query(description="e.g. air_temperature", max_length=64)]
+When = Annotated[str | None, Query(max_length=64, examples=["2026-11-21T08:00:00Z"])]
+
+
+def router() -> APIRouter:
+    """All routes below /api/v1."""
+    api = APIRouter(prefix=representations.V1, tags=["v1"])
+    routes: tuple[tuple[str, Any, Any, str], ...] = (
+        ("/things", things, schemas.ThingsAnswer, "Things with place and Datastreams"),
+        ("/things/{key}", thing, schemas.ThingAnswer, "One Thing"),
+        (
+            "/datastreams",
+            datastreams,
+            schemas.DatastreamsAnswer,
+            "Datastreams with property, unit and licence",
+        ),
+        ("/datastreams/{number}", datastream, schemas.DatastreamAnswer, "One Datastream"),
+        (
+            "/datastreams/{number}/observations",
+            observations,
+            schemas.ObservationsAnswer,
+            "Measurements, single or aggregated, as JSON or CSV",
+        ),
+        ("/latest", latest, schemas.LatestAnswer, "All current values in one call"),
+    )
+    for path, endpoint, model, summary in routes:
+        api.add_api_route(
+            path,
+            endpoint,
+            methods=["GET"],
+            summary=summary,
+            responses=_responses(model),
+            response_class=Response,
+        )
+    api.add_api_route(
+        "/live",
+        live,
+        methods=["GET"],
+        summary="Current values, then every change, as server-sent events",
+        responses={200: {"content": {"text/event-stream": {"example": _EVENT}}}},
+        response_class=StreamingResponse,
+    )
+    return api
+
+
+def feed(request: Request) -> LiveFeed:
+    """The feed this application was built with."""
+    found: LiveFeed = request.app.state.feed
+    return found
+
+
+async def things(
+    request: Request,
+    at: AtDesk,
+    who: Asking,
+    *,
+    theme: Theme = None,
+    district: District = None,
+    kind: Kind = None,
+    format: Annotated[str, Query(description="json or geojson", max_length=16)] = "json",
+) -> Response:
+    """Every Thing with at least one Datastream you may see; `format=geojson` for maps."""
+    view = await at.view(who)
+    found = view.select_things(Filter(theme=theme, district=district, kind=kind))
+    if format == "geojson":
+        text = representations.dumps(representations.geojson(found, view))
+        return answer(request, who, text, media_type=_GEOJSON, seconds=_LONG_S)
+    if format != "json":
+        raise InvalidRequest(f"format: {format!r} is not known; known are json, geojson")
+    listed = [representations.thing(one, view) for one in found]
+    return _json(request, who, {"count": len(listed), "things": listed})
+
+
+async def thing(request: Request, at: AtDesk, who: Asking, key: str) -> Response:
+    """404 also for what you may not see."""
+    view = await at.view(who)
+    return _json(request, who, representations.thing(view.thing(key), view))
+
+
+async def datastreams(
+    request: Request,
+    at: AtDesk,
+    who: Asking,
+    *,
+    thing: ThingKey = None,
+    observed_property: Property = None,
+    theme: Theme = None,
+    district: District = None,
+) -> Response:
+    """Every Datastream you may see."""
+    view = await at.view(who)
+    wish = Filter(theme=theme, district=district, thing=thing, observed_property=observed_property)
+    listed = [representations.datastream(one, view) for one in view.select(wish)]
+    return _json(request, who, {"count": len(listed), "datastreams": listed})
+
+
+async def datastream(request: Request, at: AtDesk, who: Asking, number: int) -> Response:
+    """404 also for what you may not see."""
+    view = await at.view(who)
+    return _json(request, who, representations.datastream(view.datastream(number), view))
+
+
+def wish(
+    *,
+    start: Annotated[When, Query(alias="from", description="default: 24 hours before `to`")] = None,
+    end: Annotated[When, Query(alias="to", description="default: now; not included")] = None,
+    every: Annotated[str | None, Query(max_length=32, examples=["1h", "PT15M"])] = None,
+    functions: Annotated[str | None, Query(max_length=64, examples=["mean,max"])] = None,
+    limit: Annotated[int | None, Query(description="at most so many; `next` leads on")] = None,
+    format: Annotated[str, Query(description="json or csv", max_length=16)] = "json",
+) -> Wish:
+    """The parameters of one request for measurements."""
+    return Wish(start, end, every, functions, limit, format)
+
+
+async def observations(
+    at: AtDesk, who: Asking, *, number: int, asked: Annotated[Wish, Depends(wish)]
+) -> Response:
+    """Measurements in [from, to), ascending. With `every`, buckets aligned to UTC without bad values."""
+    view = await at.view(who)
+    stream = view.datastream(number)
+    question = Question(view, stream, asked, at.now())
+    found = await anyio.to_thread.run_sync(sheet, at.ports.store, question, at.settings)
+    headers = cache_header(who, _SHORT_S)
+    if found.following:
+        headers["Link"] = f'<{found.following}>; rel="next"'
+    if asked.format == "csv":
+        headers["Content-Disposition"] = f'attachment; filename="{stream.thing}-{stream.key}.csv"'
+    return Response(found.text, headers=headers, media_type=found.media_type)
+
+
+async def latest(
+    request: Request, at: AtDesk, who: Asking, *, theme: Theme = None, district: District = None
+) -> Response:
+    """The newest value of every Datastream you may see. The ETag moves with the data, not with age."""
+    rendered = await _latest(at, who, Filter(theme=theme, district=district))
+    headers = {"ETag": rendered.etag, **cache_header(who, 1)}
+    if unchanged(request, rendered.etag):
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return Response(rendered.compressed, headers=headers, media_type=_JSON)
+    return Response(rendered.body, headers=headers, media_type=_JSON)
+
+
+async def live(
+    request: Request, who: Asking, *, theme: Theme = None, district: District = None, thing: ThingKey = None
+) -> StreamingResponse:
+    """Event `observations` with a list of values as in /latest: first all, then what changed."""
+    source = feed(request)
+    listener = await source.join(who.role, Filter(theme=theme, district=district, thing=thing))
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(source.events(listener), headers=headers, media_type="text/event-stream")
+
+
+async def _latest(at: Desk, who: Caller, asked: Filter) -> Any:
+    view, snapshot = await at.view(who), await at.current.get()
+    return await anyio.to_thread.run_sync(at.latest.render, view, snapshot, asked, at.now())
+
+
+def _json(request: Request, who: Caller, content: Any) -> Response:
+    return answer(request, who, representations.dumps(content), media_type=_JSON, seconds=_LONG_S)
+
+
+def _responses(model: Any) -> dict[int | str, dict[str, Any]]:
+    refusal = {"model": schemas.ProblemAnswer, "content": {MEDIA_TYPE: {}}}
+    return {
+        200: {"model": model},
+        401: {**refusal, "description": "the key is not known"},
+        404: {**refusal, "description": "not known"},
+        422: {**refusal, "description": "a parameter is wrong"},
+        503: {**refusal, "description": "try again later"},
+    }
+
+
+_EVENT = 'id: 1\nevent: observations\ndata: [{"datastream":17,"value":62.5,"quality":"good"}]\n'

@@ -1,0 +1,119 @@
+"""What one caller may know: the inventory after the gate. Routes see nothing else of the registry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from udp.errors import NotFound
+from udp.policy import Caller, Role, visible
+from udp.registry.port import Inventory, Registry
+from udp.sensorthings import Datastream, Thing
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a caller wants to see of it; None is no wish."""
+
+    theme: str | None = None
+    district: str | None = None
+    kind: str | None = None
+    thing: str | None = None
+    observed_property: str | None = None
+
+    def wants(self, thing: Thing, stream: Datastream | None = None) -> bool:
+        """Whether Thing (and Datastream, where one is asked about) are meant."""
+        return (
+            self.theme in (None, thing.theme)
+            and self.district in (None, thing.location.district)
+            and self.kind in (None, thing.kind)
+            and self.thing in (None, thing.key)
+            and (stream is None or self.observed_property in (None, stream.observed_property.key))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Things and Datastreams one caller may know. A Thing without any visible Datastream is not known.
+
+    `labels` holds, per Datastream, the unchanging members of its JSON in lists of values.
+    """
+
+    things: Mapping[str, Thing]
+    datastreams: Mapping[int, Datastream]
+    of_thing: Mapping[str, tuple[Datastream, ...]]
+    labels: Mapping[int, str]
+
+    def thing(self, key: str) -> Thing:
+        """NotFound for what does not exist or is not to be known."""
+        if key not in self.things:
+            raise NotFound(f"thing {key!r} is not known; see /api/v1/things for all of them")
+        return self.things[key]
+
+    def datastream(self, number: int) -> Datastream:
+        """NotFound for what does not exist or is not to be known."""
+        if number not in self.datastreams:
+            raise NotFound(f"datastream {number} is not known; see /api/v1/datastreams for all of them")
+        return self.datastreams[number]
+
+    def select_things(self, wish: Filter) -> Iterator[Thing]:
+        """In the order of their keys."""
+        return (thing for _, thing in sorted(self.things.items()) if wish.wants(thing))
+
+    def select(self, wish: Filter) -> Iterator[Datastream]:
+        """In the order of their ids."""
+        return (one for _, one in sorted(self.datastreams.items()) if wish.wants(self.things[one.thing], one))
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """One inventory as each role may know it."""
+
+    inventory: Inventory
+    of_role: Mapping[Role, View]
+
+
+def read_views(registry: Registry, before: Views | None) -> Views:
+    """The views of now; those from before while the register has not changed."""
+    if before is not None and registry.version() == before.inventory.version:
+        return before
+    inventory = registry.inventory()
+    return Views(inventory, {role: view_of(inventory, Caller(role)) for role in Role})
+
+
+def view_of(inventory: Inventory, caller: Caller) -> View:
+    """The inventory after the gate."""
+    streams = {number: one for number, one in inventory.datastreams.items() if visible(one, caller)}
+    grouped: dict[str, list[Datastream]] = {}
+    for one in streams.values():
+        grouped.setdefault(one.thing, []).append(one)
+    things = {key: inventory.things[key] for key in grouped if key in inventory.things}
+    known = {number: one for number, one in streams.items() if one.thing in things}
+    return View(
+        things=things,
+        datastreams=known,
+        of_thing={key: tuple(group) for key, group in grouped.items()},
+        labels=dict(_labels(things, known.values())),
+    )
+
+
+def _labels(things: Mapping[str, Thing], streams: Iterable[Datastream]) -> Iterator[tuple[int, str]]:
+    for one in streams:
+        thing = things[one.thing]
+        members = {
+            "datastream": one.id,
+            "key": one.key,
+            "name": one.name,
+            "thing": thing.key,
+            "thing_name": thing.name,
+            "kind": thing.kind,
+            "theme": thing.theme,
+            "district": thing.location.district,
+            "simulated": thing.simulated,
+            "observed_property": one.observed_property.key,
+            "unit": one.unit.symbol,
+            "licence": one.licence,
+            "expected_interval_s": one.expected_interval_s,
+        }
+        yield one.id, json.dumps(members, ensure_ascii=False, separators=(",", ":"))[1:-1]

@@ -1,0 +1,67 @@
+"""Everything the API process can be told, in one TOML file; each part's settings live beside the part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from edge.wire.settings import Secret
+from udp.api.desk import ApiSettings
+from udp.errors import ConfigurationError
+from udp.store.opening import StoreSettings
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """A relational database: sqlite:///path or postgresql+psycopg://user@host/name, its password apart."""
+
+    url: str
+    password: Secret | None = None
+
+    def address(self) -> str:
+        """The address with its password, for the driver only. ConfigurationError if it is none."""
+        try:
+            url = make_url(self.url)
+        except ArgumentError as error:
+            raise ConfigurationError(
+                f"database address {self.url!r} cannot be meant; write sqlite:///path/file.sqlite "
+                "or postgresql+psycopg://user@host/name"
+            ) from error
+        if url.password is not None:
+            raise ConfigurationError(
+                "database address: a password stands in it; give it by `password` instead"
+            )
+        if self.password is not None:
+            url = url.set(password=self.password.reveal())
+        return url.render_as_string(hide_password=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where the API listens; behind a proxy, `proxy` is the address whose forwarded headers are believed."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    proxy: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.port <= 65535:
+            raise ValueError(f"port {self.port} is not between 1 and 65535")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The file of `udp run`. `pages_dir`: finished pages, served at /. `operator_key`: one more key."""
+
+    registry: DatabaseSettings = field(
+        default_factory=lambda: DatabaseSettings("sqlite:///var/registry.sqlite")
+    )
+    ledger: DatabaseSettings = field(default_factory=lambda: DatabaseSettings("sqlite:///var/ledger.sqlite"))
+    store: StoreSettings = field(default_factory=StoreSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
+    pages_dir: Path | None = None
+    operator_key: Secret | None = None
