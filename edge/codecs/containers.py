@@ -12,7 +12,8 @@ _DF702_PORT = 3
 _DF702_HEARTBEAT = Struct(">H").unpack_from
 _DF702_STATE = Struct(">bBBBB").unpack_from
 _DF702_PLACE = Struct("<ff").unpack_from
-_FAILED = 0xFFFF
+# Neither end of the field can be measured: the sensors are blind below some centimetres.
+_NO_ECHO = (0, 0xFFFF)
 
 
 def dingtek_df702(payload: bytes, f_port: int, received_at: datetime) -> Decoded:  # noqa: ARG001
@@ -39,7 +40,7 @@ def dingtek_df702(payload: bytes, f_port: int, received_at: datetime) -> Decoded
     }
     if with_place:
         _add_place(payload, fields)
-    if level == _FAILED:
+    if level in _NO_ECHO:
         return Decoded((Record(fields),), ("level: no echo",))
     fields["level"] = level
     return Decoded((Record(fields),))
@@ -113,7 +114,10 @@ def _teneo_measured(payload: bytes, fields: dict[str, FieldValue]) -> tuple[str,
     status = payload[3] if length in (4, 8) else 0
     if status:
         return _teneo_status(status, fields)
-    fields["valid"], fields["distance"] = True, payload[1] << 8 | payload[2]
+    distance = payload[1] << 8 | payload[2]
+    if distance in _NO_ECHO:
+        return ("distance: no echo",)
+    fields["valid"], fields["distance"] = True, distance
     return ()
 
 

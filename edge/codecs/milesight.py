@@ -77,8 +77,8 @@ def _octet(name: str, divisor: int = 1) -> _Block:
     return 1, read
 
 
-def _measured(name: str, divisor: int = 1, flag: str | None = None) -> _Block:
-    """Unsigned 16 bits that may say "failed", in alarm blocks followed by a flag octet."""
+def _measured(name: str, divisor: int = 1) -> _Block:
+    """Unsigned 16 bits that may say "failed"."""
 
     def read(payload: bytes, start: int, fields: _Fields, warnings: list[str]) -> None:
         value = _u16(payload, start)[0]
@@ -86,10 +86,22 @@ def _measured(name: str, divisor: int = 1, flag: str | None = None) -> _Block:
             warnings.append(f"{name}: measurement failed ({value:04x})")
         else:
             fields[name] = value if divisor == 1 else value / divisor
-        if flag is not None:
-            fields[flag] = payload[start + 2] != 0
 
-    return (2 if flag is None else 3), read
+    return 2, read
+
+
+def _distance(payload: bytes, start: int, fields: _Fields, warnings: list[str]) -> None:
+    """Distance in mm; rangers are blind below some centimetres, so 0 is no distance but no echo."""
+    value = _u16(payload, start)[0]
+    if value == 0 or value >= _FAILED:
+        warnings.append(f"distance: no echo ({value:04x})")
+    else:
+        fields["distance"] = value
+
+
+def _alarmed_distance(payload: bytes, start: int, fields: _Fields, warnings: list[str]) -> None:
+    _distance(payload, start, fields, warnings)
+    fields["distance_alarming"] = payload[start + 2] != 0
 
 
 def _alarmed_temperature(payload: bytes, start: int, fields: _Fields, _: list[str]) -> None:
@@ -163,10 +175,10 @@ _TEMPERATURE: _Blocks = {0x0367: _number("temperature", _s16, 2, 10)}
 _HUMIDITY: _Blocks = {0x0468: _octet("humidity", 2)}
 _RANGER: _Blocks = {
     **_TEMPERATURE,
-    0x0482: _measured("distance"),
+    0x0482: (2, _distance),
     0x0500: _choice("position", "normal", "tilt"),
     0x8367: (3, _alarmed_temperature),
-    0x8482: _measured("distance", flag="distance_alarming"),
+    0x8482: (3, _alarmed_distance),
 }
 
 em400_mud = Milesight("milesight-em400-mud", _RANGER)
