@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 
-from simulators.encoders.quantise import Payload, Values, unsigned
+from simulators.encoders.quantise import Payload, Values, signed, unsigned
 
 _ADEUNIS_EPOCH = 1_356_998_400  # 2013-01-01T00:00:00Z (Adeunis Pulse technical reference manual)
 _KLAX_WATT_HOURS = 1
@@ -41,7 +41,7 @@ def klax(values: Values, rng: random.Random) -> Payload:
     header = bytes((0, 0x40 | battery, message, 0x11))
     identity = int(values.get("server_id", 0x0901454D4800006EFD0F)).to_bytes(10, "big")
     active_and_valid, second_unused = 0b1001, 0b0011_0000
-    energies = b"".join(unsigned(reading, 1, 4).to_bytes(4, "big") for reading in readings)
+    energies = b"".join(signed(reading, 1, 4).to_bytes(4, "big", signed=True) for reading in readings)
     first = bytes((1, active_and_valid | second_unused, _KLAX_WATT_HOURS)) + energies + bytes(16)
     second = bytes((1, 0b0111_0101, 0)) + bytes(32)
     return 3, header + b"\x03" + identity + first + second
