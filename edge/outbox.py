@@ -1,0 +1,143 @@
+"""Decide what to say next: what is new first, what was not confirmed again, history behind.
+
+Pure bookkeeping over sequence numbers; times are seconds of a monotonic clock.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+_RESERVED_FOR_LIVE: Final = 2
+
+
+class Why(Enum):
+    """Why a span is to be sent."""
+
+    LIVE = "live"
+    AGAIN = "again"
+    HISTORY = "history"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Sequence numbers [first, last] worth sending."""
+
+    first: int
+    last: int
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class SendingSettings:
+    """How much may be under way, and how patient we are."""
+
+    window: int = 16  # envelopes
+    max_messages: int = 500  # per envelope
+    max_bytes: int = 100_000  # per envelope
+    first_patience_s: float = 10.0
+    longest_patience_s: float = 120.0
+    lag: int = 5_000  # so many unsent live messages are history by now
+
+    def __post_init__(self) -> None:
+        if self.window <= _RESERVED_FOR_LIVE:
+            raise ValueError(f"window {self.window} is too small: at least {_RESERVED_FOR_LIVE + 1}")
+        if not 1 <= self.max_messages <= 10_000 or not 1_000 <= self.max_bytes <= 900_000:
+            raise ValueError("max_messages is in 1-10000, max_bytes in 1000-900000 (the receiver's limit)")
+
+
+@dataclass(slots=True)
+class _Flight:
+    first: int
+    last: int
+    attempts: int
+    due: float = field(default=0.0)
+
+
+class Outbox:
+    """What is under way and what is yet to go. Ask `next`, send, tell `sent` (or `vanished`)."""
+
+    def __init__(self, settings: SendingSettings, rng: random.Random) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._history: deque[tuple[int, int]] = deque()
+        self._live = 1
+        self._flights: dict[int, _Flight] = {}
+
+    @property
+    def under_way(self) -> int:
+        """Envelopes sent and not confirmed."""
+        return len(self._flights)
+
+    def begin(self, floor: int, newest: int) -> None:
+        """Forget all; what is in the spool now is history, what comes from now on is live."""
+        self._flights.clear()
+        self._history = deque([(floor, newest)] if floor <= newest else [])
+        self._live = newest + 1
+
+    def connected(self, newest: int) -> None:
+        """A new connection: what was heard without one is history, what is unconfirmed is due at once."""
+        self._demote(newest)
+        for flight in self._flights.values():
+            flight.due = 0.0
+
+    def next(self, now: float, newest: int) -> Span | None:
+        """What to send now, None if there is nothing or enough is under way."""
+        if newest - self._live >= self._settings.lag:
+            self._demote(newest)
+        room = self._settings.window - len(self._flights)
+        if self._live <= newest and room > 0:
+            return Span(self._live, newest, Why.LIVE)
+        due = min(self._flights.values(), key=lambda flight: flight.due, default=None)
+        if due is not None and due.due <= now:
+            return Span(due.first, due.last, Why.AGAIN)
+        if self._history and room > _RESERVED_FOR_LIVE:
+            return Span(*self._history[0], Why.HISTORY)
+        return None
+
+    def sent(self, span: Span, first: int, last: int, now: float) -> None:
+        """[first, last] out of `span` is under way; what lies in `span` before `first` is gone."""
+        attempts = 0
+        if span.why is Why.LIVE:
+            self._live = last + 1
+        else:
+            if span.why is Why.AGAIN:
+                attempts = self._flights.pop(span.first).attempts
+            else:
+                self._history.popleft()
+            if last < span.last:
+                self._history.appendleft((last + 1, span.last))
+        self._flights[first] = _Flight(first, last, attempts + 1, now + self._patience(attempts))
+
+    def vanished(self, span: Span) -> None:
+        """Nothing of `span` is in the spool any more."""
+        if span.why is Why.LIVE:
+            self._live = span.last + 1
+        elif span.why is Why.AGAIN:
+            del self._flights[span.first]
+        else:
+            self._history.popleft()
+
+    def confirmed(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """The receiver has these; a flight it has only in part is sent again when it is due."""
+        for first, last in ranges:
+            for flight in [f for f in self._flights.values() if first <= f.first and f.last <= last]:
+                del self._flights[flight.first]
+
+    def next_due(self) -> float | None:
+        """When the next flight is to be repeated."""
+        return min((flight.due for flight in self._flights.values()), default=None)
+
+    def _demote(self, newest: int) -> None:
+        if self._live <= newest:
+            self._history.append((self._live, newest))
+            self._live = newest + 1
+
+    def _patience(self, attempts: int) -> float:
+        longest = min(self._settings.first_patience_s * 2.0**attempts, self._settings.longest_patience_s)
+        # A little chance, so that nine agents do not repeat themselves in chorus.
+        return longest * self._rng.uniform(0.8, 1.2)

@@ -1,0 +1,35 @@
+"""What every way upwards promises: it may lose anything, as long as it never says what is not so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from edge.wire.messages import Command, Receipt
+
+
+class Transport(Protocol):
+    """Carries envelopes up and brings receipts and commands down.
+
+    Nothing is lost with an envelope that is lost: the spool forgets only what a receipt names.
+    Works in the background and calls the `wake` it was built with when there is something to take.
+    """
+
+    @property
+    def connection(self) -> int | None:
+        """The number of the present connection, None without one.
+
+        A new number means: whatever was not confirmed should be sent again now.
+        """
+
+    def send(self, envelope: bytes) -> bool:
+        """Take over one envelope without waiting; False if it cannot at present."""
+
+    def take(self) -> Sequence[Receipt | Command]:
+        """What has come down since last time, in order."""
+
+    def done(self) -> None:
+        """Everything `take` returned so far is on disk: it need not come again."""
+
+    def close(self) -> None:
+        """Say goodbye; takes at most a few seconds."""
