@@ -1,0 +1,39 @@
+"""What no engine may ever be given: one check, the same for all, before anything is written."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from udp.errors import StoreRejected
+from udp.store.columns import Observations, Times
+
+LARGEST_DATASTREAM = 100_000_000
+LARGEST_LEAD_S = 20 * 366 * 86_400
+LARGEST_REVISION = 1 << 40
+# The common ground of the engines: InfluxDB counts nanoseconds in 64 bits and ends in 2262.
+EARLIEST = np.datetime64("1970-01-01", "us")
+END = np.datetime64("2262-01-01", "us")
+
+
+def require_storable(batch: Observations) -> None:
+    """StoreRejected names the first column and value that can never be stored; the batch is refused whole."""
+    for name, wrong, remedy in (
+        ("result", ~np.isfinite(batch.result), "a missing value is no Observation, leave it out"),
+        ("datastream", (batch.datastream < 0) | (batch.datastream > LARGEST_DATASTREAM), "use registry ids"),
+        ("phenomenon_time", _outside(batch.phenomenon_time), "use a time from 1970 to 2261"),
+        ("result_time", _outside(batch.result_time), "use a time from 1970 to 2261"),
+        ("lead", (batch.lead < 0) | (batch.lead > LARGEST_LEAD_S), "use seconds, 0 for measurements"),
+        ("revision", (batch.revision < 0) | (batch.revision >= LARGEST_REVISION), "count from 0"),
+    ):
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise StoreRejected(
+                f"row {at} of {len(batch)}: {name} is {getattr(batch, name)[at]} "
+                f"(datastream {batch.datastream[at]}, {batch.phenomenon_time[at]}): {remedy}"
+            )
+
+
+def _outside(times: Times) -> NDArray[np.bool_]:
+    outside: NDArray[np.bool_] = np.isnat(times) | (times < EARLIEST) | (times >= END)
+    return outside

@@ -1,0 +1,165 @@
+"""Take a batch into SQLite so that repeating it changes nothing, whatever day it belongs to."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from udp.store.columns import Ints, Observations
+from udp.store.embedded import hot, places
+from udp.store.embedded.known import KnownRevisions
+from udp.store.embedded.manifest import files_between
+from udp.store.embedded.places import ColdFile
+from udp.store.statistics import DAY_US
+
+_INSERT = "INSERT OR IGNORE INTO hot VALUES (?, ?, ?, ?, ?, ?, ?)"
+_REPLACE = "INSERT OR REPLACE INTO hot VALUES (?, ?, ?, ?, ?, ?, ?)"
+_KNOWN = (
+    "SELECT slot, datastream, time, lead, result, result_time, mark FROM hot"
+    " WHERE slot = ? AND datastream = ? AND time = ? AND lead = ?"
+)
+_LATEST = """
+INSERT INTO latest VALUES (?, ?, ?, ?, ?) ON CONFLICT (datastream) DO UPDATE SET
+    time = excluded.time, result = excluded.result,
+    result_time = excluded.result_time, mark = excluded.mark
+WHERE excluded.time > time OR (excluded.time = time AND excluded.mark >> 16 > mark >> 16)
+"""
+_TOUCH = """
+INSERT INTO slot VALUES (?, 1, ?, ?) ON CONFLICT (slot) DO UPDATE SET
+    version = version + 1, touched = excluded.touched
+"""
+_KEEP_FORMER = "INSERT OR IGNORE INTO superseded VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+Row = tuple[Any, ...]
+
+
+def append(connection: sqlite3.Connection, batch: Observations, known: KnownRevisions, now_us: int) -> None:
+    """Inside a writing transaction: rows, slot versions and `latest` change together."""
+    time = batch.phenomenon_time.astype(np.int64)
+    days = time // DAY_US
+    files = files_between(connection, int(days.min()), int(days.max()))
+    slots = places.slots_of(time, files)
+    stored = np.full(len(batch), -1, np.int64)
+    for file in files:
+        inside = np.flatnonzero((days >= file.first_day) & (days <= file.last_day))
+        if len(inside):
+            late = batch.take(inside)
+            frozen = _frozen_revisions(connection, file, late)
+            stored[inside] = np.maximum(known.revisions(file, late), frozen)
+    new = batch.revision > stored
+    if not new.all():
+        batch, slots, stored = batch.take(new), slots[new], stored[new]
+    if not len(batch):
+        return
+    rows = _rows(batch, slots)
+    touched = _insert_new(connection, rows, slots)
+    if touched is None:
+        touched = _supersede(connection, rows, stored)
+    connection.executemany(_TOUCH, [(slot, now_us, now_us) for slot in touched])
+    _update_latest(connection, batch)
+
+
+def _frozen_revisions(connection: sqlite3.Connection, file: ColdFile, late: Observations) -> Ints:
+    """Revisions in late slots that maintenance is just folding (or a crash left so); -1 for none."""
+    days = late.phenomenon_time.astype(np.int64) // DAY_US
+    span = places.Span(int(days.min()) * DAY_US, (int(days.max()) + 1) * DAY_US)
+    frozen = [
+        slot
+        for slot in hot.touched_slots(connection, span)
+        if slot < 0 and places.generation_of_late_slot(slot) != file.generation
+    ]
+    found = np.full(len(late), -1, np.int64)
+    if frozen:
+        rows = hot.read_slots(connection, frozen, np.unique(late.datastream), span)
+        revisions = {identity[:3]: identity[3] for identity in sorted(_identities(rows))}
+        found[:] = [revisions.get(identity[:3], -1) for identity in _identities(late)]
+    return found
+
+
+def _identities(rows: Observations) -> list[tuple[int, int, int, int]]:
+    time = rows.phenomenon_time.astype(np.int64)
+    columns = (rows.datastream, time, rows.lead, rows.revision)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _rows(batch: Observations, slots: Ints) -> list[Row]:
+    return list(
+        zip(
+            slots.tolist(),
+            batch.datastream.tolist(),
+            batch.phenomenon_time.astype(np.int64).tolist(),
+            batch.lead.tolist(),
+            batch.result.tolist(),
+            batch.result_time.astype(np.int64).tolist(),
+            hot.mark_of(batch).tolist(),
+            strict=True,
+        )
+    )
+
+
+def _insert_new(connection: sqlite3.Connection, rows: list[Row], slots: Ints) -> list[int] | None:
+    """The common case, every identity new: slots touched. None, and nothing done, when one was known."""
+    connection.execute("SAVEPOINT only_new")
+    if connection.executemany(_INSERT, rows).rowcount == len(rows):
+        connection.execute("RELEASE only_new")
+        touched: list[int] = np.unique(slots).tolist()
+        return touched
+    connection.execute("ROLLBACK TO only_new")
+    connection.execute("RELEASE only_new")
+    return None
+
+
+def _supersede(connection: sqlite3.Connection, rows: list[Row], stored: Ints) -> list[int]:
+    """Row by row in the batch's order; returns the slots that changed."""
+    newest: dict[Row, Row] = {}
+    former: list[Row] = []
+    for row, cold_revision in zip(rows, stored.tolist(), strict=True):
+        identity = row[:4]
+        current = newest.get(identity) or connection.execute(_KNOWN, identity).fetchone()
+        if row[6] >> 16 <= max(cold_revision, current[6] >> 16 if current else -1):
+            continue
+        if current:
+            former.append(current)
+        newest[identity] = row
+    connection.executemany(_REPLACE, newest.values())
+    connection.executemany(
+        _KEEP_FORMER,
+        [
+            (datastream, time, lead, mark >> 16, result, result_time, mark)
+            for _, datastream, time, lead, result, result_time, mark in former
+        ],
+    )
+    return sorted({identity[0] for identity in newest})
+
+
+def _update_latest(connection: sqlite3.Connection, batch: Observations) -> None:
+    """Offers the newest measurement of each datastream; lower or equal ones change nothing."""
+    measured = batch if not batch.lead.any() else batch.take(batch.lead == 0)
+    if not len(measured):
+        return
+    newest = measured.take(_newest_positions(measured))
+    connection.executemany(
+        _LATEST,
+        zip(
+            newest.datastream.tolist(),
+            newest.phenomenon_time.astype(np.int64).tolist(),
+            newest.result.tolist(),
+            newest.result_time.astype(np.int64).tolist(),
+            hot.mark_of(newest).tolist(),
+            strict=True,
+        ),
+    )
+
+
+def _newest_positions(measured: Observations) -> NDArray[Any]:
+    if bool(np.all(np.diff(measured.datastream) > 0)):
+        return np.arange(len(measured))
+    # The first of equal revisions wins, as in the rows: hence the descending position.
+    position = -np.arange(len(measured))
+    order = np.lexsort((position, measured.revision, measured.phenomenon_time, measured.datastream))
+    datastream = measured.datastream[order]
+    newest: NDArray[Any] = order[np.append(datastream[1:] != datastream[:-1], True)]
+    return newest

@@ -1,0 +1,166 @@
+"""The embedded store behind the port; what each answer is made of stands in the files beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self, TypeVar
+
+import numpy as np
+
+from udp.errors import StoreUnavailable
+from udp.store import statistics
+from udp.store.acceptance import require_storable
+from udp.store.columns import Aggregates, Function, Ints, Observations, Period
+from udp.store.embedded import appending, hot
+from udp.store.embedded.cold import ColdFolder
+from udp.store.embedded.database import Database
+from udp.store.embedded.known import KnownRevisions
+from udp.store.embedded.maintenance import Maintenance
+from udp.store.embedded.places import Span
+from udp.store.embedded.reading import Reader
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# Each repetition means that maintenance replaced a file between two steps of one query.
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedSettings:
+    """Where the files lie, and when rows move from SQLite to Parquet.
+
+    keep_open: a day closes this long after its end. settle: nor while it received rows within this
+    time. fold_after: late rows of a closed day wait at most this long before its file is rewritten.
+    """
+
+    folder: Path = Path("var/store")
+    keep_open: timedelta = timedelta(days=1)
+    settle: timedelta = timedelta(seconds=30)
+    fold_after: timedelta = timedelta(hours=6)
+    busy_timeout: timedelta = timedelta(seconds=15)
+
+
+class EmbeddedStore:
+    """SQLite for open days, Parquet for closed ones; any number of processes may read and append."""
+
+    def __init__(
+        self, settings: EmbeddedSettings, now: Callable[[], datetime], *, read_only: bool = False
+    ) -> None:
+        """Creates the folder unless `read_only`; StoreUnavailable when it cannot be used."""
+        observations = settings.folder / "observations"
+        if not read_only:
+            try:
+                observations.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreUnavailable(f"{observations}: cannot be created: {error.strerror}") from error
+        self._now = now
+        self._database = Database(
+            settings.folder / "hot.sqlite",
+            read_only=read_only,
+            busy_timeout_s=settings.busy_timeout.total_seconds(),
+        )
+        self._cold = ColdFolder(observations)
+        self._known = KnownRevisions(self._cold)
+        self._reader = Reader(self._cold)
+        self._maintenance = Maintenance(
+            self._database,
+            self._cold,
+            keep_open_us=settings.keep_open // _MICROSECOND,
+            settle_us=settings.settle // _MICROSECOND,
+            fold_after_us=settings.fold_after // _MICROSECOND,
+        )
+
+    def append(self, batch: Observations) -> None:
+        """See ObservationStore; waits for another writer at most `busy_timeout`."""
+        require_storable(batch)
+        now_us = _microseconds(self._now())
+
+        def once() -> None:
+            with self._database.writing() as connection:
+                if len(batch):
+                    appending.append(connection, batch, self._known, now_us)
+
+        self._repeatedly(once)
+
+    def read(
+        self, datastreams: Collection[int], period: Period, as_of: datetime | None = None
+    ) -> Observations:
+        """See ObservationStore."""
+        wanted, span = _wanted(datastreams), _span(period)
+
+        def once() -> Observations:
+            with self._database.reading() as connection:
+                return self._reader.observations(connection, wanted, span, as_of)
+
+        return self._repeatedly(once)
+
+    def latest(self, datastreams: Collection[int] | None = None) -> Observations:
+        """See ObservationStore."""
+        with self._database.reading() as connection:
+            return hot.read_latest(connection, None if datastreams is None else _wanted(datastreams))
+
+    def aggregate(
+        self,
+        datastreams: Collection[int],
+        period: Period,
+        every: timedelta,
+        functions: Collection[Function],
+    ) -> Aggregates:
+        """See ObservationStore; multiples of an hour read no raw rows of closed days."""
+        wanted, span, every_us = _wanted(datastreams), _span(period), statistics.microseconds(every)
+
+        def once() -> list[statistics.Statistics]:
+            with self._database.reading() as connection:
+                return self._reader.statistics(connection, wanted, span, every_us)
+
+        parts = statistics.Statistics.concatenate(self._repeatedly(once))
+        return statistics.aggregates(parts, every, functions)
+
+    def maintain(self, now: datetime) -> bool:
+        """One step of closing days and merging files; True when another is due.
+
+        Call it from a thread of its own every few seconds: a step may take a while (a month of
+        27 million values: half a minute), but appends and reads go on beside it.
+        Only one process at a time gets to work, the others return False at once.
+        """
+        return self._maintenance.step(_microseconds(now))
+
+    def close(self) -> None:
+        """See ObservationStore; a second call does nothing."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _repeatedly(self, once: Callable[[], T]) -> T:
+        for _ in range(_ATTEMPTS):
+            try:
+                return once()
+            except FileNotFoundError as error:
+                missing = error
+            except OSError as error:
+                raise StoreUnavailable(f"{self._cold.folder}: {error}") from error
+        raise StoreUnavailable(
+            f"{self._cold.folder}: a file the store knows is missing; restore it from a backup, or replay "
+            f"the journal into a new folder ({missing})"
+        )
+
+
+def _wanted(datastreams: Collection[int]) -> Ints:
+    return np.unique(np.fromiter(datastreams, np.int64, len(datastreams)))
+
+
+def _span(period: Period) -> Span:
+    return Span(_microseconds(period.start), _microseconds(period.end))
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND

@@ -1,0 +1,231 @@
+"""Observations in InfluxDB: line protocol in, InfluxQL out (1.8, 2.x, 3.x; 1.6 with write_api "v1").
+
+2.x answers InfluxQL for a bucket through its DBRP mapping (`influx v1 dbrp create --db udp --rp
+autogen --default --bucket-id ...`; buckets have one by default since 2.1); 3.x takes the database's
+name. InfluxDB 3 Core limits a query to about 72 hours of files: for history use 2.7 or VictoriaMetrics.
+
+What it cannot promise: a body that fails half-way (retention, type conflict) stays half written,
+and a line with a known identity and equal revision overwrites instead of being ignored.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from edge.wire.settings import Secret
+from udp.errors import StoreUnavailable
+from udp.store import server_answers as answers
+from udp.store import statistics
+from udp.store.acceptance import require_storable
+from udp.store.columns import Aggregates, Function, Ints, Observations, Period
+from udp.store.influx_writer import InfluxWriter
+from udp.store.line_protocol import bodies
+from udp.store.statistics import Statistics
+from udp.store.web import WebEndpoint
+
+_NAME = "InfluxDB"
+# InfluxDB evaluates a list of equalities by its index; beyond this many a pattern is shorter to parse.
+_FEW_DATASTREAMS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxDBSettings:
+    """Where InfluxDB is. token: of 2.x and 3.x; for 1.x with accounts `user:password`; none without.
+
+    write_api: "v2" (/api/v2/write) or "v1" (/write, for servers older than 1.8).
+    """
+
+    url: str = "http://127.0.0.1:8086"
+    database: str = "udp"
+    org: str = ""
+    token: Secret = field(default_factory=lambda: Secret(""))
+    measurement: str = "observation"
+    write_api: str = "v2"
+    timeout: timedelta = timedelta(seconds=30)
+
+    def __post_init__(self) -> None:
+        if self.write_api not in {"v1", "v2"}:
+            raise ValueError(f'write_api {self.write_api!r} is unknown; write "v2", or "v1" before 1.8')
+        if not self.measurement.isidentifier():
+            raise ValueError(f"measurement {self.measurement!r} must be letters, digits and underscores")
+
+
+class InfluxDBStore:
+    """Translates the port to line protocol and InfluxQL."""
+
+    def __init__(
+        self, settings: InfluxDBSettings, now: Callable[[], datetime], *, read_only: bool = False
+    ) -> None:
+        """Connects with the first call, so ingest starts while the server is still down."""
+        del now  # the server's answers do not depend on today
+        token = settings.token.reveal()
+        self._settings = settings
+        self._read_only = read_only
+        self._web = WebEndpoint(
+            settings.url,
+            name=_NAME,
+            timeout_s=settings.timeout.total_seconds(),
+            headers=_authorization(token),
+        )
+        self._writer = (
+            InfluxWriter(
+                settings.url,
+                name=_NAME,
+                token=token or "none",
+                org=settings.org or "-",
+                bucket=settings.database,
+                timeout=settings.timeout,
+            )
+            if settings.write_api == "v2"
+            else None
+        )
+
+    def append(self, batch: Observations) -> None:
+        """See ObservationStore; all or none per 50,000 rows, and only if the server takes every row."""
+        if self._read_only:
+            raise StoreUnavailable(f"{_NAME}: opened for reading only; writing is ingest's part")
+        require_storable(batch)
+        for body in bodies(self._settings.measurement, answers.first_of_each_revision(batch)):
+            if self._writer:
+                self._writer.give(body)
+            else:
+                self._web.give("/write", [("db", self._settings.database), ("precision", "ns")], body)
+
+    def read(
+        self, datastreams: Collection[int], period: Period, as_of: datetime | None = None
+    ) -> Observations:
+        """See ObservationStore."""
+        wanted = answers.ascending_ids(datastreams)
+        parts = [
+            self._select(
+                "result, quality, rule, result_time",
+                f"{_any_of(some)} AND {_within(*answers.microseconds(period))}",
+                "datastream, lead, revision",
+            )
+            for some in answers.portions(wanted)
+        ]
+        return answers.visible(_observations(s for part in parts for s in part), as_of)
+
+    def latest(self, datastreams: Collection[int] | None = None) -> Observations:
+        """See ObservationStore."""
+        if datastreams is None:
+            conditions = ["lead = ''"]
+        else:
+            conditions = [
+                f"lead = '' AND {_any_of(some)}"
+                for some in answers.portions(answers.ascending_ids(datastreams))
+            ]
+        series = [
+            one
+            for condition in conditions
+            for one in self._select(
+                "last(result) AS result, quality, rule, result_time", condition, "datastream, revision, bad"
+            )
+        ]
+        return answers.newest_per_datastream(_observations(iter(series)))
+
+    def aggregate(
+        self,
+        datastreams: Collection[int],
+        period: Period,
+        every: timedelta,
+        functions: Collection[Function],
+    ) -> Aggregates:
+        """See ObservationStore; corrected Datastreams are aggregated here, all others by the server."""
+        length = statistics.microseconds(every)
+        start, end = answers.microseconds(period)
+        wanted = answers.ascending_ids(datastreams)
+        corrected = np.intersect1d(wanted, self._corrected()) if len(wanted) else wanted
+        parts = [
+            self._buckets(some, start, end, length)
+            for some in answers.portions(np.setdiff1d(wanted, corrected))
+        ]
+        if len(corrected):
+            parts.append(statistics.of_observations(self.read(corrected.tolist(), period)))
+        return statistics.aggregates(Statistics.concatenate(parts), every, functions)
+
+    def close(self) -> None:
+        """See ObservationStore; a second call does nothing."""
+        self._web.close()
+        if self._writer:
+            self._writer.close()
+
+    def _buckets(self, wanted: Ints, start: int, end: int, length: int) -> Statistics:
+        series = self._select(
+            "count(result), sum(result), min(result), max(result), first(result), last(result)",
+            f"lead = '' AND revision = '' AND bad = '' AND {_any_of(wanted)} AND {_within(start, end)}",
+            f"datastream, time({length}u) fill(none)",
+        )
+        parts = []
+        for one in series:
+            rows = np.array([row for row in one["values"] if row[1]], np.float64).reshape(-1, 7)
+            time = np.array([row[0] for row in one["values"] if row[1]], np.int64)
+            datastream = np.full(len(time), int(one["tags"]["datastream"]))
+            parts.append(Statistics(datastream, time, *(rows[:, n].copy() for n in range(1, 7))))
+        return Statistics.concatenate(parts)
+
+    def _corrected(self) -> Ints:
+        """Datastreams with any revision above 0."""
+        measurement = self._settings.measurement
+        query = f"SHOW TAG VALUES FROM {measurement} WITH KEY = datastream WHERE revision != ''"
+        return np.unique(
+            [int(value) for one in self._series(query) for _, value in one["values"]] or np.empty(0, np.int64)
+        )
+
+    def _select(self, fields: str, condition: str, group: str) -> list[dict[str, Any]]:
+        measurement = self._settings.measurement
+        query = f"SELECT {fields} FROM {measurement} WHERE {condition} GROUP BY {group}"  # noqa: S608 - numbers only
+        return list(self._series(query))
+
+    def _series(self, query: str) -> Iterator[dict[str, Any]]:
+        form = [("db", self._settings.database), ("epoch", "u"), ("chunked", "true"), ("q", query)]
+        for line in self._web.ask("/query", form).splitlines():
+            for result in answers.decoded(_NAME, line).get("results", []):
+                if "error" in result:
+                    raise StoreUnavailable(f"{_NAME} could not answer: {result['error']}")
+                yield from result.get("series", [])
+
+
+def _observations(series: Iterator[dict[str, Any]]) -> Observations:
+    parts = []
+    for one in series:
+        tags = one["tags"]
+        time, result, quality, rule, known = zip(*one["values"], strict=True)
+        parts.append(
+            Observations.build(
+                int(tags["datastream"]),
+                np.array(time, np.int64),
+                np.array(result, np.float64),
+                result_time=np.array(known, np.int64),
+                lead=int(tags.get("lead") or 0),
+                quality=np.array(quality, np.uint8),
+                rule=np.array(rule, np.uint8),
+                revision=int(tags["revision"] or 0),
+            )
+        )
+    return Observations.concatenate(parts)
+
+
+def _any_of(wanted: Ints) -> str:
+    ids = wanted.tolist()
+    if len(ids) <= _FEW_DATASTREAMS:
+        return "(" + " OR ".join(f"datastream = '{one}'" for one in ids) + ")"
+    return f"datastream =~ /^({'|'.join(map(str, ids))})$/"
+
+
+def _within(start: int, end: int) -> str:
+    return f"time >= {start}u AND time < {end}u"
+
+
+def _authorization(token: str) -> dict[str, str]:
+    if not token:
+        return {}
+    if ":" in token:
+        return {"Authorization": "Basic " + base64.b64encode(token.encode()).decode()}
+    return {"Authorization": f"Token {token}"}

@@ -1,0 +1,81 @@
+"""What servers answer, brought to the port's promises: order, revisions, `as_of`, portions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from udp.errors import StoreUnavailable
+from udp.store.columns import Ints, Observations, Period
+
+# Servers limit the length of a query; a thousand ids stay far below.
+_IDS_PER_QUERY = 1_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def visible(candidates: Observations, as_of: datetime | None) -> Observations:
+    """Highest revision per identity known at `as_of`, ascending by datastream, time, lead."""
+    if as_of is not None:
+        known = np.datetime64(as_of.replace(tzinfo=None), "us")
+        candidates = candidates.take(candidates.result_time <= known)
+    keys = (candidates.revision, candidates.lead, candidates.phenomenon_time, candidates.datastream)
+    ordered = candidates.take(np.lexsort(keys))
+    last = np.ones(len(ordered), bool)
+    last[:-1] = (
+        (ordered.datastream[1:] != ordered.datastream[:-1])
+        | (ordered.phenomenon_time[1:] != ordered.phenomenon_time[:-1])
+        | (ordered.lead[1:] != ordered.lead[:-1])
+    )
+    return ordered.take(last)
+
+
+def newest_per_datastream(candidates: Observations) -> Observations:
+    """Greatest phenomenon_time, then highest revision, per datastream."""
+    order = np.lexsort((candidates.revision, candidates.phenomenon_time, candidates.datastream))
+    ordered = candidates.take(order)
+    last = np.ones(len(ordered), bool)
+    last[:-1] = ordered.datastream[1:] != ordered.datastream[:-1]
+    return ordered.take(last)
+
+
+def first_of_each_revision(batch: Observations) -> Observations:
+    """The batch without exact repetitions of identity and revision: the first one counts."""
+    keys = np.column_stack(
+        [batch.datastream, batch.phenomenon_time.astype(np.int64), batch.lead, batch.revision]
+    )
+    _, first = np.unique(keys, axis=0, return_index=True)
+    return batch if len(first) == len(batch) else batch.take(np.sort(first))
+
+
+def ascending_ids(datastreams: Collection[int]) -> Ints:
+    """Each id once, ascending."""
+    return np.unique(np.fromiter(datastreams, np.int64, len(datastreams)))
+
+
+def portions(ids: Ints) -> Iterator[Ints]:
+    """At most a thousand ids at a time."""
+    for begin in range(0, len(ids), _IDS_PER_QUERY):
+        yield ids[begin : begin + _IDS_PER_QUERY]
+
+
+def microseconds(period: Period) -> tuple[int, int]:
+    """Start and end since the epoch."""
+    step = timedelta(microseconds=1)
+    return (period.start - _EPOCH) // step, (period.end - _EPOCH) // step
+
+
+def decoded(name: str, line: bytes) -> dict[str, Any]:
+    """A JSON object; StoreUnavailable when the server's answer is none."""
+    try:
+        answer = json.loads(line)
+    except ValueError as error:
+        raise StoreUnavailable(f"{name} answered no JSON: {line[:100]!r}; is the url right?") from error
+    if not isinstance(answer, dict):
+        raise StoreUnavailable(f"{name} answered no object: {line[:100]!r}; is the url right?")
+    if "error" in answer:
+        raise StoreUnavailable(f"{name} could not answer: {answer['error']}")
+    return answer

@@ -1,0 +1,288 @@
+"""Observations in VictoriaMetrics: line protocol in; /api/v1/export and MetricsQL out.
+
+One machine: url = "http://host:8428". Cluster (tenant 0): write_url =
+"http://vminsert:8480/insert/0/influx", url = "http://vmselect:8481/select/0/prometheus"; put
+`accountID:projectID` for the 0 when several cities share one. Start single node, vmselect and vmstorage with
+`-dedup.minScrapeInterval=1ms`, so that a repeated write counts once, and with a `-retentionPeriod`
+that fits (its default is one month; older values are dropped silently).
+
+What it cannot promise: times are cut to whole milliseconds, two values of a Datastream within one
+millisecond are one; fresh writes show after about a second and are on disk after up to five; a line
+with a known identity and equal revision may replace the first; all or none holds per line only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from edge.wire.settings import Secret
+from udp.errors import StoreUnavailable
+from udp.store import server_answers as answers
+from udp.store import statistics
+from udp.store.acceptance import require_storable
+from udp.store.columns import Aggregates, Floats, Function, Ints, Observations, Period
+from udp.store.influx_writer import InfluxWriter
+from udp.store.line_protocol import FIELDS, bodies
+from udp.store.statistics import Statistics
+from udp.store.web import WebEndpoint
+
+_NAME = "VictoriaMetrics"
+_MILLISECOND_US = 1_000
+# `latest` looks back this far, in turn, until every Datastream asked for has answered: almost all
+# do within two days, and a longer look reads a multiple of the values.
+_LOOK_BACK = ("3d", "40d", "36500d")
+_ALL_FIELDS = f"({'|'.join(FIELDS)})"
+_AHEAD = timedelta(days=1)
+_ROLLUPS = {
+    "count": "count_over_time", "total": "sum_over_time", "minimum": "min_over_time",
+    "maximum": "max_over_time", "first": "first_over_time", "last": "last_over_time",
+}  # fmt: skip
+_NEEDS = {
+    Function.COUNT: {"count"}, Function.SUM: {"total"}, Function.MEAN: {"count", "total"},
+    Function.MINIMUM: {"minimum"}, Function.MAXIMUM: {"maximum"},
+    Function.FIRST: {"first"}, Function.LAST: {"last"},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class VictoriaMetricsSettings:
+    """Where VictoriaMetrics is; write_url only for a cluster (see above).
+
+    deduplicated: the server runs with `-dedup.minScrapeInterval=1ms`. If not, say false: aggregates
+    are then made here from all values, correct but slow.
+    """
+
+    url: str = "http://127.0.0.1:8428"
+    write_url: str = ""
+    token: Secret = field(default_factory=lambda: Secret(""))
+    measurement: str = "observation"
+    deduplicated: bool = True
+    timeout: timedelta = timedelta(seconds=30)
+
+    def __post_init__(self) -> None:
+        if not self.measurement.isidentifier():
+            raise ValueError(f"measurement {self.measurement!r} must be letters, digits and underscores")
+
+
+class VictoriaMetricsStore:
+    """Translates the port to line protocol and MetricsQL."""
+
+    def __init__(
+        self, settings: VictoriaMetricsSettings, now: Callable[[], datetime], *, read_only: bool = False
+    ) -> None:
+        """Connects with the first call, so ingest starts while the server is still down."""
+        token = settings.token.reveal()
+        self._settings = settings
+        self._now = now
+        self._read_only = read_only
+        self._web = WebEndpoint(
+            settings.url,
+            name=_NAME,
+            timeout_s=settings.timeout.total_seconds(),
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+        )
+        self._writer = InfluxWriter(
+            settings.write_url or settings.url,
+            name=_NAME,
+            token=token or "none",
+            org="-",
+            bucket="-",
+            timeout=settings.timeout,
+        )
+
+    def append(self, batch: Observations) -> None:
+        """See ObservationStore; shows in answers after about a second."""
+        if self._read_only:
+            raise StoreUnavailable(f"{_NAME}: opened for reading only; writing is ingest's part")
+        require_storable(batch)
+        for body in bodies(self._settings.measurement, answers.first_of_each_revision(batch)):
+            self._writer.give(body)
+
+    def read(
+        self, datastreams: Collection[int], period: Period, as_of: datetime | None = None
+    ) -> Observations:
+        """See ObservationStore; times in whole milliseconds."""
+        start, end = (-(-moment // _MILLISECOND_US) for moment in answers.microseconds(period))
+        wanted = answers.ascending_ids(datastreams)
+        if start >= end:
+            return Observations.empty()
+        parts = [self._export(some, start, end - 1) for some in answers.portions(wanted)]
+        return answers.visible(Observations.concatenate(parts), as_of)
+
+    def latest(self, datastreams: Collection[int] | None = None) -> Observations:
+        """See ObservationStore."""
+        missing = self._known() if datastreams is None else answers.ascending_ids(datastreams)
+        parts = []
+        for window in _LOOK_BACK:
+            if not len(missing):
+                break
+            everything = datastreams is None and window == _LOOK_BACK[0]
+            asked = [""] if everything else [_any_of(some) for some in answers.portions(missing)]
+            found = answers.newest_per_datastream(
+                Observations.concatenate([self._last(selector, window) for selector in asked])
+            )
+            parts.append(found)
+            missing = np.setdiff1d(missing, found.datastream)
+        return answers.newest_per_datastream(Observations.concatenate(parts))
+
+    def aggregate(
+        self,
+        datastreams: Collection[int],
+        period: Period,
+        every: timedelta,
+        functions: Collection[Function],
+    ) -> Aggregates:
+        """See ObservationStore; whole buckets of uncorrected Datastreams are aggregated by the server."""
+        length = statistics.microseconds(every)
+        start, end = answers.microseconds(period)
+        wanted = answers.ascending_ids(datastreams)
+        inner = (-(-start // length) * length, end // length * length)
+        if length % _MILLISECOND_US or not self._settings.deduplicated or inner[0] >= inner[1]:
+            return statistics.aggregates(self._summaries(wanted, start, end), every, functions)
+        corrected = np.intersect1d(wanted, self._known('revision!=""'))
+        plain = np.setdiff1d(wanted, corrected)
+        needed = set().union(*(_NEEDS[function] for function in functions))
+        parts = [self._buckets(some, *inner, length, needed) for some in answers.portions(plain)]
+        parts.append(self._summaries(corrected, *inner))
+        parts += [self._summaries(wanted, start, inner[0]), self._summaries(wanted, inner[1], end)]
+        return statistics.aggregates(Statistics.concatenate(parts), every, functions)
+
+    def close(self) -> None:
+        """See ObservationStore; a second call does nothing."""
+        self._web.close()
+        self._writer.close()
+
+    def _summaries(self, wanted: Ints, start: int, end: int) -> Statistics:
+        if start >= end or not len(wanted):
+            return Statistics.concatenate([])
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        period = Period(epoch + timedelta(microseconds=start), epoch + timedelta(microseconds=end))
+        return statistics.of_observations(self.read(wanted.tolist(), period))
+
+    def _buckets(self, wanted: Ints, start: int, end: int, length: int, needed: set[str]) -> Statistics:
+        # A rollup at time t covers (t - length, t]: one millisecond earlier makes that [t - length, t).
+        step = length // _MILLISECOND_US
+        selector = self._selector("result", f'{_any_of(wanted)},lead="",revision="",bad=""')
+        rollups = ",".join(f'"{_ROLLUPS[name]}"' for name in sorted(needed))
+        form = [
+            ("query", f"aggr_over_time(({rollups}),{selector}[{step}ms])"),
+            ("start", _seconds(start // _MILLISECOND_US + step - 1)),
+            ("end", _seconds(end // _MILLISECOND_US - 1)),
+            ("step", f"{step}ms"),
+            ("nocache", "1"),
+        ]
+        columns: dict[int, dict[str, tuple[Ints, Floats]]] = {}
+        names = {rollup: name for name, rollup in _ROLLUPS.items()}
+        for one in self._ask("/api/v1/query_range", form)["data"]["result"]:
+            times, values = zip(*one["values"], strict=True)
+            bucket = np.rint(np.array(times, np.float64) * 1_000).astype(np.int64) + 1 - step
+            column = (bucket * _MILLISECOND_US, np.array([float(value) for value in values]))
+            columns.setdefault(int(one["metric"]["datastream"]), {})[names[one["metric"]["rollup"]]] = column
+        return Statistics.concatenate([_statistics(of, each) for of, each in columns.items()])
+
+    def _export(self, wanted: Ints, first_ms: int, last_ms: int) -> Observations:
+        form = [
+            ("match[]", self._selector(_ALL_FIELDS, _any_of(wanted))),
+            ("start", _seconds(first_ms)),
+            ("end", _seconds(last_ms)),
+        ]
+        fields: dict[tuple[int, int, int, str], dict[str, tuple[Ints, Any]]] = {}
+        for line in self._web.ask("/api/v1/export", form).splitlines():
+            one = answers.decoded(_NAME, line)
+            column = (np.array(one["timestamps"], np.int64), np.array(one["values"], np.float64))
+            fields.setdefault(_key(one["metric"]), {})[self._field(one["metric"])] = column
+        return _observations(fields)
+
+    def _last(self, selector: str, window: str) -> Observations:
+        moment = _seconds(int((self._now() + _AHEAD).timestamp() * 1_000))
+        form = [("time", moment), ("nocache", "1")]
+        fields: dict[tuple[int, int, int, str], dict[str, tuple[Ints, Any]]] = {}
+        condition = f'{selector + "," if selector else ""}lead=""'
+        when = f"tlast_over_time({self._selector('result', condition)}[{window}])"
+        times = {
+            _key(one["metric"]): np.rint(np.array([float(one["value"][1])]) * 1_000).astype(np.int64)
+            for one in self._ask("/api/v1/query", [("query", when), *form])["data"]["result"]
+        }
+        what = f"last_over_time({self._selector(_ALL_FIELDS, condition)}[{window}])"
+        for one in self._ask("/api/v1/query", [("query", what), *form])["data"]["result"]:
+            key = _key(one["metric"])
+            if key in times:
+                column = (times[key], np.array([float(one["value"][1])]))
+                fields.setdefault(key, {})[self._field(one["metric"])] = column
+        return _observations(fields)
+
+    def _known(self, condition: str = 'lead=""') -> Ints:
+        form = [("match[]", self._selector("result", condition)), ("start", "0")]
+        values = self._ask("/api/v1/label/datastream/values", form)["data"]
+        return answers.ascending_ids([int(value) for value in values])
+
+    def _selector(self, field_pattern: str, condition: str) -> str:
+        return f'{{__name__=~"{self._settings.measurement}_{field_pattern}",{condition}}}'
+
+    def _field(self, metric: dict[str, str]) -> str:
+        return metric["__name__"].removeprefix(f"{self._settings.measurement}_")
+
+    def _ask(self, path: str, form: Iterable[tuple[str, str]]) -> dict[str, Any]:
+        return answers.decoded(_NAME, self._web.ask(path, list(form)))
+
+
+def _observations(series: dict[tuple[int, int, int, str], dict[str, tuple[Ints, Any]]]) -> Observations:
+    parts = []
+    for (datastream, lead, revision, _), fields in series.items():
+        if "result" not in fields:
+            continue
+        time, first = np.unique(fields["result"][0], return_index=True)
+        columns = {name: _at(time, *fields[name]) for name in FIELDS if name in fields}
+        parts.append(
+            Observations.build(
+                datastream,
+                time * _MILLISECOND_US,
+                fields["result"][1][first],
+                result_time=np.rint(columns.get("result_time", time * _MILLISECOND_US)).astype(np.int64),
+                lead=lead,
+                quality=columns.get("quality", 0),
+                rule=columns.get("rule", 0),
+                revision=revision,
+            )
+        )
+    return Observations.concatenate(parts)
+
+
+def _at(wanted: Ints, times: Ints, values: Any) -> Any:
+    """`values` at `wanted`; a line's fields share its time, so every one is there once it shows."""
+    if len(wanted) == len(times) and bool(np.all(wanted == times)):
+        return values
+    order = np.argsort(times, kind="stable")
+    at = np.searchsorted(times[order], wanted)
+    at[at == len(times)] = 0
+    found = times[order][at] == wanted
+    return np.where(found, values[order][at], 0)
+
+
+def _statistics(datastream: int, columns: dict[str, tuple[Ints, Floats]]) -> Statistics:
+    time = next(iter(columns.values()))[0]
+    unknown = np.full(len(time), np.nan)
+    values = (columns[name][1] if name in columns else unknown for name in _ROLLUPS)
+    return Statistics(np.full(len(time), datastream), time, *values)
+
+
+def _key(metric: dict[str, str]) -> tuple[int, int, int, str]:
+    return (
+        int(metric["datastream"]),
+        int(metric.get("lead", 0)),
+        int(metric.get("revision", 0)),
+        metric.get("bad", ""),
+    )
+
+
+def _any_of(wanted: Ints) -> str:
+    return f'datastream=~"{"|".join(map(str, wanted.tolist()))}"'
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds // 1_000}.{milliseconds % 1_000:03d}"
