@@ -1,8 +1,9 @@
 """KLAX 2.0: an optical head on an electricity meter that sends four values of 15 minutes at a time.
 
 Header version 0 of the SML head (Alpha-Omega "KLAX Handbuch und Payload-Beschreibung", uplink port
-3): two octets of state, two of message numbering, then blocks: 01 history of two registers, 02
-present values of four registers, 03 identity of the meter.
+3): two octets of state, two of message numbering, then blocks: 01 history of two registers, 03
+identity of the meter. Anything else (header version 1, block 02) is refused: no published payload
+shows it.
 
 Values are named `registers.<filter>.<unit>`, so that a register that was set to another quantity
 never continues a Datastream of energy.
@@ -19,10 +20,10 @@ from edge.wire.messages import FieldValue, Record
 PORT = 3
 PERIOD = timedelta(minutes=15)
 
-_UNITS = ("NDEF", "Wh", "W", "V", "A", "Hz", "varh", "var", "VAh", "VA")
-_METERS = ("SML", "IEC 62056-21 Mode B", "IEC 62056-21 Mode C", "Logarex")
-_HISTORY, _PRESENT, _IDENTITY = 1, 2, 3
-_LENGTHS = {_HISTORY: 34, _PRESENT: 19, _IDENTITY: 10}
+_UNITS = ("NDEF", "Wh")
+_METERS = ("SML", "IEC 62056-21 normal mode", "IEC 62056-21 battery mode", "Logarex")
+_HISTORY, _IDENTITY = 1, 3
+_LENGTHS = {_HISTORY: 34, _IDENTITY: 10}
 _VALUES = Struct(">4l").unpack_from
 
 _Fields = dict[str, FieldValue]
@@ -44,8 +45,6 @@ def klax(payload: bytes, f_port: int, received_at: datetime) -> Decoded:
             raise CodecError(f"klax: block {kind:02x} at octet {start - 1} is cut off after {end} octets")
         if kind == _HISTORY:
             _history(payload, start, ages)
-        elif kind == _PRESENT:
-            _present(payload, start, fields)
         else:
             fields["serverID"] = payload[start:offset].hex()
     records = [Record(fields)]
@@ -84,7 +83,7 @@ def _history(payload: bytes, start: int, ages: tuple[_Fields, ...]) -> None:
         if not nibble & 1:
             continue
         name, valid = f"registers.{nibble >> 1 & 3}", nibble & 8 != 0
-        unit = _unit(units >> 4 * register & 0x0F, start + 1)
+        unit = _unit(units >> 4 * register & 0x0F)
         ages[0][f"{name}.dataValid"], ages[0][f"{name}.unit"] = valid, unit
         if valid:
             values = _VALUES(payload, start + 2 + 16 * register)
@@ -92,22 +91,6 @@ def _history(payload: bytes, start: int, ages: tuple[_Fields, ...]) -> None:
                 fields[f"{name}.{unit}"] = value
 
 
-def _present(payload: bytes, start: int, fields: _Fields) -> None:
-    """Four registers: a bit each whether set, a bit each whether valid, a nibble each of unit."""
-    state = payload[start]
-    values = _VALUES(payload, start + 3)
-    for register in range(4):
-        if not state >> register & 1:
-            continue
-        valid = state >> register + 4 & 1 == 1
-        unit = _unit(payload[start + 1 + register // 2] >> 4 * (register % 2) & 0x0F, start + 1)
-        fields[f"registers.{register}.dataValid"] = valid
-        fields[f"registers.{register}.unit"] = unit
-        if valid:
-            fields[f"registers.{register}.{unit}"] = values[register]
-
-
-def _unit(code: int, octet: int) -> str:
-    if code >= len(_UNITS):
-        raise CodecError(f"klax: unknown unit {code} at octet {octet}")
-    return _UNITS[code]
+def _unit(code: int) -> str:
+    """Other units than these are set on the head by its owner; they keep their number."""
+    return _UNITS[code] if code < len(_UNITS) else f"unit{code}"

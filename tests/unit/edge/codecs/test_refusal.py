@@ -106,7 +106,7 @@ def test_an_empty_payload_is_refused(name):
         ("mclimate-co2-sensor", "050271027384ed", 2, "octet 0 is 05"),
         ("nwave-nps405", "9595", 1, "2 octets on port 1"),
         ("alpha-omega-klax", "044add11", 3, "header version 1"),
-        ("alpha-omega-klax", "004add1109", 3, "unknown block 09 at octet 4"),
+        ("alpha-omega-klax", "004add1102", 3, "unknown block 02 at octet 4"),
         ("emu-prof-ii", "b4d77b6101b4d77b61031207000038", 1, "check octet is 38, the frame gives 39"),
         ("adeunis-pulse", "5a6300000127000100", 1, "end within a difference"),
         ("kamstrup-flowiq2200", "7844130300000044ff", 1, "record head at octet 7"),
@@ -171,7 +171,7 @@ def test_rain_beyond_16_bits_comes_in_the_block_of_newer_firmware():
 def test_a_register_of_another_quantity_does_not_continue_the_energy():
     payload = "004add11" + "01" + "09" + "02" + "000003e8" * 4 + "00" * 16
     fields = decode("alpha-omega-klax", payload, 3).records[0].fields
-    assert fields["registers.0.W"] == 1000
+    assert fields["registers.0.unit2"] == 1000
     assert "registers.0.Wh" not in fields
 
 
