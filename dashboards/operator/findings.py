@@ -1,0 +1,258 @@
+"""What is wrong, how badly, and what to do: one function per kind of trouble, all pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+from dashboards.operator.report import DeviceState, Operations
+from dashboards.wording import counted, duration, listed
+
+
+class Severity(IntEnum):
+    """Sorted worst first."""
+
+    CRITICAL = 0
+    WARNING = 1
+    NOTICE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One trouble: what, since when or how much, and the remedy."""
+
+    severity: Severity
+    what: str
+    detail: str
+    remedy: str
+
+
+# An agent reports its health every minute; ten silent minutes are an outage.
+AGENT_SILENT = timedelta(minutes=10)
+# Some device within reach of every gateway speaks at least hourly.
+GATEWAY_SILENT = timedelta(hours=1)
+GAP_SETTLES = timedelta(minutes=15)
+REPORT_FRESH = timedelta(minutes=2)
+# Beyond this a clock spoils the order of measurements of different agents.
+CLOCK_TOLERANCE_S = 5.0
+# LoRaWAN without confirmation: up to a tenth of the frames may be lost by plan.
+LOSS_BY_PLAN = 0.1
+BACKLOG_OLD_S = 900.0
+DISK_LOW_MB = 200.0
+_NAMED = 5
+
+
+def silent_after(interval: timedelta) -> timedelta:
+    """How long a device may be quiet: three expected intervals, at least six hours."""
+    return max(3 * interval, timedelta(hours=6))
+
+
+def silent_devices(operations: Operations) -> list[DeviceState]:
+    """Devices that have spoken once and are quiet too long now, longest first."""
+    quiet = [
+        device
+        for device in operations.devices
+        if device.last_received_at is not None
+        and operations.at - device.last_received_at > silent_after(device.expected_interval)
+    ]
+    return sorted(quiet, key=lambda device: device.last_received_at or operations.at)
+
+
+def findings(operations: Operations, now: datetime) -> list[Finding]:
+    """Everything that is wrong, worst first."""
+    found = [finding for rule in _RULES for finding in rule(operations)]
+    if now - operations.at > REPORT_FRESH:
+        found.append(
+            Finding(
+                Severity.CRITICAL,
+                "Der Lagebericht ist alt",
+                f"Er ist {duration(now - operations.at)} alt; was seitdem geschah, ist unbekannt.",
+                "Uhren beider Prozesse vergleichen, Schnittstelle (udp run) neu starten.",
+            )
+        )
+    return sorted(found, key=lambda finding: finding.severity)
+
+
+def _conditions(operations: Operations) -> Iterator[Finding]:
+    for subject, text in sorted(operations.conditions.items()):
+        yield Finding(Severity.CRITICAL, f"Eingang meldet: {subject}", text, "")
+
+
+def _agents(operations: Operations) -> Iterator[Finding]:
+    for agent in operations.agents:
+        if agent.last_journalled_at is None or agent.last_sent_at is None:
+            continue
+        quiet = operations.at - agent.last_journalled_at
+        if quiet > AGENT_SILENT:
+            yield Finding(
+                Severity.CRITICAL,
+                f"Agent {agent.agent} schweigt",
+                f"Seit {duration(quiet)} ist nichts angekommen. Was er hört, behält er im eigenen Speicher.",
+                "Strom und Netzanschluss des Gateways prüfen, dann systemctl status udp-edge.",
+            )
+        ahead = (agent.last_sent_at - agent.last_journalled_at).total_seconds()
+        if ahead > CLOCK_TOLERANCE_S:
+            yield Finding(
+                Severity.WARNING,
+                f"Uhr von {agent.agent} geht vor",
+                f"Rund {duration(timedelta(seconds=ahead))} gegenüber der Plattform.",
+                "Zeitabgleich (NTP oder GPS) auf dem Gateway prüfen: chronyc tracking.",
+            )
+
+
+def _never(operations: Operations) -> Iterator[Finding]:
+    never = [agent.agent for agent in operations.agents if agent.last_journalled_at is None]
+    if never:
+        yield Finding(
+            Severity.WARNING,
+            f"{counted(len(never), 'Agent hat', 'Agenten haben')} sich noch nie gemeldet",
+            f"{_named(never)}.",
+            "Läuft udp-edge dort? Stimmen Name, Zertifikat und Adresse der Plattform?",
+        )
+
+
+def _gateways(operations: Operations) -> Iterator[Finding]:
+    for gateway in operations.gateways:
+        quiet = operations.at - gateway.last_received_at
+        if quiet > GATEWAY_SILENT:
+            yield Finding(
+                Severity.WARNING,
+                f"Gateway {gateway.gateway} hört nichts",
+                f"Letzter Empfang vor {duration(quiet)}.",
+                "Antenne und Packet Forwarder prüfen; läuft der Agent, fehlt nur der Funk.",
+            )
+
+
+def _health(operations: Operations) -> Iterator[Finding]:
+    for agent in operations.agents:
+        name, values = agent.agent, agent.health
+        dropped, backlog = values.get("dropped_messages", 0), values.get("backlog_age", 0)
+        if dropped:
+            yield Finding(
+                Severity.CRITICAL,
+                f"{name} hat verworfen",
+                f"Weil der Speicher voll war: {counted(int(dropped), 'Nachricht', 'Nachrichten')}.",
+                "Verbindung wiederherstellen, Grenzen des Speichers (spool) prüfen.",
+            )
+        if backlog > BACKLOG_OLD_S:
+            yield Finding(
+                Severity.WARNING,
+                f"{name} hat Rückstand",
+                f"Die älteste unbestätigte Nachricht ist {duration(timedelta(seconds=backlog))} alt.",
+                "Kommt der Rückstand nicht von selbst herunter: Broker und Eingang (udp-ingest) prüfen.",
+            )
+        offset = values.get("clock_offset", 0)
+        if abs(offset) > CLOCK_TOLERANCE_S:
+            yield Finding(
+                Severity.WARNING,
+                f"Uhr von {name} geht falsch",
+                f"Abweichung {duration(timedelta(seconds=abs(offset)))}.",
+                "Zeitabgleich (NTP oder GPS) auf dem Gateway prüfen: chronyc tracking.",
+            )
+        if values.get("disk_free", DISK_LOW_MB) < DISK_LOW_MB:
+            yield Finding(
+                Severity.WARNING,
+                f"Platz auf {name} wird knapp",
+                f"Noch {values['disk_free']:.0f} MB frei.",
+                "Alte Protokolle löschen oder Grenze des Speichers (spool) senken.",
+            )
+
+
+def _gaps(operations: Operations) -> Iterator[Finding]:
+    lost = [gap for gap in operations.gaps if gap.lost]
+    if lost:
+        yield Finding(
+            Severity.CRITICAL,
+            f"{counted(sum(gap.count for gap in lost), 'Nachricht', 'Nachrichten')} verloren",
+            f"Der Agent hat sie nicht mehr: {_named(sorted({gap.agent for gap in lost}))}.",
+            "Zweitweg prüfen (ChirpStack, The Things Stack); Speicher des Agenten vergrößern.",
+        )
+    waiting = [gap for gap in operations.gaps if not gap.lost]
+    late = [gap for gap in waiting if operations.at - gap.noticed_at > GAP_SETTLES]
+    if waiting:
+        yield Finding(
+            Severity.WARNING if late else Severity.NOTICE,
+            f"{counted(sum(gap.count for gap in waiting), 'Nachricht', 'Nachrichten')} noch unterwegs",
+            f"Lücken in der Zählung von {_named(sorted({gap.agent for gap in waiting}))}.",
+            "Der Agent sendet von selbst erneut; bleibt die Lücke, seine Verbindung prüfen.",
+        )
+
+
+def _devices(operations: Operations) -> Iterator[Finding]:
+    silent = silent_devices(operations)
+    if silent:
+        yield Finding(
+            Severity.WARNING,
+            f"{counted(len(silent), 'Gerät schweigt', 'Geräte schweigen')}",
+            f"{_named([device.name for device in silent])}.",
+            "Batterie und Standort prüfen; mehrere am selben Ort: das Gateway dort.",
+        )
+    strange = [device for device in operations.devices if not device.known]
+    if strange:
+        yield Finding(
+            Severity.NOTICE,
+            f"{counted(len(strange), 'Gerät steht', 'Geräte stehen')} nicht im Register",
+            f"{_named([device.dev_eui for device in strange])}.",
+            "Eigene Geräte anmelden (udp import-city); fremde darf das Netz hören.",
+        )
+    unheard = [device for device in operations.devices if device.last_received_at is None]
+    if unheard:
+        yield Finding(
+            Severity.NOTICE,
+            f"{counted(len(unheard), 'Gerät wurde', 'Geräte wurden')} noch nie gehört",
+            f"{_named([device.name for device in unheard])}.",
+            "Schlüssel und DevEUI im Register mit dem Gerät vergleichen.",
+        )
+    poor = [device for device in operations.devices if loss(device) > LOSS_BY_PLAN]
+    if poor:
+        yield Finding(
+            Severity.NOTICE,
+            f"{counted(len(poor), 'Gerät verliert', 'Geräte verlieren')} mehr als 10 % der Funksprüche",
+            f"{_named([device.name for device in poor])}.",
+            "Empfangspegel ansehen; Datenrate senken oder Antenne verbessern.",
+        )
+
+
+def loss(device: DeviceState) -> float:
+    """Share of the frames that were sent (by the counter) and never heard."""
+    sent = device.lost + device.uplinks
+    return device.lost / sent if sent else 0.0
+
+
+def _quarantine(operations: Operations) -> Iterator[Finding]:
+    if not operations.quarantine:
+        return
+    newest = max((entry.at for entry in operations.quarantined), default=operations.at)
+    fresh = operations.at - newest < timedelta(days=1)
+    yield Finding(
+        Severity.WARNING if fresh else Severity.NOTICE,
+        f"{counted(operations.quarantine, 'Lieferung', 'Lieferungen')} in Quarantäne",
+        f"Die jüngste kam vor {duration(operations.at - newest)}.",
+        "Grund und Abhilfe stehen unten je Lieferung; danach udp-ingest replay.",
+    )
+
+
+def _nothing(operations: Operations) -> Iterator[Finding]:
+    heard = [one.last_journalled_at for one in operations.agents]
+    heard += [one.last_received_at for one in operations.devices]
+    if not any(heard):
+        yield Finding(
+            Severity.WARNING,
+            "Noch nichts empfangen",
+            "Weder ein Agent noch ein Gerät hat sich je gemeldet.",
+            "Laufen Broker, Agenten und Eingang? udp-ingest run zeigt Verbindungsfehler.",
+        )
+
+
+def _named(names: Sequence[str]) -> str:
+    """The first few names, and how many more."""
+    if len(names) <= _NAMED:
+        return listed(names)
+    return f"{', '.join(names[:_NAMED])} und {len(names) - _NAMED} weitere"
+
+
+_RULES: tuple[Callable[[Operations], Iterator[Finding]], ...] = (
+    _conditions, _agents, _never, _gateways, _health, _gaps, _devices, _quarantine, _nothing,
+)  # fmt: skip

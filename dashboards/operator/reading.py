@@ -1,0 +1,91 @@
+"""Fetches the platform's report on itself, with the operator key."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dashboards.interface import Interface
+from dashboards.operator.report import (
+    AgentState,
+    DeviceState,
+    GatewayState,
+    Operations,
+    QuarantineEntry,
+    SequenceGap,
+)
+from dashboards.reading import Entry, each
+
+# More entries than a person reads are a stack to work off, not a page.
+NEWEST = 50
+
+
+def fetch(interface: Interface) -> Operations:
+    """The report as it stands; InterfaceUnavailable or Unreadable when nobody can know."""
+    whole = Entry(interface.get("/api/v1/operations", {"quarantine": str(NEWEST)}).content, "operations")
+    quarantine = whole.entry("quarantine")
+    return Operations(
+        at=whole.moment("now"),
+        devices=each(whole.entries("devices"), "devices", _device),
+        gateways=each(whole.entries("gateways"), "gateways", _gateway),
+        agents=each(whole.entries("agents"), "agents", _agent),
+        gaps=each(whole.entries("gaps"), "gaps", _gap),
+        quarantine=quarantine.integer("count"),
+        quarantined=each(quarantine.entries("newest"), "quarantine", _quarantined),
+        counters={name: int(value) for name, value in whole.numbers("counters").items()},
+        conditions=whole.texts("conditions"),
+    )
+
+
+def _device(entry: Entry) -> DeviceState:
+    return DeviceState(
+        dev_eui=entry.text("dev_eui"),
+        name=entry.text("thing_name", entry.text("dev_eui")),
+        known=entry.flag("known", True),
+        expected_interval=timedelta(seconds=entry.number("expected_interval_s", 3600)),
+        last_received_at=entry.optional_moment("last_received_at"),
+        last_f_cnt=entry.integer("last_f_cnt", 0),
+        uplinks=entry.integer("uplinks", 0),
+        duplicates=entry.integer("duplicates", 0),
+        lost=entry.integer("lost", 0),
+    )
+
+
+def _gateway(entry: Entry) -> GatewayState:
+    return GatewayState(
+        gateway=entry.text("gateway"),
+        name=entry.text("thing_name", ""),
+        last_received_at=entry.moment("last_received_at"),
+        receptions=entry.integer("receptions"),
+    )
+
+
+def _agent(entry: Entry) -> AgentState:
+    return AgentState(
+        agent=entry.text("agent"),
+        name=entry.text("thing_name", entry.text("agent")),
+        highest_sequence=None if entry.raw("highest_sequence") is None else entry.integer("highest_sequence"),
+        last_sent_at=entry.optional_moment("last_sent_at"),
+        last_journalled_at=entry.optional_moment("last_journalled_at"),
+        health=entry.numbers("health"),
+    )
+
+
+def _gap(entry: Entry) -> SequenceGap:
+    return SequenceGap(
+        agent=entry.text("agent"),
+        first=entry.integer("first"),
+        last=entry.integer("last"),
+        noticed_at=entry.moment("noticed_at"),
+        lost=entry.flag("lost"),
+    )
+
+
+def _quarantined(entry: Entry) -> QuarantineEntry:
+    return QuarantineEntry(
+        at=entry.moment("at"),
+        way=entry.text("way"),
+        origin=entry.text("origin"),
+        reason=entry.text("reason"),
+        remedy=entry.text("remedy", ""),
+        excerpt=entry.text("octets", ""),
+    )

@@ -1,0 +1,93 @@
+"""What the platform says about itself: /api/v1/operations as typed words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """A LoRaWAN device; `last_received_at` is None while it has never been heard.
+
+    `known` is False for one the radio hears and the register does not hold.
+    """
+
+    dev_eui: str
+    name: str
+    known: bool
+    expected_interval: timedelta
+    last_received_at: datetime | None
+    last_f_cnt: int
+    uplinks: int
+    duplicates: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayState:
+    """A gateway as receptions show it."""
+
+    gateway: str
+    name: str
+    last_received_at: datetime
+    receptions: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """An edge agent: how far its messages have come, and when; None while it has never sent.
+
+    `health` is what it last said of itself, by observed property (profile agent-health).
+    """
+
+    agent: str
+    name: str
+    highest_sequence: int | None
+    last_sent_at: datetime | None
+    last_journalled_at: datetime | None
+    health: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceGap:
+    """Messages of an agent that have not come; `lost` when they never will."""
+
+    agent: str
+    first: int
+    last: int
+    noticed_at: datetime
+    lost: bool
+
+    @property
+    def count(self) -> int:
+        """How many are missing."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineEntry:
+    """A delivery nobody could use."""
+
+    at: datetime
+    way: str
+    origin: str
+    reason: str
+    remedy: str
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """Everything at the moment `at`."""
+
+    at: datetime
+    devices: Sequence[DeviceState]
+    gateways: Sequence[GatewayState]
+    agents: Sequence[AgentState]
+    gaps: Sequence[SequenceGap]
+    quarantine: int
+    quarantined: Sequence[QuarantineEntry]
+    counters: Mapping[str, int]
+    conditions: Mapping[str, str]

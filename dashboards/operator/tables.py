@@ -1,0 +1,228 @@
+"""The figures behind the findings, as rows of finished words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from dashboards.operator.findings import AGENT_SILENT, GATEWAY_SILENT, loss, silent_after, silent_devices
+from dashboards.operator.report import AgentState, DeviceState, Operations
+from dashboards.wording import LocalTime, age, counted, duration, number
+
+_LONGEST = 60
+_EVER = datetime.min.replace(tzinfo=UTC)
+_HEALTH = ("backlog_messages", "backlog_age", "dropped_messages", "disk_free", "clock_offset", "memory")
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """One table; the first cell of a row is its heading. `empty` is said when there are no rows."""
+
+    key: str
+    heading: str
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    empty: str
+    note: str = ""
+
+
+def tables(operations: Operations, time: LocalTime) -> list[TableView]:
+    """All tables, the most urgent first."""
+    return [
+        _agents(operations, time),
+        _health(operations),
+        _gateways(operations, time),
+        _silent(operations, time),
+        _gaps(operations, time),
+        _losses(operations),
+        _quarantine(operations, time),
+        _counters(operations),
+        _devices(operations, time),
+    ]
+
+
+def _agents(operations: Operations, time: LocalTime) -> TableView:
+    rows = [
+        (
+            agent.agent,
+            _state(agent.last_journalled_at, operations, AGENT_SILENT),
+            _moment(agent.last_journalled_at, operations, time),
+            _transit(agent),
+            "–" if agent.highest_sequence is None else number(agent.highest_sequence, 0),
+            agent.name,
+        )
+        for agent in sorted(operations.agents, key=lambda one: (one.last_journalled_at or _EVER, one.agent))
+    ]
+    heads = ("Agent", "Zustand", "zuletzt angekommen", "Uhr gegen Plattform", "höchste Nummer", "Ort")
+    return TableView(
+        "agenten", "Agenten", "Längstes Schweigen zuerst", heads, rows, "Noch kein Agent ist bekannt.",
+    )  # fmt: skip
+
+
+def _health(operations: Operations) -> TableView:
+    rows = [
+        (agent.agent, *(_figure(agent.health.get(name), name) for name in _HEALTH))
+        for agent in operations.agents
+        if agent.health
+    ]
+    heads = ("Agent", "Rückstand", "ältester", "verworfen", "Platz frei", "Uhr weicht ab", "Speicher")
+    return TableView(
+        "selbstauskunft", "Rückstand, Uhr und Platz", "Was jeder Agent zuletzt von sich sagte", heads, rows,
+        "Noch keine Selbstauskunft.",
+    )  # fmt: skip
+
+
+def _gateways(operations: Operations, time: LocalTime) -> TableView:
+    rows = [
+        (
+            gateway.gateway,
+            _state(gateway.last_received_at, operations, GATEWAY_SILENT),
+            _moment(gateway.last_received_at, operations, time),
+            number(gateway.receptions, 0),
+            gateway.name or "–",
+        )
+        for gateway in sorted(operations.gateways, key=lambda gateway: gateway.last_received_at)
+    ]
+    heads = ("Gateway", "Zustand", "letzter Empfang", "Empfänge", "Ort")
+    return TableView("gateways", "Gateways", "Längstes Schweigen zuerst", heads, rows, "Noch kein Empfang.")
+
+
+def _silent(operations: Operations, time: LocalTime) -> TableView:
+    rows = [
+        (
+            device.name,
+            _moment(device.last_received_at, operations, time),
+            duration(device.expected_interval),
+            duration(silent_after(device.expected_interval)),
+            device.dev_eui,
+        )
+        for device in silent_devices(operations)
+    ]
+    heads = ("Gerät", "zuletzt gehört", "erwartet alle", "gilt als stumm nach", "DevEUI")
+    return TableView(
+        "stumm", "Stumme Geräte", "Längstes Schweigen zuerst", heads, rows, "Kein bekanntes Gerät ist stumm.",
+        "Stumm ist, wer länger als drei erwartete Abstände und länger als 6 Stunden schweigt.",
+    )  # fmt: skip
+
+
+def _gaps(operations: Operations, time: LocalTime) -> TableView:
+    ordered = sorted(operations.gaps, key=lambda gap: (not gap.lost, gap.noticed_at))
+    rows = [
+        (
+            gap.agent,
+            "verloren" if gap.lost else "noch offen",
+            f"{gap.first} bis {gap.last}",
+            number(gap.count, 0),
+            _moment(gap.noticed_at, operations, time),
+        )
+        for gap in ordered[:_LONGEST]
+    ]
+    heads = ("Agent", "Zustand", "Nummern", "Anzahl", "bemerkt")
+    return TableView(
+        "luecken", "Lücken in der Zählung", _shown(len(rows), len(ordered)), heads, rows,
+        "Jede Nachricht jedes Agenten ist angekommen.",
+    )  # fmt: skip
+
+
+def _losses(operations: Operations) -> TableView:
+    poor = sorted((one for one in operations.devices if one.lost), key=loss, reverse=True)
+    rows = [
+        (
+            one.name,
+            number(one.lost, 0),
+            f"{number(100 * loss(one), 1)} %",
+            number(one.uplinks, 0),
+            one.dev_eui,
+        )
+        for one in poor[:_LONGEST]
+    ]
+    heads = ("Gerät", "nie gehört", "Anteil", "gehört", "DevEUI")
+    return TableView(
+        "verluste", "Verlorene Funksprüche", _shown(len(rows), len(poor)), heads, rows,
+        "Kein Zähler (FCnt) hat eine Lücke.", "Bis 10 % sind bei LoRaWAN ohne Bestätigung eingeplant.",
+    )  # fmt: skip
+
+
+def _quarantine(operations: Operations, time: LocalTime) -> TableView:
+    rows = [
+        (
+            _moment(entry.at, operations, time),
+            f"{entry.way}: {entry.origin}",
+            entry.reason,
+            entry.remedy,
+            entry.excerpt[:64] + ("…" if len(entry.excerpt) > 64 else ""),
+        )
+        for entry in operations.quarantined[:50]
+    ]
+    heads = ("Zeit", "Herkunft", "Grund", "Abhilfe", "Bytes (hex)")
+    return TableView(
+        "quarantaene", "Quarantäne", _shown(len(rows), operations.quarantine), heads, rows,
+        "Keine Lieferung musste zurückgelegt werden.",
+    )  # fmt: skip
+
+
+def _counters(operations: Operations) -> TableView:
+    duplicates = sum(device.duplicates for device in operations.devices)
+    known = {"weitere Lieferungen desselben Funkspruchs": duplicates, **operations.counters}
+    rows = [(name, number(value, 0)) for name, value in known.items()]
+    return TableView("zaehler", "Zähler", "Seit Beginn", ("Zähler", "Wert"), rows, "")
+
+
+def _devices(operations: Operations, time: LocalTime) -> TableView:
+    rows = [
+        (
+            device.name,
+            _moment(device.last_received_at, operations, time),
+            duration(device.expected_interval),
+            number(device.uplinks, 0),
+            number(device.duplicates, 0),
+            device.dev_eui,
+        )
+        for device in sorted(operations.devices, key=_longest_silent)
+    ]
+    heads = ("Gerät", "zuletzt gehört", "erwartet alle", "gehört", "Dubletten", "DevEUI")
+    return TableView(
+        "geraete", "Alle Geräte", _shown(len(rows), len(rows)), heads, rows, "Noch kein Gerät im Register."
+    )
+
+
+def _longest_silent(device: DeviceState) -> tuple[datetime, str]:
+    return (device.last_received_at or _EVER, device.name)
+
+
+def _state(moment: datetime | None, operations: Operations, limit: timedelta) -> str:
+    if moment is None:
+        return "○ noch nie"
+    return "✕ schweigt" if operations.at - moment > limit else "✓ meldet sich"
+
+
+def _moment(moment: datetime | None, operations: Operations, time: LocalTime) -> str:
+    if moment is None:
+        return "noch nie"
+    return f"{time.stand(moment, operations.at)} ({age(operations.at - moment)})"
+
+
+def _transit(agent: AgentState) -> str:
+    """An agent's clock ahead of ours is certain; behind may also be the way or a backlog."""
+    if agent.last_journalled_at is None or agent.last_sent_at is None:
+        return "–"
+    seconds = (agent.last_journalled_at - agent.last_sent_at).total_seconds()
+    if seconds < 0:
+        return f"geht {number(-seconds, 1)} s vor"
+    return f"{number(seconds, 1)} s unterwegs"
+
+
+def _figure(value: float | None, name: str) -> str:
+    if value is None:
+        return "–"
+    if name in ("backlog_age", "clock_offset"):
+        return f"{number(value, 1 if name == 'backlog_age' else 3)} s"
+    return f"{number(value, 0)} MB" if name in ("disk_free", "memory") else number(value, 0)
+
+
+def _shown(shown: int, known: int) -> str:
+    if shown == known:
+        return counted(known, "Eintrag", "Einträge")
+    return f"{shown} von {counted(known, 'Eintrag', 'Einträgen')}"

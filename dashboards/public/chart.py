@@ -1,0 +1,234 @@
+"""One series as SVG: mean and span, gaps left open, every number also in table and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from markupsafe import Markup
+
+from dashboards.public.axes import Scale, days, hours, scale
+from dashboards.public.quantities import Drawing
+from dashboards.public.series import Sample, Series
+from dashboards.wording import LocalTime
+from udp.sensorthings import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Size of a drawing and of the margins around its plot, in pixels of the view box."""
+
+    width: int
+    height: int
+    left: int = 46
+    right: int = 12
+    top: int = 28
+    bottom: int = 28
+    hour_step: int = 6
+
+
+# Drawn twice: text that is readable on a telephone is clumsy on a desk and the other way round.
+NARROW = Frame(width=340, height=230)
+WIDE = Frame(width=720, height=280, hour_step=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What stands around the curve; all texts are plain and get escaped."""
+
+    title: str
+    sentence: str
+    axis: str
+    drawing: Drawing
+    decimals: int
+
+
+# A picture taken away from its page brings its colours along; the page's style sheet has the same.
+_OWN_STYLE = Markup(
+    "<style>svg{background:#fff;color:#1a1f24;font:12px system-ui,sans-serif}"
+    ".grid{stroke:#d5dadf}.axis{stroke:#59636e}.label{fill:#3d4650}.span{fill:#0072b2;opacity:.22}"
+    ".line{fill:none;stroke:#005a8f;stroke-width:2;stroke-linejoin:round}.dot,.bar{fill:#005a8f}"
+    ".doubt{fill:#fff;stroke:#a34700;stroke-width:2}"
+    "@media(prefers-color-scheme:dark){svg{background:#14181c;color:#e8ecef}.grid{stroke:#343c44}"
+    ".axis{stroke:#a3adb8}.label{fill:#c6ced6}.line{stroke:#7cc4f0}.dot,.bar{fill:#7cc4f0}"
+    ".span{fill:#56b4e9}.doubt{fill:#14181c;stroke:#ffb070}}</style>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """From time and value to pixels."""
+
+    frame: Frame
+    start: datetime
+    end: datetime
+    scale: Scale
+
+    def x(self, moment: datetime) -> float:
+        """Pixels from the left."""
+        share = (moment - self.start) / (self.end - self.start)
+        return self.frame.left + share * (self.frame.width - self.frame.left - self.frame.right)
+
+    def y(self, value: float) -> float:
+        """Pixels from the top."""
+        share = (value - self.scale.low) / (self.scale.high - self.scale.low)
+        return (
+            self.frame.height
+            - self.frame.bottom
+            - share * (self.frame.height - self.frame.top - self.frame.bottom)
+        )
+
+
+def draw(
+    series: Series, picture: Picture, frame: Frame, time: LocalTime, *, name: str, alone: bool = False
+) -> Markup:
+    """The SVG element; `name` makes its ids unique in the page, `alone` makes it a file of its own."""
+    canvas = Canvas(frame, series.start, series.end, value_scale(series, picture))
+    parts = [_grid(canvas, picture), _time_axis(canvas, time)]
+    parts += [_FORMS[picture.drawing](canvas, series), _doubts(canvas, series.samples)]
+    if not series.samples:
+        middle = (frame.left + frame.width - frame.right) / 2
+        parts.append(
+            Markup('<text class="label" x="{}" y="{}" text-anchor="middle">keine Werte</text>').format(
+                _n(middle), frame.height // 2
+            )
+        )
+    head = Markup('<title id="{0}-t">{1}</title><desc id="{0}-d">{2}</desc>').format(
+        name, picture.title, picture.sentence
+    )
+    # In a page the style sheet sizes the drawing; a file needs a size of its own.
+    opening = Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}"{2} role="img" '
+        'aria-labelledby="{3}-t {3}-d">'
+    ).format(
+        frame.width,
+        frame.height,
+        Markup(' width="{}" height="{}"').format(frame.width, frame.height) if alone else "",
+        name,
+    )
+    style = _OWN_STYLE if alone else Markup()
+    return opening + head + style + Markup().join(parts) + Markup("</svg>")
+
+
+def value_scale(series: Series, picture: Picture) -> Scale:
+    """The value axis: bars and shares begin at 0, lines where the values are."""
+    if picture.drawing is Drawing.SHARE:
+        return Scale(0, 100, (0, 25, 50, 75, 100), 0)
+    smallest = 5 * 10.0**-picture.decimals
+    if not series.samples:
+        return scale(0, 1, smallest=smallest)
+    high = max(sample.high for sample in series.samples)
+    if picture.drawing is Drawing.BARS:
+        return scale(0, max(high, smallest), smallest=smallest)
+    return scale(min(sample.low for sample in series.samples), high, smallest=smallest)
+
+
+def _grid(canvas: Canvas, picture: Picture) -> Markup:
+    frame = canvas.frame
+    parts = [
+        Markup('<text class="label" x="{}" y="14">{}</text>').format(0, picture.axis),
+    ]
+    for tick in canvas.scale.ticks:
+        y = canvas.y(tick)
+        parts.append(
+            Markup(
+                '<path class="grid" d="M{} {}H{}"/>'
+                '<text class="label" x="{}" y="{}" text-anchor="end">{}</text>'
+            ).format(
+                frame.left,
+                _n(y),
+                frame.width - frame.right,
+                frame.left - 6,
+                _n(y + 4),
+                canvas.scale.label(tick),
+            )
+        )
+    return Markup().join(parts)
+
+
+def _time_axis(canvas: Canvas, time: LocalTime) -> Markup:
+    frame, bottom = canvas.frame, canvas.frame.height - canvas.frame.bottom
+    long = canvas.end - canvas.start > timedelta(days=2)
+    ticks = (
+        days(canvas.start, canvas.end, time)
+        if long
+        else hours(canvas.start, canvas.end, time, frame.hour_step)
+    )
+    parts = [
+        Markup('<path class="axis" d="M{} {}H{}"/>').format(frame.left, bottom, frame.width - frame.right)
+    ]
+    for moment, label in ticks:
+        x = canvas.x(moment)
+        parts.append(Markup('<path class="axis" d="M{} {}v5"/>').format(_n(x), bottom))
+        # A day's name stands in the middle of its day, an hour's below its tick.
+        at = canvas.x(moment + timedelta(hours=12)) if long else x
+        if frame.left <= at - 16 and at + 16 <= frame.width:
+            parts.append(
+                Markup('<text class="label" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                    _n(at), frame.height - 8, label
+                )
+            )
+    return Markup().join(parts)
+
+
+def _line(canvas: Canvas, series: Series) -> Markup:
+    parts: list[str] = []
+    for run in series.runs():
+        points = [(canvas.x(sample.at), canvas.y(sample.value)) for sample in run]
+        if len(run) == 1:
+            sample, (x, y) = run[0], points[0]
+            if sample.high > sample.low:
+                low, high = canvas.y(sample.low), canvas.y(sample.high)
+                parts.append(f'<path class="axis" d="M{_n(x)} {_n(low)}V{_n(high)}"/>')
+            parts.append(f'<circle class="dot" cx="{_n(x)}" cy="{_n(y)}" r="3"/>')
+            continue
+        if any(sample.high > sample.low for sample in run):
+            there = [(canvas.x(sample.at), canvas.y(sample.high)) for sample in run]
+            back = [(canvas.x(sample.at), canvas.y(sample.low)) for sample in reversed(run)]
+            parts.append(f'<path class="span" d="{_path(there + back)}Z"/>')
+        parts.append(f'<path class="line" d="{_path(points)}"/>')
+    # Only numbers and our own names stand in here.
+    return Markup("".join(parts))  # noqa: S704
+
+
+def _bars(canvas: Canvas, series: Series) -> Markup:
+    parts = []
+    base = canvas.y(0)
+    for sample in series.samples:
+        half = (series.bucket or timedelta(minutes=10)) / 2
+        left, right = canvas.x(sample.at - half), canvas.x(sample.at + half)
+        top = canvas.y(sample.value)
+        if top < base:
+            width = max(right - left - 0.5, 1.0)
+            parts.append(
+                f'<rect class="bar" x="{_n(left)}" y="{_n(top)}" '
+                f'width="{_n(width)}" height="{_n(base - top)}"/>'
+            )
+    return Markup("".join(parts))  # noqa: S704  (numbers only)
+
+
+def _doubts(canvas: Canvas, samples: Sequence[Sample]) -> Markup:
+    """Suspect values get a hollow triangle on top of the curve: form before colour."""
+    parts = []
+    for sample in samples:
+        if sample.quality is Quality.SUSPECT:
+            x, y = canvas.x(sample.at), canvas.y(sample.value)
+            parts.append(f'<path class="doubt" d="M{_n(x)} {_n(y - 5)}l5 9h-10Z"/>')
+    return Markup("".join(parts))  # noqa: S704  (numbers only)
+
+
+_FORMS: dict[Drawing, Callable[[Canvas, Series], Markup]] = {
+    Drawing.LINE: _line,
+    Drawing.BARS: _bars,
+    Drawing.SHARE: _line,
+}
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
+
+
+def _n(pixels: float) -> str:
+    """A tenth of a pixel is finer than any screen and keeps a week below 3 kB."""
+    return f"{pixels:.1f}".removesuffix(".0")

@@ -1,0 +1,151 @@
+"""One round of drawing: the first page at once, then lists, then the charts that have something new."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from dashboards.interface import Interface, InterfaceRefused, InterfaceUnavailable
+from dashboards.public.freshness import Freshness, freshness
+from dashboards.public.history import day, fetch, week
+from dashboards.public.open_data import OpenData
+from dashboards.public.pages import Moment, PublicPages
+from dashboards.public.snapshot import Place, Snapshot, Stream, Value
+from dashboards.reading import Unreadable
+
+_log = logging.getLogger(__name__)
+
+# A chart without new values still moves on with time, and gaps grow.
+_REDRAW = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a value page was drawn from; while it stays equal the page stays true."""
+
+    stream: Stream
+    place: Place
+    value: Value | None
+    freshness: Freshness
+
+
+@dataclass(slots=True)
+class Round:
+    """What one round did. `waiting` charts had no turn."""
+
+    reachable: bool
+    charts: int = 0
+    waiting: int = 0
+
+
+@dataclass(slots=True)
+class PublicRefresh:
+    """Keeps the public pages in step with the API; `stopping` is asked between charts.
+
+    `charts_per_round` limits redrawing; pages this process has not drawn yet do not count, but
+    when `round_limit` has passed on `clock` (seconds) even they wait for the next round.
+    """
+
+    interface: Interface
+    pages: PublicPages
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+    every: timedelta
+    charts_per_round: int
+    stopping: Callable[[], bool] = lambda: False
+    _snapshot: Snapshot | None = None
+    _simulated: bool | None = None
+    _drawn: dict[int, tuple[Drawn, datetime]] = field(default_factory=dict)
+    _data: OpenData = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._data = OpenData(self.interface)
+        self.pages.draw_assets()
+
+    def round(self, *, everything: bool = False) -> Round:
+        """Fetch and draw once; with `everything`, no chart waits."""
+        began = self.clock()
+        snapshot = self._fetch()
+        if snapshot is None:
+            return Round(reachable=False)
+        moment = Moment(self.now(), limit=self._limit())
+        self.pages.draw_home(snapshot, moment)
+        if self._simulated is not snapshot.simulated:
+            self.pages.draw_resting(Moment(moment.now), simulated=snapshot.simulated)
+            self._simulated = snapshot.simulated
+        self.pages.draw_lists(snapshot, moment)
+        self.pages.forget(snapshot)
+        return self._charts(snapshot, began, everything)
+
+    def _limit(self) -> int:
+        """Fifteen rounds without a new page mean that nobody draws any more."""
+        return max(900, int(15 * self.every.total_seconds()))
+
+    def _fetch(self) -> Snapshot | None:
+        try:
+            snapshot = self._data.snapshot(self.now())
+        except (InterfaceUnavailable, Unreadable) as error:
+            _log.warning("%s; the pages keep their last values", error)
+            self._show_outage()
+            return None
+        self._snapshot = snapshot
+        return snapshot
+
+    def _show_outage(self) -> None:
+        now = self.now()
+        if self._snapshot is None:
+            self.pages.draw_waiting(Moment(now))
+            return
+        moment = Moment(now, outage=self._snapshot.fetched_at, limit=self._limit())
+        self.pages.draw_home(self._snapshot, moment)
+        self.pages.draw_lists(self._snapshot, moment)
+
+    def _charts(self, snapshot: Snapshot, began: float, everything: bool) -> Round:
+        result = Round(reachable=True)
+        due = self._due(snapshot)
+        redrawn = 0
+        for position, stream in enumerate(due):
+            known = stream.id in self._drawn
+            spent = self.clock() - began > 0.9 * self.every.total_seconds()
+            if self.stopping() or (
+                not everything and (spent or (known and redrawn >= self.charts_per_round))
+            ):
+                result.waiting = len(due) - position
+                break
+            redrawn += known
+            try:
+                self._chart(snapshot, stream)
+            except InterfaceRefused as error:
+                _log.warning("no chart of datastream %d: %s", stream.id, error)
+                continue
+            except (InterfaceUnavailable, Unreadable) as error:
+                _log.warning("charts wait: %s", error)
+                result.waiting = len(due) - position
+                break
+            result.charts += 1
+        return result
+
+    def _due(self, snapshot: Snapshot) -> list[Stream]:
+        """Never drawn first, then by how long their page has been standing."""
+        now, due = self.now(), []
+        for stream in snapshot.streams.values():
+            known = self._drawn.get(stream.id)
+            if known is None or known[0] != _source(snapshot, stream, now) or now - known[1] > _REDRAW:
+                due.append((known is not None, known[1] if known else now, stream.id))
+        return [snapshot.streams[number] for _, _, number in sorted(due)]
+
+    def _chart(self, snapshot: Snapshot, stream: Stream) -> None:
+        now = self.now()
+        windows = (week(now), day(stream, now))
+        history = [(fetch(self.interface, stream, window), window) for window in windows]
+        limit = int((_REDRAW + timedelta(minutes=30)).total_seconds())
+        self.pages.draw_value(snapshot, stream, Moment(now, limit=limit), history)
+        self._drawn[stream.id] = (_source(snapshot, stream, now), now)
+
+
+def _source(snapshot: Snapshot, stream: Stream, now: datetime) -> Drawn:
+    value = snapshot.values.get(stream.id)
+    state = freshness(value.phenomenon_time, now, stream.interval) if value else Freshness.GONE
+    return Drawn(stream, snapshot.place_of(stream), value, state)

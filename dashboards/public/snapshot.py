@@ -1,0 +1,67 @@
+"""What the public may see at one moment: places, their Datastreams and the newest values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from udp.sensorthings import Quality, QualityRule
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A measuring point: a Thing as the pages need it. `district` is empty where nobody named one."""
+
+    key: str
+    name: str
+    kind: str
+    theme: str
+    district: str
+    district_name: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A Datastream as the pages need it; `unit` is the UCUM code, `unit_name` German."""
+
+    id: int
+    name: str
+    place: str
+    observed_property: str
+    property_name: str
+    unit: str
+    unit_name: str
+    licence: str
+    sensor: str
+    interval: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The newest value of a Datastream."""
+
+    phenomenon_time: datetime
+    result: float
+    quality: Quality
+    rule: QualityRule
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything open; `values` lacks Datastreams that never had a value. `fetched_at` is when we asked."""
+
+    places: Mapping[str, Place]
+    streams: Mapping[int, Stream]
+    values: Mapping[int, Value]
+    fetched_at: datetime
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of it comes from the virtual city."""
+        return any(place.simulated for place in self.places.values())
+
+    def place_of(self, stream: Stream) -> Place:
+        """Where the Datastream is measured."""
+        return self.places[stream.place]

@@ -1,0 +1,207 @@
+"""A real HTTP server that answers like the data API (same members, ETag, 304), from a small city."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+NOW = datetime(2026, 11, 21, 14, 20, tzinfo=UTC)  # 15:20 in Castrop-Rauxel
+
+
+def iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+@dataclass
+class City:
+    """What the server tells; tests change it while it runs. `down` closes every connection unanswered."""
+
+    things: list[dict[str, Any]] = field(default_factory=list)
+    datastreams: list[dict[str, Any]] = field(default_factory=list)
+    values: list[dict[str, Any]] = field(default_factory=list)
+    observations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    operations: dict[str, Any] | None = None
+    key: str = "sesam"
+    down: bool = False
+    asked: list[str] = field(default_factory=list)
+    not_modified: int = 0
+
+    def place(
+        self, key: str, *, district: str = "rauxel", theme: str = "wetter", simulated: bool = True
+    ) -> str:
+        self.things.append(
+            {
+                "key": key,
+                "name": f"Messpunkt {key}",
+                "kind": "weather_station",
+                "theme": theme,
+                "simulated": simulated,
+                "location": {
+                    "latitude": 51.57,
+                    "longitude": 7.31,
+                    "elevation_m": None,
+                    "district": district,
+                    "district_name": district.capitalize(),
+                },
+                "properties": {},
+            }
+        )
+        return key
+
+    def stream(
+        self,
+        thing: str,
+        observed_property: str = "air_temperature",
+        name: str = "Lufttemperatur",
+        unit: tuple[str, str] = ("Cel", "Grad Celsius"),
+        interval: float = 600,
+    ) -> int:
+        number = len(self.datastreams) + 1
+        self.datastreams.append(
+            {
+                "id": number,
+                "key": observed_property,
+                "name": name,
+                "thing": thing,
+                "sensor": "Testsensor",
+                "observed_property": {"key": observed_property, "name": name, "definition": ""},
+                "unit": {"symbol": unit[0], "name": unit[1]},
+                "access": "open",
+                "licence": "dl-de/zero-2-0",
+                "expected_interval_s": interval,
+            }
+        )
+        return number
+
+    def value(
+        self, number: int, value: float, *, at: datetime = NOW, quality: str = "good", rule: str = "passed"
+    ) -> None:
+        """The newest value of a Datastream; it replaces an older one."""
+        stream = self.datastreams[number - 1]
+        self.values = [one for one in self.values if one["datastream"] != number]
+        self.values.append(
+            {
+                "datastream": number,
+                "thing": stream["thing"],
+                "thing_name": f"Messpunkt {stream['thing']}",
+                "observed_property": stream["observed_property"]["key"],
+                "value": value,
+                "phenomenon_time": iso(at),
+                "quality": quality,
+                "rule": rule,
+            }
+        )
+        self.values.sort(key=lambda one: one["datastream"])
+
+    def observe(
+        self, number: int, at: datetime, value: float, quality: str = "good", rule: str = "passed"
+    ) -> None:
+        self.observations.setdefault(number, []).append(
+            {
+                "phenomenon_time": iso(at),
+                "result_time": iso(at),
+                "value": value,
+                "quality": quality,
+                "rule": rule,
+            }
+        )
+
+    def answer(self, path: str, query: dict[str, list[str]], key: str | None) -> tuple[int, Any]:
+        if path == "/api/v1/operations":
+            if key != self.key:
+                return 401, {"title": "Key required", "detail": "only for operators"}
+            return 200, self.operations
+        if path.endswith("/observations"):
+            return self._history(int(path.split("/")[4]), query)
+        lists = {
+            "/api/v1/things": {"things": self.things},
+            "/api/v1/datastreams": {"datastreams": self.datastreams},
+            "/api/v1/latest": {"now": iso(NOW), "values": self.values},
+        }
+        return (200, lists[path]) if path in lists else (404, {"title": "Not found"})
+
+    def _history(self, number: int, query: dict[str, list[str]]) -> tuple[int, Any]:
+        start, end = (datetime.fromisoformat(query[name][0]) for name in ("from", "to"))
+        inside = [
+            one
+            for one in self.observations.get(number, [])
+            if start <= datetime.fromisoformat(one["phenomenon_time"]) < end
+        ]
+        if "every" not in query:
+            return 200, {"observations": inside}
+        seconds = int(query["every"][0].removesuffix("m")) * 60
+        buckets: dict[int, list[float]] = {}
+        for one in inside:
+            if one["quality"] != "bad":
+                moment = datetime.fromisoformat(one["phenomenon_time"]).timestamp()
+                buckets.setdefault(int(moment // seconds), []).append(one["value"])
+        return 200, {
+            "observations": [
+                {
+                    "start": iso(datetime.fromtimestamp(index * seconds, UTC)),
+                    "mean": sum(values) / len(values),
+                    "min": min(values),
+                    "max": max(values),
+                    "count": len(values),
+                }
+                for index, values in sorted(buckets.items())
+            ]
+        }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    city: City
+
+    def do_GET(self) -> None:
+        if self.city.down:
+            self.close_connection = True
+            return
+        parts = urlsplit(self.path)
+        self.city.asked.append(parts.path)
+        key = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
+        status, content = self.city.answer(parts.path, parse_qs(parts.query), key)
+        body = json.dumps(content).encode()
+        etag = f'W/"{blake2b(body, digest_size=8).hexdigest()}"'
+        if status == 200 and self.headers.get("If-None-Match") == etag:
+            self.city.not_modified += 1
+            status, body = 304, b""
+        self.wbufsize = -1
+        self.send_response(status)
+        self.send_header("ETag", etag)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def city() -> City:
+    return City()
+
+
+@pytest.fixture
+def api(city: City) -> Iterator[str]:
+    """The address under which `city` answers."""
+    handler = type("Handler", (_Handler,), {"city": city})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def hours(amount: float) -> timedelta:
+    return timedelta(hours=amount)
