@@ -19,7 +19,7 @@ _NO_ECHO = (0, 0xFFFF)
 def dingtek_df702(payload: bytes, f_port: int, received_at: datetime) -> Decoded:  # noqa: ARG001
     """DF702: heartbeat and alarm frames (17 octets, 25 with GPS), parameter answer (25 octets).
 
-    Frame: 80 00 01, kind, length, body, 81 (Dingtek DF702 protocol description).
+    Frame: 80 00 01, kind, length, body, 81 (TTN device repository, vendor/dingtek/df702).
     """
     _check_df702(payload, f_port)
     kind, length = payload[3], len(payload)
@@ -83,7 +83,8 @@ _NOTHING_IN_RANGE = 4
 def teneo_filling_degree(payload: bytes, f_port: int, received_at: datetime) -> Decoded:  # noqa: ARG001
     """Teneo: battery 2.0 V + 0.1 V per step, distance in cm, status octet, climate where fitted.
 
-    3 or 7 octets come without, 4 or 8 octets with a status. A distance next to a status other than
+    3 or 7 octets come without, 4 or 8 octets with a status (TTN device repository,
+    vendor/teneo-iot/filling-degree-sensor). A distance next to a status other than
     0 is the sensor's filler and left out.
     """
     if f_port not in (_TENEO_MEASURED, _TENEO_STATUS, _TENEO_CHARGING) or not payload:

@@ -1,7 +1,7 @@
 """KLAX 2.0: an optical head on an electricity meter that sends four values of 15 minutes at a time.
 
-Header version 0 of the SML head (Alpha-Omega "KLAX Handbuch und Payload-Beschreibung", uplink port
-3): two octets of state, two of message numbering, then blocks: 01 history of two registers, 03
+Header version 0 of the SML head, uplink port 3 (state octets: vendor's payload description; blocks:
+TTN device repository, vendor/alpha-omega-technology/klax): two octets of state, two of message numbering, then blocks: 01 history of two registers, 03
 identity of the meter. Anything else (header version 1, block 02) is refused: no published payload
 shows it.
 

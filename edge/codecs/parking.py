@@ -13,7 +13,10 @@ _TPS110_RESETS = {1: "watchdog", 2: "power on", 3: "system request", 4: "other"}
 
 
 def bosch_tps110(payload: bytes, f_port: int, received_at: datetime) -> Decoded:  # noqa: ARG001
-    """TPS110: status (port 1), heartbeat with temperature (2), startup (3) (Bosch communication guide)."""
+    """TPS110: status (port 1), heartbeat with temperature (2), startup (3).
+
+    Layout: TTN device repository, vendor/bosch/tps110-0292.
+    """
     if _TPS110_LENGTHS.get(f_port) != len(payload):
         raise CodecError(f"bosch-tps110: {len(payload)} octets on port {f_port} are no known frame")
     fields: dict[str, FieldValue] = {"occupied": payload[-1 if f_port == 3 else 0] & 1 == 1}
@@ -44,7 +47,10 @@ _NPS405_RESETS = {
 
 
 def nwave_nps405(payload: bytes, f_port: int, received_at: datetime) -> Decoded:  # noqa: ARG001
-    """NPS405: status (port 1), heartbeat (2), startup (3), user registration by tag (10)."""
+    """NPS405: status (port 1), heartbeat (2), startup (3), user registration by tag (10).
+
+    Layout: TTN device repository, vendor/nwave/nps405.
+    """
     if len(payload) not in _NPS405_LENGTHS.get(f_port, ()):
         raise CodecError(f"nwave-nps405: {len(payload)} octets on port {f_port} are no known frame")
     if f_port == 1:
