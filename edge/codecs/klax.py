@@ -1,9 +1,9 @@
 """KLAX 2.0: an optical head on an electricity meter that sends four values of 15 minutes at a time.
 
-Header version 0 of the SML head, uplink port 3 (state octets: vendor's payload description; blocks:
-TTN device repository, vendor/alpha-omega-technology/klax): two octets of state, two of message numbering, then blocks: 01 history of two registers, 03
-identity of the meter. Anything else (header version 1, block 02) is refused: no published payload
-shows it.
+Header version 0 of the SML head, uplink port 3: two octets of state (vendor's payload description),
+two of message numbering, then blocks: 01 history of two registers, 03 identity of the meter (TTN
+device repository, vendor/alpha-omega-technology/klax). Anything else (header version 1, block 02)
+is refused: no published payload shows it.
 
 Values are named `registers.<filter>.<unit>`, so that a register that was set to another quantity
 never continues a Datastream of energy.
