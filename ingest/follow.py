@@ -126,7 +126,9 @@ class Follower:
                 log.info("register version %d is in force", self._pipeline.bindings.version)
             self._conditions["registry"] = ""
         except RegistryUnavailable as error:
-            self._conditions["registry"] = f"{error}; version {self._pipeline.bindings.version} stays in force"
+            self._conditions["registry"] = (
+                f"{error}; version {self._pipeline.bindings.version} stays in force"
+            )
         self._measure(place)
         self._report()
 
@@ -151,7 +153,7 @@ class Follower:
 
     def _report(self) -> None:
         """Conditions and figures for those who look at the ledger; it may be what is missing."""
-        conditions = {key: text for key, text in self._conditions.items()}
+        conditions = dict(self._conditions)
         changed = conditions if conditions != self._reported else {}
         try:
             self._ledger.write(Page(gauges=self._gauges, conditions=changed))

@@ -107,8 +107,8 @@ class JournalWriter:
         used = sum(entry.stat().st_size for entry in os.scandir(directory))
         if used > self._settings.max_bytes:
             raise JournalUnavailable(
-                f"journal {directory} holds {used} bytes, max_bytes is {self._settings.max_bytes}: nothing is "
-                "acknowledged until older months are archived or max_bytes is raised"
+                f"journal {directory} holds {used} bytes, max_bytes is {self._settings.max_bytes}: nothing "
+                "is acknowledged until older months are archived or max_bytes is raised"
             )
 
     def _open(self) -> sqlite3.Connection:

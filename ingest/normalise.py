@@ -91,7 +91,7 @@ class Bindings:
         if bound is None:
             raise Unusable(
                 f"device {dev_eui} is not registered",
-                f"register DevEUI {dev_eui} with `udp import-city`, then `udp-ingest replay --device {dev_eui}`",
+                f"register DevEUI {dev_eui} with `udp import-city`, then `udp-ingest replay`",
             )
         return bound
 

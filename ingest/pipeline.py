@@ -119,7 +119,7 @@ class Pipeline:
         """Every message of every delivery, in order; frames resolved where we hold the key."""
         items: list[Item] = []
         for entry in entries:
-            opened = self._attempt(open_entry, entry, lambda e, p: quarantine.delivery(e, p), notes)
+            opened = self._attempt(open_entry, entry, quarantine.delivery, notes)
             notes.counters[f"deliveries_{entry.way}"] += 1
             if opened is None:
                 continue

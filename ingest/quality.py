@@ -91,7 +91,7 @@ def judge(
     quality = np.where(limited, Quality.GOOD, Quality.UNCHECKED).astype(np.uint8)
     rule = np.where(limited, QualityRule.PASSED, QualityRule.NONE).astype(np.uint8)
     outside = (result < channels.minimum[position]) | (result > channels.maximum[position])
-    chain = _Chain(channels, position, result, time, ~(clock_wrong | outside), memory)
+    chain = _Chain(channels, position, result, time, usable=~(clock_wrong | outside), memory=memory)
     _mark(quality, rule, chain.stuck, Quality.SUSPECT, QualityRule.STUCK)
     _mark(quality, rule, chain.step, Quality.SUSPECT, QualityRule.STEP)
     citizen = channels.citizen[position] & (quality <= Quality.GOOD)
@@ -116,6 +116,7 @@ class _Chain:
         position: Positions,
         result: Floats,
         time: Ints,
+        *,
         usable: NDArray[np.bool_],
         memory: QualityMemory,
     ) -> None:
@@ -161,8 +162,7 @@ def _ascending(group: Positions, time: Ints) -> NDArray[np.bool_]:
     rank = np.unique(time, return_inverse=True)[1]
     key = group * (len(group) + 1) + rank
     highest = np.maximum.accumulate(key)
-    later = np.r_[True, key[1:] > highest[:-1]]
-    return later  # type: ignore[no-any-return]
+    return np.r_[True, key[1:] > highest[:-1]]  # type: ignore[no-any-return]
 
 
 def _same_since(begins: NDArray[np.bool_], times: Ints, since: Ints, unchanged: NDArray[np.bool_]) -> Ints:

@@ -25,7 +25,9 @@ def recall_latest(
         if not len(latest):
             return {}
         newest = _moment(int(latest.phenomenon_time.astype(np.int64).max()))
-        return _lasts(store.read(datastreams, Period(newest - look_back, newest + timedelta(microseconds=1))), latest)
+        return _lasts(
+            store.read(datastreams, Period(newest - look_back, newest + timedelta(microseconds=1))), latest
+        )
 
     return recall
 

@@ -34,7 +34,7 @@ def table(source: Object, name: str) -> Object:
     if value is None:
         return _NOTHING
     if not isinstance(value, dict):
-        raise ValueError(f"{name} is {value!r}, not an object")
+        raise ValueError(f"{name} is {value!r}, not an object")  # noqa: TRY004
     return value
 
 
@@ -54,7 +54,7 @@ def text(source: Object, name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ValueError(f"{name} is {value!r}, not text")
+        raise ValueError(f"{name} is {value!r}, not text")  # noqa: TRY004
     return value
 
 
@@ -66,7 +66,7 @@ def integer(source: Object, name: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}, not a whole number")
+        raise ValueError(f"{name} is {value!r}, not a whole number")  # noqa: TRY004
     return value
 
 
@@ -76,7 +76,7 @@ def number(source: Object, name: str) -> float:
     if value is None:
         return 0.0
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}, not a number")
+        raise ValueError(f"{name} is {value!r}, not a number")  # noqa: TRY004
     return float(value)
 
 

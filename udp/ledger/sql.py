@@ -122,7 +122,7 @@ class SqlLedger:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with self._answering(), self._engine.connect() as connection:
-            connection = connection.execution_options(udp_writes=True)
+            connection.execution_options(udp_writes=True)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})

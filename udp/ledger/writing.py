@@ -127,7 +127,7 @@ def _write_runs(connection: Connection, statements: Statements, runs: Sequence[S
         before = set(progress.missing)
         for run in own:
             progress.arrive(run.first, run.last, (run.journalled_at - _EPOCH) // _MICROSECOND)
-        progress.floor = max(progress.floor, max(run.floor for run in own))
+        progress.floor = max(progress.floor, *(run.floor for run in own))
         newest = max(run.sent_at for run in own)
         progress.last_sent_at = max(progress.last_sent_at, (newest - _EPOCH) // _MICROSECOND)
         journalled = max(run.journalled_at for run in own)

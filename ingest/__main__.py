@@ -1,0 +1,219 @@
+"""`udp-ingest`: receive, journal, confirm; and beside it bring the journal into store and ledger."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from edge.codecs.by_profile import codec_named
+from edge.lorawan.keyring import Keyring, SessionsFile
+from edge.wire.settings import SettingsError, load, render
+from ingest.committer import Committer
+from ingest.conditions import Conditions
+from ingest.config import IngestSettings
+from ingest.decode import PayloadDecoder
+from ingest.deduplicate import Deduplicator
+from ingest.doors import Doors
+from ingest.follow import Follower
+from ingest.journal import JournalReader, JournalWriter
+from ingest.normalise import Bindings
+from ingest.pipeline import Pipeline
+from ingest.quality import QualityMemory
+from ingest.recall import recall_latest
+from ingest.supervise import AlreadyRunning, Child, end_with_parent, exclusive
+from udp.errors import PlatformError
+from udp.ledger.sql import SqlLedger
+from udp.registry.sql import SqlRegistry
+from udp.store.opening import maintain, open_store
+from udp.store.port import ObservationStore
+
+log = logging.getLogger("ingest")
+
+_LOOK_BACK = timedelta(days=3)  # as far as stuck values are remembered over a restart
+_RETRY_S = 2.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 when it went well, 2 for a configuration that cannot be meant."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        settings = load(IngestSettings, arguments.config)
+        return int(arguments.verb(settings, arguments))
+    except (SettingsError, PlatformError, AlreadyRunning) as error:
+        print(f"udp-ingest: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="udp-ingest", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for name, verb, text in (
+        ("run", _run, "open the doors and keep the pipeline running"),
+        ("check-config", _check_config, "read the configuration and say whether it can be meant"),
+        ("print-config", _print_config, "show what is in force, defaults included"),
+        ("pipeline", _run_pipeline, "journal to store and ledger (started by run)"),
+    ):
+        one = verbs.add_parser(name, help=text)
+        one.add_argument("--config", type=Path, required=True, metavar="PATH")
+        one.set_defaults(verb=verb)
+    return parser
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _print_config(settings: IngestSettings, _arguments: argparse.Namespace) -> int:
+    print(render(settings))
+    return 0
+
+
+def _check_config(_settings: IngestSettings, arguments: argparse.Namespace) -> int:
+    print(f"{arguments.config}: configuration is fine")
+    return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    return stop
+
+
+def _run(settings: IngestSettings, arguments: argparse.Namespace) -> int:
+    stop = _stop_on_signals()
+    directory = settings.journal.directory
+    conditions = Conditions()
+    with ExitStack() as stack:
+        stack.enter_context(exclusive(directory / f"{settings.worker}.doors.lock", stop, wait=False))
+        committer = Committer(JournalWriter(settings.journal, settings.worker, _now), settings.commit)
+        committer.start()
+        stack.callback(committer.close)
+        doors = Doors(committer, conditions, settings.worker, _now)
+        stack.callback(doors.close)
+        if settings.http.enabled:
+            doors.open_http(settings.http)
+        doors.open_mqtt(settings.mqtt)
+        doors.open_things_stack(settings.things_stack)
+        doors.check_brokers(settings.mqtt, settings.broker_check)
+        command = [sys.executable, "-m", "ingest", "pipeline", "--config", str(arguments.config)]
+        pipeline = Child(command, lambda text: conditions.say("pipeline", text))
+        supervisor = threading.Thread(target=pipeline.run, args=(stop,), name="pipeline")
+        supervisor.start()
+        stack.callback(supervisor.join)
+        stack.callback(stop.set)
+        _report_until(stop, doors, conditions, settings)
+    return 0
+
+
+def _report_until(
+    stop: threading.Event, doors: Doors, conditions: Conditions, settings: IngestSettings
+) -> None:
+    """The ledger may be away when we start: the doors must not care."""
+    ledger = None
+    while not stop.wait(_RETRY_S):
+        doors.observe()
+        try:
+            ledger = ledger or SqlLedger(settings.ledger)
+        except PlatformError as error:
+            log.warning("%s; trying again", error)
+            continue
+        conditions.write_to(ledger)
+    if ledger is not None:
+        ledger.close()
+
+
+def _run_pipeline(settings: IngestSettings, _arguments: argparse.Namespace) -> int:
+    stop = _stop_on_signals()
+    end_with_parent(stop)
+    # Batches make many objects that live equally long: full collections find nothing and cost a tenth.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+    with ExitStack() as stack:
+        lock = settings.journal.directory / f"{settings.worker}.pipeline.lock"
+        stack.enter_context(exclusive(lock, stop, wait=True))
+        follower = _until_possible(lambda: _follower(settings, stack, stop), stop)
+        if follower is not None:
+            follower.run(stop)
+    return 0
+
+
+def _until_possible(build: Callable[[], Follower], stop: threading.Event) -> Follower | None:
+    """Store, ledger and register may come up later than we do."""
+    said = ""
+    while not stop.is_set():
+        try:
+            return build()
+        except PlatformError as error:
+            if str(error) != said:
+                log.error("%s; trying again, the journal keeps everything", error)  # noqa: TRY400
+                said = str(error)
+            stop.wait(_RETRY_S)
+    return None
+
+
+def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event) -> Follower:
+    with ExitStack() as attempt:
+        store = attempt.enter_context(closing(open_store(settings.store, _now)))
+        ledger = attempt.enter_context(closing(SqlLedger(settings.ledger)))
+        registry = attempt.enter_context(closing(SqlRegistry(settings.registry)))
+        keyring = Keyring(reordering=None)  # behind a spool that sends history last, any distance is honest
+        sessions = None if settings.sessions is None else SessionsFile(settings.sessions, keyring, _now)
+        pipeline = Pipeline(
+            store=store,
+            ledger=ledger,
+            bindings=Bindings(registry.inventory()),
+            keyring=keyring,
+            decoder=PayloadDecoder(codec_named),
+            deduplicator=Deduplicator(ledger, shared=settings.shared_ledger),
+            memory=QualityMemory(recall_latest(store, _LOOK_BACK)),
+            quality=settings.quality,
+        )
+        follower = Follower(
+            reader=JournalReader(settings.journal.directory, settings.worker),
+            pipeline=pipeline,
+            ledger=ledger,
+            registry=registry,
+            sessions=sessions,
+            settings=settings.pipeline,
+            now=_now,
+        )
+        housekeeping = threading.Thread(
+            target=_keep_house, args=(store, ledger, settings, stop), name="housekeeping"
+        )
+        housekeeping.start()
+        stack.push(attempt.pop_all())
+        stack.callback(housekeeping.join)
+        stack.callback(stop.set)
+        return follower
+
+
+def _keep_house(
+    store: ObservationStore, ledger: SqlLedger, settings: IngestSettings, stop: threading.Event
+) -> None:
+    """What store and ledger want done from time to time, beside the pipeline."""
+    forgot = _now()
+    while not stop.wait(5.0):
+        try:
+            while maintain(store, _now()) and not stop.is_set():
+                pass
+            if _now() - forgot > timedelta(days=1):
+                ledger.forget(_now() - settings.remember)
+                forgot = _now()
+        except PlatformError as error:
+            log.warning("housekeeping: %s; trying again", error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Everything `udp-ingest` can be told, in one file; `udp-ingest print-config` shows what is in force.
+
+    worker = "ingest-1"                     # names the journal and the MQTT session; unique per worker
+    registry = "sqlite:///var/registry.sqlite"
+    ledger = "sqlite:///var/ledger.sqlite"
+    sessions = "var/secrets/sessions.toml"  # LoRaWAN sessions for frames the edge has no key for
+    [journal]
+    directory = "var/journal"
+    [[mqtt]]
+    broker = { host = "127.0.0.1", port = 1883, username = "ingest", password = { file = "..." } }
+    topics = ["udp/v1/+/up", "application/+/device/+/event/+"]
+    [http]
+    port = 8081
+    agents = [{ agent = "crx-gw-1", token = { file = "..." } }]
+    [store]
+    kind = "embedded"
+
+Several workers: give each its own `worker`, all the same `[[mqtt]] share`, one PostgreSQL `ledger`
+and `registry`, and set `shared_ledger = true`: the ledger then decides which of two workers heard an
+uplink first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from edge.wire.topics import agent_name
+from ingest.broker_check import BrokerCheckSettings
+from ingest.committer import CommitSettings
+from ingest.follow import FollowSettings
+from ingest.journal import JournalSettings
+from ingest.quality import QualitySettings
+from ingest.sources.http import HttpSettings
+from ingest.sources.mqtt import MqttSettings
+from ingest.sources.things_stack_mqtt import ThingsStackSettings
+from udp.store.opening import StoreSettings
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings:
+    """One ingest worker. `remember`: how long uplinks are recognised; longer than any agent's spool."""
+
+    worker: str = "ingest-1"
+    registry: str = "sqlite:///var/registry.sqlite"
+    ledger: str = "sqlite:///var/ledger.sqlite"
+    shared_ledger: bool = False
+    remember: timedelta = timedelta(days=60)
+    sessions: Path | None = None
+    journal: JournalSettings = field(default_factory=JournalSettings)
+    commit: CommitSettings = field(default_factory=CommitSettings)
+    mqtt: tuple[MqttSettings, ...] = ()
+    things_stack: tuple[ThingsStackSettings, ...] = ()
+    http: HttpSettings = field(default_factory=HttpSettings)
+    broker_check: BrokerCheckSettings = field(default_factory=BrokerCheckSettings)
+    pipeline: FollowSettings = field(default_factory=FollowSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+
+    def __post_init__(self) -> None:
+        agent_name(self.worker)
+        if self.remember < timedelta(days=7):
+            raise ValueError("remember is shorter than 7 days: an agent's spool may reach back longer")

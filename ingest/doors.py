@@ -1,0 +1,156 @@
+"""Every door of one worker in one process: open them together, close them in the order that loses nothing."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from functools import partial
+
+import uvicorn
+
+from edge.wire.session import Session, SessionSettings
+from ingest.broker_check import BrokerCheckSettings, DropWatch, try_broker
+from ingest.committer import Committer
+from ingest.conditions import Conditions
+from ingest.sources.http import HttpDoor, HttpSettings
+from ingest.sources.mqtt import MessageSource, MqttSettings, pass_on
+from ingest.sources.things_stack_mqtt import ThingsStackSession, ThingsStackSettings
+from udp.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = 128
+
+
+class Doors:
+    """Opens doors on `committer`; `close` lets what is under way be answered first."""
+
+    def __init__(
+        self, committer: Committer, conditions: Conditions, worker: str, now: Callable[[], datetime]
+    ) -> None:
+        self._committer = committer
+        self._conditions = conditions
+        self._worker = worker
+        self._now = now
+        self._stop = threading.Event()
+        self._opened = ExitStack()
+        self._watched: list[tuple[str, Callable[[], bool]]] = []
+
+    def open_mqtt(self, settings: Sequence[MqttSettings]) -> None:
+        """A persistent session per broker."""
+        for number, one in enumerate(settings):
+            suffix = f"-{number}" if number else ""
+            session = Session(
+                one.broker, client_id=f"udp-ingest-{self._worker}{suffix}", subscriptions=one.subscriptions()
+            )
+            session.start()
+            self._opened.callback(session.close)
+            self._pass_on(session, f"mqtt-{number}")
+            self._watched.append((f"mqtt {where(one.broker)}", partial(_is_connected, session)))
+
+    def open_things_stack(self, settings: Sequence[ThingsStackSettings]) -> None:
+        """A connection per MQTT server of The Things Stack."""
+        for number, one in enumerate(settings):
+            session = ThingsStackSession(one, f"udp-ingest-{self._worker}-tts-{number}")
+            session.start()
+            self._opened.callback(session.close)
+            self._pass_on(session, f"things-stack-{number}")
+            self._watched.append((f"things stack {where(one.broker)}", partial(_is_connected, session)))
+
+    def open_http(self, settings: HttpSettings) -> None:
+        """The HTTP door; ConfigurationError if its port is taken."""
+        listener = _listen(settings)
+        config = uvicorn.Config(
+            HttpDoor(settings, self._committer, self._now),
+            log_config=None, access_log=False, lifespan="off", backlog=_BACKLOG, server_header=False,
+            timeout_graceful_shutdown=10,
+            ssl_certfile=settings.certificate_file, ssl_keyfile=settings.key_file,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="http")
+        thread.start()
+
+        def close() -> None:
+            server.should_exit = True
+            thread.join()
+            listener.close()
+
+        self._opened.callback(close)
+        log.info("HTTP door at http://%s:%d", settings.host, settings.port)
+
+    def check_brokers(self, settings: Sequence[MqttSettings], check: BrokerCheckSettings) -> None:
+        """Try each broker now and regularly, beside the work."""
+        if not check.enabled:
+            return
+        for number, one in enumerate(settings):
+            thread = threading.Thread(
+                target=self._check_broker, args=(one.broker, check), name=f"check-{number}", daemon=True
+            )
+            thread.start()
+            watch = DropWatch(
+                one.broker,
+                f"udp-dropwatch-{self._worker}-{number}",
+                lambda count: self._conditions.figure("broker_dropped_total", count),
+            )
+            threading.Thread(target=watch.start, name=f"watch-{number}", daemon=True).start()
+            self._opened.callback(watch.close)
+
+    def observe(self) -> None:
+        """Note what is wrong at the moment."""
+        self._conditions.say("journal", self._committer.trouble)
+        for subject, fine in self._watched:
+            self._conditions.say(subject, "" if fine() else f"{subject} is not connected; see ingest's log")
+
+    def close(self) -> None:
+        """Take nothing more, answer what is under way, say goodbye."""
+        self._stop.set()
+        self._opened.close()
+
+    def _pass_on(self, source: MessageSource, name: str) -> None:
+        thread = threading.Thread(
+            target=pass_on, args=(source, self._committer, self._now, self._stop), name=name
+        )
+        thread.start()
+        self._opened.callback(thread.join)  # before the session closes: what is durable is acknowledged
+
+    def _check_broker(self, broker: SessionSettings, check: BrokerCheckSettings) -> None:
+        pause = timedelta(seconds=1)  # the first time soon: whoever starts a platform looks at its log
+        while not self._stop.wait(pause.total_seconds()):
+            verdict = try_broker(broker, check, self._worker)
+            text = verdict.text(where(broker))
+            if verdict.missing:
+                log.error("%s", text)
+            elif text:
+                log.warning("%s", text)
+            if not verdict.trouble:
+                self._conditions.figure("broker_drops_messages", int(verdict.missing > 0))
+            self._conditions.say(f"broker {where(broker)}", text)
+            pause = check.every if not verdict.trouble else min(check.every, timedelta(minutes=1))
+
+
+def _is_connected(session: Session | ThingsStackSession) -> bool:
+    return session.connected if isinstance(session, ThingsStackSession) else session.connection is not None
+
+
+def where(broker: SessionSettings) -> str:
+    """Host and port, for people."""
+    return f"{broker.host}:{broker.port}"
+
+
+def _listen(settings: HttpSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"HTTP door {settings.host}:{settings.port} cannot be opened ({error.strerror}): set another "
+            "port (`port` in [http], UDP_INGEST_PORT for `make run`) or stop what listens there"
+        ) from error
+    return listener
