@@ -6,6 +6,7 @@ running city can be disturbed (`udp-city fault add ...`) and healed.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import tomllib
@@ -17,6 +18,8 @@ from pathlib import Path
 from simulators.almanac import DAY
 from simulators.city import City, Device
 from simulators.sensing import MAIN_VALUE, Values
+
+log = logging.getLogger(__name__)
 
 
 class FaultKind(StrEnum):
@@ -69,11 +72,17 @@ class FaultBoard:
             seen = (status.st_mtime_ns, status.st_size)
         except FileNotFoundError:
             seen = (0, 0)
-        if seen != self._seen:
-            self._seen = seen
-            self._by_target = {}
-            for fault in (*self._configured, *read_faults(self._path)):
-                self._by_target.setdefault(fault.target, []).append(fault)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            faults = (*self._configured, *read_faults(self._path))
+        except ValueError as error:
+            log.error("%s; the faults from before stay in force", error)  # noqa: TRY400 - the text says it all
+            return
+        self._by_target = {}
+        for fault in faults:
+            self._by_target.setdefault(fault.target, []).append(fault)
 
     def of(self, target: str, time: float) -> list[Fault]:
         """Faults of a Thing key, gateway or `pole/module` in force at `time`."""

@@ -63,7 +63,6 @@ class PacketForwarder(asyncio.DatagramProtocol):
         self.gateway = gateway
         self.dropped = 0
         self.counters = Counters()
-        self.clock_offset_s = 0.0
         self.on_downlink: Callable[[Gateway, dict[str, object]], None] | None = None
         self._window = window
         self._keep = keep
@@ -105,15 +104,18 @@ class PacketForwarder(asyncio.DatagramProtocol):
             self._progress.set()
         self._silenced = not on
 
-    def offer(self, uplink: Uplink, heard: Heard) -> None:
-        """Forward one frame this gateway heard; a full datagram leaves at once, others with `flush`."""
+    def offer(self, uplink: Uplink, heard: Heard, clock_offset_s: float = 0.0) -> None:
+        """Forward one frame this gateway heard; a full datagram leaves at once, others with `flush`.
+
+        `clock_offset_s` is how far the gateway's clock is ahead.
+        """
         self.counters.received += 1
         if self._silenced:
             return
         if self._away:
             self.dropped += 1
             return
-        self._packets.append(rxpk(uplink, heard, self.clock_offset_s))
+        self._packets.append(rxpk(uplink, heard, clock_offset_s))
         if len(self._packets) >= _PACKETS_PER_DATAGRAM:
             self.flush()
 
@@ -124,10 +126,10 @@ class PacketForwarder(asyncio.DatagramProtocol):
             self._enqueue(body.encode(), len(self._packets))
             self._packets.clear()
 
-    def offer_stat(self, moment: datetime) -> None:
-        """Report the counters since the last report, at `moment`."""
+    def offer_stat(self, time: float) -> None:
+        """Report the counters since the last report; `time` is what the gateway's clock says (epoch s)."""
         if not (self._silenced or self._away):
-            self._enqueue(json.dumps({"stat": self._stat(moment)}).encode(), 0)
+            self._enqueue(json.dumps({"stat": self._stat(time)}).encode(), 0)
         self.counters = Counters()
 
     async def room(self, limit: int, patience_s: float = 120.0) -> None:
@@ -243,12 +245,11 @@ class PacketForwarder(asyncio.DatagramProtocol):
         answer = json.dumps({"txpk_ack": {"error": error}}).encode()
         self._send(struct.pack(">BHB", _VERSION, token, TX_ACK) + self.gateway.eui + answer)
 
-    def _stat(self, moment: datetime) -> dict[str, object]:
+    def _stat(self, time: float) -> dict[str, object]:
         seen, place = self.counters, self.gateway.place
         share = 100.0 * seen.acknowledged / seen.datagrams if seen.datagrams else 100.0
-        shifted = datetime.fromtimestamp(moment.timestamp() + self.clock_offset_s, tz=UTC)
         return {
-            "time": shifted.strftime("%Y-%m-%d %H:%M:%S GMT"),
+            "time": datetime.fromtimestamp(time, tz=UTC).strftime("%Y-%m-%d %H:%M:%S GMT"),
             "lati": place.latitude,
             "long": place.longitude,
             "alti": 70 + round(place.size),

@@ -39,7 +39,7 @@ class ThingsStack:
         """The `up` message of one uplink, as MQTT and webhook carry it."""
         moment = uplink.moment
         arrived = moment + timedelta(milliseconds=210)
-        body = {
+        body: dict[str, Any] = {
             "end_device_ids": self._ids(uplink.device),
             "correlation_ids": self._correlation(uplink),
             "received_at": _time(arrived + timedelta(milliseconds=20)),
@@ -67,11 +67,11 @@ class ThingsStack:
                 "network_ids": {"net_id": "000013", "tenant_id": _TENANT, "cluster_id": "eu1"},
             },
         }
-        return _present(body)
+        return _message(body)
 
     def join(self, uplink: Uplink) -> dict[str, Any]:
         """The `join` message that opened the session."""
-        return _present(
+        return _message(
             {
                 "end_device_ids": self._ids(uplink.device),
                 "correlation_ids": self._correlation(uplink),
@@ -118,10 +118,14 @@ class ThingsStack:
 
 def airtime_s(spreading_factor: int, size: int) -> float:
     """Time on air of a PHYPayload of `size` octets at 125 kHz, CR 4/5 (Semtech AN1200.13)."""
-    symbol = 2**spreading_factor / _BANDWIDTH
+    symbol = (1 << spreading_factor) / _BANDWIDTH
     slow = 1 if spreading_factor >= 11 else 0
     blocks = math.ceil((8 * size - 4 * spreading_factor + 44) / (4 * (spreading_factor - 2 * slow)))
     return (8 + 4.25 + 8 + max(blocks, 0) * 5) * symbol
+
+
+def _message(body: dict[str, Any]) -> dict[str, Any]:
+    return {key: _present(value) for key, value in body.items()}
 
 
 def _present(value: Any) -> Any:

@@ -6,8 +6,10 @@ come again, to the byte.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import numpy as np
 
@@ -35,6 +37,9 @@ class Transmission:
     lost: bool
 
 
+_time = attrgetter("time")
+
+
 class Timetable:
     """All transmissions of a city, a UTC day at a time."""
 
@@ -48,7 +53,9 @@ class Timetable:
         """Transmissions with start <= time < end (epoch seconds), ascending."""
         found: list[Transmission] = []
         for day in range(int(start // DAY), int(np.ceil(end / DAY))):
-            found += [one for one in self._day(day) if start <= one.time < end]
+            whole = self._day(day)
+            first = bisect_left(whole, start, key=_time)
+            found += whole[first : bisect_left(whole, end, lo=first, key=_time)]
         return found
 
     def _day(self, day: int) -> list[Transmission]:
