@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge.codecs.by_profile import codec_named
 from edge.lorawan.keyring import Keyring, SessionsFile
+from edge.wire.identifiers import DevEUI
 from edge.wire.settings import SettingsError, load, render
 from ingest.committer import Committer
 from ingest.conditions import Conditions
@@ -23,11 +24,12 @@ from ingest.decode import PayloadDecoder
 from ingest.deduplicate import Deduplicator
 from ingest.doors import Doors
 from ingest.follow import Follower
-from ingest.journal import JournalReader, JournalWriter
+from ingest.journal import JournalReader, JournalWriter, workers
 from ingest.normalise import Bindings
 from ingest.pipeline import Pipeline
 from ingest.quality import QualityMemory
-from ingest.recall import recall_latest
+from ingest.recall import recall_before, recall_latest
+from ingest.replay import Replay, Scope
 from ingest.supervise import AlreadyRunning, Child, end_with_parent, exclusive
 from udp.errors import PlatformError
 from udp.ledger.sql import SqlLedger
@@ -63,11 +65,33 @@ def _parser() -> argparse.ArgumentParser:
         ("check-config", _check_config, "read the configuration and say whether it can be meant"),
         ("print-config", _print_config, "show what is in force, defaults included"),
         ("pipeline", _run_pipeline, "journal to store and ledger (started by run)"),
+        ("replay", _replay, "read the journal again with today's codecs, profiles and register"),
     ):
         one = verbs.add_parser(name, help=text)
         one.add_argument("--config", type=Path, required=True, metavar="PATH")
         one.set_defaults(verb=verb)
+    replay = verbs.choices["replay"]
+    replay.add_argument("--since", type=_moment, required=True, metavar="TIME", help="2026-11-01T00:00Z")
+    replay.add_argument("--until", type=_moment, metavar="TIME", help="default: everything until now")
+    replay.add_argument(
+        "--device", type=_dev_eui, action="append", default=[], metavar="DEVEUI", help="this device only"
+    )
+    replay.add_argument("--dry-run", action="store_true", help="only say what would change")
     return parser
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} lacks its offset from UTC: 2026-11-01T00:00Z is meant")
+    return moment.astimezone(UTC)
+
+
+def _dev_eui(text: str) -> DevEUI:
+    try:
+        return DevEUI.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _now() -> datetime:
@@ -146,6 +170,34 @@ def _run_pipeline(settings: IngestSettings, _arguments: argparse.Namespace) -> i
         follower = _until_possible(lambda: _follower(settings, stack, stop), stop)
         if follower is not None:
             follower.run(stop)
+    return 0
+
+
+def _replay(settings: IngestSettings, arguments: argparse.Namespace) -> int:
+    directory = settings.journal.directory
+    with ExitStack() as stack:
+        store = stack.enter_context(closing(open_store(settings.store, _now)))
+        ledger = stack.enter_context(closing(SqlLedger(settings.ledger)))
+        registry = stack.enter_context(closing(SqlRegistry(settings.registry)))
+        keyring = Keyring(reordering=None)
+        if settings.sessions is not None:
+            SessionsFile(settings.sessions, keyring, _now).refresh()
+        pipeline = Pipeline(
+            store=store,
+            ledger=ledger,
+            bindings=Bindings(registry.inventory()),
+            keyring=keyring,
+            decoder=PayloadDecoder(codec_named, trust_edge=False),
+            deduplicator=Deduplicator(ledger),
+            memory=QualityMemory(recall_before(store, arguments.since, _LOOK_BACK)),
+            quality=settings.quality,
+        )
+        replay = Replay(
+            pipeline=pipeline, store=store, ledger=ledger, waiting=ledger, now=_now, dry_run=arguments.dry_run
+        )
+        readers = [JournalReader(directory, worker) for worker in workers(directory)]
+        scope = Scope(arguments.since, arguments.until or _now(), arguments.device)
+        print(replay.run(readers, scope).text(dry_run=arguments.dry_run))
     return 0
 
 

@@ -150,11 +150,14 @@ class PayloadDecoder:
 
     def __call__(self, uplink: Uplink, device: Device) -> Sequence[Record]:
         """The uplink's records; Unusable if the codec is unknown or cannot read the payload."""
-        if self._trust_edge and uplink.records is not None and uplink.codec == device.codec:
-            return uplink.records
+        from_edge = uplink.records if uplink.codec == device.codec else None
+        if self._trust_edge and from_edge is not None:
+            return from_edge
         try:
             codec = self._codec_named(device.codec)
         except (LookupError, ValueError) as error:
+            if from_edge is not None:
+                return from_edge  # a codec that only the edge has
             raise Unusable(
                 f"device {uplink.dev_eui}: no codec named {device.codec!r}",
                 f"correct `codec` in the profile {device.profile}, import the city again, then replay",

@@ -102,7 +102,7 @@ class Pipeline:
         notes = Notes()
         items = self.open(entries, notes)
         uplinks, others = self.sort(items, notes)
-        seen = [_seen(item) for item in uplinks]
+        seen = [seen_uplink(item) for item in uplinks]
         firsts = self._deduplicator.firsts(seen)
         notes.counters["duplicates"] += firsts.count(False)
         drawn = self.draw(
@@ -113,7 +113,7 @@ class Pipeline:
         cursor = (journal, entries[-1].row)
         self._ledger.write(Page(seen, notes.runs, notes.quarantined, notes.counters, cursor))
         self._deduplicator.remember(seen)
-        self._memory.keep(verdict.judged.datastreams, verdict.judged.last)
+        self.keep(verdict.judged)
 
     def open(self, entries: Sequence[Entry], notes: Notes) -> list[Item]:
         """Every message of every delivery, in order; frames resolved where we hold the key."""
@@ -189,6 +189,10 @@ class Pipeline:
             notes.set_aside(quarantine.message(drawn.items[number], problem))
         notes.counters["observations"] += len(verdict.observations)
 
+    def keep(self, judged: Judged) -> None:
+        """Remember the newest values, once they are kept: the next ones are compared with them."""
+        self._memory.keep(judged.datastreams, judged.last)
+
     def _refused(self, observations: Observations, source: NDArray[np.int64]) -> list[tuple[int, str]]:
         if not len(observations):
             return []
@@ -244,7 +248,8 @@ class Pipeline:
         return None
 
 
-def _seen(item: Item) -> SeenUplink:
+def seen_uplink(item: Item) -> SeenUplink:
+    """The delivery of one uplink, as the ledger keeps it."""
     heard = item.heard
     if not isinstance(heard, Uplink | Empty):
         raise TypeError(f"{type(heard).__name__} is no uplink")

@@ -1,0 +1,101 @@
+"""What a replay would change: each value beside what the store holds for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from udp.sensorthings import QualityRule
+from udp.store.columns import Observations, Period
+from udp.store.port import ObservationStore
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_US = 86_400_000_000
+# Verdicts that depend on one value alone. Step and stuck look at neighbours, which a replay of a
+# part of the journal does not see all: another verdict of theirs is no reason for a new revision.
+_OWN_VERDICT = (QualityRule.RANGE, QualityRule.CLOCK)
+
+Place = tuple[int, int]
+"""(datastream, phenomenon_time in microseconds)"""
+
+
+class Stored(NamedTuple):
+    """The newest revision the store holds of one Observation."""
+
+    result: float
+    rule: int
+    revision: int
+
+
+class Difference(NamedTuple):
+    """`write`: what to append, new ones first; `missing`: places that hold a value nobody makes any more."""
+
+    write: Observations
+    added: int
+    changed: int
+    unchanged: int
+    missing: int
+
+
+def compare(
+    store: ObservationStore, made: Observations, expected: Collection[Place], now: datetime
+) -> Difference:
+    """`made` against the store. `expected`: places where the replayed messages could have had values."""
+    places = list(zip(made.datastream.tolist(), made.phenomenon_time.astype(np.int64).tolist(), strict=True))
+    stored = _stored(store, {*places, *expected})
+    # Within one batch the first value for a place counts, as it did when it came.
+    first = dict(reversed([(place, number) for number, place in enumerate(places)]))
+    numbers = sorted(first.values())
+    added = [number for number in numbers if places[number] not in stored]
+    changed = [
+        number
+        for number in numbers
+        if places[number] in stored and _differs(made, number, stored[places[number]])
+    ]
+    revised = made.take(np.array(changed, np.int64))
+    revised = Observations.build(
+        revised.datastream, revised.phenomenon_time, revised.result,
+        result_time=np.datetime64(now.replace(tzinfo=None), "us"), lead=revised.lead,
+        quality=revised.quality, rule=revised.rule,
+        revision=np.array([stored[places[number]].revision + 1 for number in changed], np.int64),
+    ) if changed else Observations.empty()  # fmt: skip
+    return Difference(
+        write=Observations.concatenate([made.take(np.array(added, np.int64)), revised]),
+        added=len(added),
+        changed=len(changed),
+        unchanged=len(numbers) - len(added) - len(changed),
+        missing=sum(place in stored for place in set(expected) - set(places)),
+    )
+
+
+def _differs(made: Observations, number: int, stored: Stored) -> bool:
+    if float(made.result[number]) != stored.result:
+        return True
+    rule = int(made.rule[number])
+    return rule != stored.rule and (rule in _OWN_VERDICT or stored.rule in _OWN_VERDICT)
+
+
+def _stored(store: ObservationStore, places: Iterable[Place]) -> dict[Place, Stored]:
+    """What the store holds at `places`, asked day by day: one wrong clock must not read fifty years."""
+    days: dict[int, set[Place]] = {}
+    for place in places:
+        days.setdefault(place[1] // _DAY_US, set()).add(place)
+    found: dict[Place, Stored] = {}
+    for wanted in days.values():
+        times = [time for _stream, time in wanted]
+        period = Period(_moment(min(times)), _moment(max(times) + 1))
+        held = store.read({stream for stream, _time in wanted}, period)
+        for stream, time, lead, result, rule, revision in zip(
+            held.datastream.tolist(), held.phenomenon_time.astype(np.int64).tolist(), held.lead.tolist(),
+            held.result.tolist(), held.rule.tolist(), held.revision.tolist(), strict=True,
+        ):  # fmt: skip
+            if lead == 0 and (stream, time) in wanted:
+                found[stream, time] = Stored(result, rule, revision)
+    return found
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
