@@ -117,7 +117,8 @@ class ColdFolder:
     def writing(self, name: str) -> Iterator[ColdWriter]:
         """A new file that is complete and on disk under its name when the block is left, or not there."""
         path = self.folder / name
-        unfinished = path.with_suffix(".unfinished")
+        # Whoever reads the whole folder skips names that begin with a dot.
+        unfinished = path.with_name(f".{name}.unfinished")
         try:
             with pq.ParquetWriter(
                 unfinished,

@@ -132,6 +132,7 @@ class Database:
         connection.execute("PRAGMA cache_size = -32768")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:

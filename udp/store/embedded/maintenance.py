@@ -24,7 +24,7 @@ from udp.store.embedded.ordering import ascending, newest
 from udp.store.embedded.places import HOURS, ColdFile
 from udp.store.statistics import DAY_US, HOUR_US, Statistics, condense, of_observations
 
-_SLOTS_PER_STEP = 8
+_SLOTS_PER_STEP = 24
 _ROWS_PER_DELETE = 20_000
 _ROWS_PER_PART = 500_000
 # Late rows are folded early when they are this share of their file.
@@ -65,7 +65,7 @@ class Maintenance:
     @contextmanager
     def _alone(self) -> Iterator[bool]:
         # The lock belongs to the open file: it is gone with the process, however that ends.
-        with (self._cold.folder / "maintenance.lock").open("a") as file:
+        with (self._cold.folder.parent / "maintenance.lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -79,16 +79,15 @@ class Maintenance:
         self._cold.remove_all_but(names)
 
     def _purge(self) -> bool:
-        """Delete one part of the rows that Parquet holds by now; nobody reads them any more."""
+        """Delete some of the rows that Parquet holds by now; nobody reads them any more."""
         with self._database.reading() as connection:
-            found = connection.execute("SELECT slot FROM residue LIMIT 1").fetchone()
-        if found is None:
-            return False
-        with self._database.writing() as connection:
-            if connection.execute(_DELETE_PART, (*found, *found, _ROWS_PER_DELETE)).rowcount == 0:
-                connection.execute("DELETE FROM hot WHERE slot = ?", found)
-                connection.execute("DELETE FROM residue WHERE slot = ?", found)
-        return True
+            slots = connection.execute("SELECT slot FROM residue LIMIT ?", (_SLOTS_PER_STEP,)).fetchall()
+        for (slot,) in slots:
+            with self._database.writing() as connection:
+                if connection.execute(_DELETE_PART, (slot, slot, _ROWS_PER_DELETE)).rowcount == 0:
+                    connection.execute("DELETE FROM hot WHERE slot = ?", (slot,))
+                    connection.execute("DELETE FROM residue WHERE slot = ?", (slot,))
+        return bool(slots)
 
     def _pack_hours(self, now_us: int) -> bool:
         """Statistics of hours that are over and have changed."""
