@@ -26,11 +26,12 @@ class Frame:
     top: int = 28
     bottom: int = 28
     hour_step: int = 6
+    dated: bool = False
 
 
 # Drawn twice: text that is readable on a telephone is clumsy on a desk and the other way round.
 NARROW = Frame(width=340, height=230)
-WIDE = Frame(width=720, height=280, hour_step=3)
+WIDE = Frame(width=760, height=280, hour_step=3, dated=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def _time_axis(canvas: Canvas, time: LocalTime) -> Markup:
     frame, bottom = canvas.frame, canvas.frame.height - canvas.frame.bottom
     long = canvas.end - canvas.start > timedelta(days=2)
     ticks = (
-        days(canvas.start, canvas.end, time)
+        days(canvas.start, canvas.end, time, dated=frame.dated)
         if long
         else hours(canvas.start, canvas.end, time, frame.hour_step)
     )

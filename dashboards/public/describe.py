@@ -64,15 +64,19 @@ def _written(stream: Stream, value: float) -> str:
 def _gaps(series: Series) -> str:
     """Silence inside the period, and before its first and after its last sample."""
     half = series.bucket / 2
-    edges = [series.start - half, *(sample.at for sample in series.samples), series.end + half]
-    gaps = [after - before for before, after in pairwise(edges)]
-    long = [gap for gap in gaps if gap > series.reach]
-    if not long:
+    times = [sample.at for sample in series.samples]
+    silences = [
+        after - before - series.bucket
+        for before, after in pairwise([series.start - half, *times])
+        if after - before > series.reach
+    ]
+    # The hour that is running may have no value yet.
+    if series.fetched_at - times[-1] > series.reach:
+        silences.append(series.fetched_at - times[-1] - half)
+    if not silences:
         return ""
-    return (
-        f" {counted(len(long), 'Lücke', 'Lücken')} ohne Werte, "
-        f"die längste rund {duration(max(long) - series.bucket)}."
-    )
+    gaps = counted(len(silences), "Lücke", "Lücken")
+    return f" {gaps} ohne Werte, die längste rund {duration(max(silences))}."
 
 
 def _doubts(series: Series) -> str:
