@@ -114,7 +114,7 @@ class Maintenance:
         observations = ascending(Observations.concatenate(rows))
         hourly = condense(of_observations(observations), HOUR_US)
         file = self._new_file(day, day, now_us)
-        with self._cold.writing(file.name) as writer:
+        with self._cold.writing(file) as writer:
             writer.add(observations)
         with self._database.writing() as connection:
             if _open_slots(connection, day) != versions:
@@ -161,7 +161,7 @@ class Maintenance:
             late = ascending(Observations.concatenate([hot.read_slot(connection, slot) for slot in frozen]))
         pairs = np.unique(np.column_stack([late.datastream, _days(late)]), axis=0)
         hourly = []
-        with self._cold.writing(new.name) as writer:
+        with self._cold.writing(new) as writer:
             for low, high in self._parts(files, late):
                 rows, former = newest(self._part(files, late, low, high))
                 writer.add(rows)
