@@ -252,7 +252,7 @@ class Installation:
         if program is None:
             (pytest.fail if os.environ.get("CI") else pytest.skip)("mosquitto is not installed")
         plan = BrokerPlan(program, self.directory / "broker", "127.0.0.1", self.mqtt_port)
-        users = ["ingest", "chirpstack", "things-stack", *self.agents]
+        users = ["ingest", "chirpstack", *self.agents]
         configuration = write_configuration(plan, {user: self.secrets.text(user) for user in users})
         if self.broker == "default limits":
             lines = configuration.read_text().splitlines()
