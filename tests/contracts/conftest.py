@@ -36,9 +36,54 @@ bind-address = "127.0.0.1:{rpc_port}"
 """
 
 
+class Server:
+    """One server process on its own data folder; may be killed and started again."""
+
+    def __init__(self, command: list[str], folder: Path, url: str, health: str) -> None:
+        self.url = url
+        self._command = command
+        self._log = folder / "log"
+        self._health = url + health
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
+        _wait_until_healthy(self._process, self._health, self._log)
+
+    def kill(self) -> None:
+        """As a power cut would, for the process."""
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
 @contextmanager
 def victoriametrics_server(folder: Path) -> Iterator[str]:
     """Address of a VictoriaMetrics that lives as long as the block."""
+    with _running(victoriametrics(folder)) as url:
+        yield url
+
+
+@contextmanager
+def influxdb_1_server(folder: Path) -> Iterator[str]:
+    """Address of an InfluxDB 1.x with the database `udp`."""
+    with _running(influxdb_1(folder)) as url:
+        _post(f"{url}/query?q={quote('CREATE DATABASE udp')}")
+        yield url
+
+
+def victoriametrics(folder: Path) -> Server:
+    """Not yet started."""
     port = _free_port()
     command = [
         _binary("victoria-metrics"),
@@ -49,20 +94,16 @@ def victoriametrics_server(folder: Path) -> Iterator[str]:
         "-search.latencyOffset=0s",
         "-loggerLevel=ERROR",
     ]
-    with _running(command, folder, f"http://127.0.0.1:{port}", "/health") as url:
-        yield url
+    return Server(command, folder, f"http://127.0.0.1:{port}", "/health")
 
 
-@contextmanager
-def influxdb_1_server(folder: Path) -> Iterator[str]:
-    """Address of an InfluxDB 1.x with the database `udp`."""
+def influxdb_1(folder: Path) -> Server:
+    """Not yet started."""
     port = _free_port()
     settings = folder / "influxdb.conf"
     settings.write_text(_INFLUXDB_1.format(port=port, rpc_port=_free_port(), folder=folder))
     command = [_binary("influxd"), "-config", str(settings)]
-    with _running(command, folder, f"http://127.0.0.1:{port}", "/ping") as url:
-        _post(f"{url}/query?q={quote('CREATE DATABASE udp')}")
-        yield url
+    return Server(command, folder, f"http://127.0.0.1:{port}", "/ping")
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +111,24 @@ def victoriametrics_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     """One VictoriaMetrics for the whole run."""
     with victoriametrics_server(tmp_path_factory.mktemp("victoriametrics")) as url:
         yield url
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
+    """Starts a server by its engine's name that the test may kill."""
+    started: list[Server] = []
+
+    def start(kind: str) -> Server:
+        server = influxdb_1(tmp_path) if kind == "influxdb" else victoriametrics(tmp_path)
+        started.append(server)
+        server.start()
+        if kind == "influxdb":
+            _post(f"{server.url}/query?q={quote('CREATE DATABASE udp')}")
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -97,19 +156,12 @@ def _binary(name: str) -> str:
 
 
 @contextmanager
-def _running(command: list[str], folder: Path, url: str, health: str) -> Iterator[str]:
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+def _running(server: Server) -> Iterator[str]:
     try:
-        _wait_until_healthy(process, url + health, folder / "log")
-        yield url
+        server.start()
+        yield server.url
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        server.stop()
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

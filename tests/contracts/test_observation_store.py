@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pytest
@@ -41,6 +41,7 @@ DEVIATIONS = {
     ("influxdb", "equal revision is ignored"): _OVERWRITES,
     ("influxdb", "lower revision leaves no trace"): _UNORDERED,
     ("victoriametrics", "lower revision leaves no trace"): _UNORDERED,
+    ("victoriametrics", "durable on return"): "fresh values stay in memory for up to five seconds",
     ("victoriametrics", "microseconds"): "times are kept in whole milliseconds",
 }
 
@@ -61,6 +62,16 @@ def promise(name: str) -> Callable[[Test], Test]:
         return test
 
     return remember
+
+
+class Server(Protocol):
+    """What the fixture `own_server` gives."""
+
+    url: str
+
+    def start(self) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 @dataclass
@@ -101,14 +112,27 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Every engine, empty; fixtures of servers are asked for only when needed."""
     name = request.param
     opened = _engine(name, request, tmp_path_factory)
-    deviation = (opened.name, PROMISES.get(request.function.__name__, ""))
-    if reason := UNDECIDED.get(deviation):
+    try:
+        expect_deviation(request, opened.name)
+        yield opened
+    finally:
         opened.store.close()
-        pytest.xfail(f"{opened.name}: {reason}")
+
+
+def expect_deviation(request: pytest.FixtureRequest, kind: str) -> None:
+    """Marks the test as one that must fail on this engine, where the tables above say so."""
+    deviation = (kind, PROMISES.get(request.function.__name__, ""))
+    if reason := UNDECIDED.get(deviation):
+        pytest.xfail(f"{kind}: {reason}")
     if reason := DEVIATIONS.get(deviation):
-        request.applymarker(pytest.mark.xfail(reason=f"{opened.name}: {reason}", strict=True))
-    yield opened
-    opened.store.close()
+        request.applymarker(pytest.mark.xfail(reason=f"{kind}: {reason}", strict=True, raises=AssertionError))
+
+
+def at_address(kind: str, url: str) -> StoreSettings:
+    """Settings of a server of Debian's packages; InfluxDB 1.6 has no /api/v2/write yet (1.8 has)."""
+    if kind == "influxdb":
+        return StoreSettings(kind, influxdb=InfluxDBSettings(url=url, write_api="v1"))
+    return StoreSettings(kind, victoriametrics=VictoriaMetricsSettings(url=url))
 
 
 def _engine(name: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
@@ -139,8 +163,7 @@ def _engine(name: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.
 
 
 def _influxdb_1(request: pytest.FixtureRequest) -> InfluxDBSettings:
-    # Debian ships 1.6, which has no /api/v2/write yet (1.8 brought it).
-    return InfluxDBSettings(url=request.getfixturevalue("influxdb_1_url"), write_api="v1")
+    return at_address("influxdb", request.getfixturevalue("influxdb_1_url")).influxdb
 
 
 def _influxdb_2() -> InfluxDBSettings:
@@ -341,6 +364,29 @@ def test_a_reader_may_not_write(engine: Engine) -> None:
             reader.append(one(2.0, minutes=10))
     finally:
         reader.close()
+
+
+@promise("durable on return")
+@pytest.mark.external_service
+@pytest.mark.parametrize("kind", ["influxdb", "victoriametrics"])
+def test_what_was_acknowledged_survives_kill_9_of_the_server(
+    kind: str, own_server: Callable[[str], Server], request: pytest.FixtureRequest
+) -> None:
+    """The embedded store has no server; its writer is killed in test_embedded_store_crash."""
+    expect_deviation(request, kind)
+    server = own_server(kind)
+    store = open_store(at_address(kind, server.url), lambda: NOW)
+    try:
+        store.append(one(1.0))
+        server.kill()
+        with pytest.raises(StoreUnavailable, match="is it running"):
+            store.append(one(2.0, minutes=10))
+        with pytest.raises(StoreUnavailable, match="is it running"):
+            store.read([7], ALWAYS)
+        server.start()
+        assert store.read([7], ALWAYS).result.tolist() == [1.0]
+    finally:
+        store.close()
 
 
 def slow_aggregate(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,13 @@ def require_storable(batch: Observations) -> None:
                 f"row {at} of {len(batch)}: {name} is {getattr(batch, name)[at]} "
                 f"(datastream {batch.datastream[at]}, {batch.phenomenon_time[at]}): {remedy}"
             )
+
+
+def moment_known(as_of: datetime) -> np.datetime64:
+    """`as_of` as the columns' type; ValueError unless aware UTC."""
+    if as_of.utcoffset() != timedelta(0):
+        raise ValueError(f"as_of {as_of!r} must be timezone-aware UTC")
+    return np.datetime64(as_of.replace(tzinfo=None), "us")
 
 
 def _outside(times: Times) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ from udp.store.columns import Aggregates, Function, Ints, Observations, Period
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_protocol import bodies
 from udp.store.statistics import Statistics
-from udp.store.web import WebEndpoint
+from udp.store.web import WebEndpoint, require_address
 
 _NAME = "InfluxDB"
 # InfluxDB evaluates a list of equalities by its index; beyond this many a pattern is shorter to parse.
@@ -50,6 +50,7 @@ class InfluxDBSettings:
     timeout: timedelta = timedelta(seconds=30)
 
     def __post_init__(self) -> None:
+        require_address(self.url)
         if self.write_api not in {"v1", "v2"}:
             raise ValueError(f'write_api {self.write_api!r} is unknown; write "v2", or "v1" before 1.8')
         if not self.measurement.isidentifier():

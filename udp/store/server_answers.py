@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from udp.errors import StoreUnavailable
+from udp.store.acceptance import moment_known
 from udp.store.columns import Ints, Observations, Period
 
 # Servers limit the length of a query; a thousand ids stay far below.
@@ -20,8 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def visible(candidates: Observations, as_of: datetime | None) -> Observations:
     """Highest revision per identity known at `as_of`, ascending by datastream, time, lead."""
     if as_of is not None:
-        known = np.datetime64(as_of.replace(tzinfo=None), "us")
-        candidates = candidates.take(candidates.result_time <= known)
+        candidates = candidates.take(candidates.result_time <= moment_known(as_of))
     keys = (candidates.revision, candidates.lead, candidates.phenomenon_time, candidates.datastream)
     ordered = candidates.take(np.lexsort(keys))
     last = np.ones(len(ordered), bool)

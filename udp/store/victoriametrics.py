@@ -29,7 +29,7 @@ from udp.store.columns import Aggregates, Floats, Function, Ints, Observations, 
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_protocol import FIELDS, bodies
 from udp.store.statistics import Statistics
-from udp.store.web import WebEndpoint
+from udp.store.web import WebEndpoint, require_address
 
 _NAME = "VictoriaMetrics"
 _MILLISECOND_US = 1_000
@@ -65,6 +65,8 @@ class VictoriaMetricsSettings:
     timeout: timedelta = timedelta(seconds=30)
 
     def __post_init__(self) -> None:
+        require_address(self.url)
+        require_address(self.write_url or self.url)
         if not self.measurement.isidentifier():
             raise ValueError(f"measurement {self.measurement!r} must be letters, digits and underscores")
 

@@ -20,10 +20,8 @@ class WebEndpoint:
 
     def __init__(self, url: str, *, name: str, timeout_s: float, headers: Mapping[str, str]) -> None:
         """`name` is what error texts call the server. ValueError when `url` is none."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{url!r} is no address of {name}; write http://host:port or https://host:port")
-        self._parts = parts
+        require_address(url)
+        self._parts = urlsplit(url)
         self._name = f"{name} at {url}"
         self._timeout_s = timeout_s
         self._headers = dict(headers)
@@ -88,6 +86,13 @@ class WebEndpoint:
         host = self._parts.hostname or ""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         return kind(host, self._parts.port, timeout=self._timeout_s)
+
+
+def require_address(url: str) -> None:
+    """ValueError unless `url` is the address of a web server."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{url!r} is no address; write http://host:port or https://host:port")
 
 
 def refusal(name: str, status: int, said: str) -> StoreRejected | StoreUnavailable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self, TypeVar
@@ -43,6 +43,12 @@ class EmbeddedSettings:
     settle: timedelta = timedelta(seconds=30)
     fold_after: timedelta = timedelta(hours=6)
     busy_timeout: timedelta = timedelta(seconds=15)
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, timedelta) and value < timedelta(0):
+                raise ValueError(f"{field.name} is {value.total_seconds():.0f} s; give 0 or more")
 
 
 class EmbeddedStore:
