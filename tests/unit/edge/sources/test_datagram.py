@@ -211,7 +211,7 @@ _packet = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(packets=st.lists(_packet, max_size=3), stat=_json)
 def test_odd_values_cost_at_most_themselves(packets: list[dict[str, Any]], stat: Any) -> None:
     body = json.dumps({"rxpk": [rxpk() | packet for packet in packets], "stat": stat}).encode()
