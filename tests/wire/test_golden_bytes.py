@@ -41,8 +41,8 @@ GOLDEN: dict[str, tuple[Message, str]] = {
     "uplink": (
         Uplink(
             dev_eui=DevEUI.parse("0102030405060708"), session=bytes.fromhex("26011BDA"), f_cnt=65_536,
-            f_port=1, payload=b"\xca\xfe", received_at=AT, clock=Clock.GPS, receptions=HEARD, data_rate="SF7BW125",
-            frequency_hz=868_100_000,
+            f_port=1, payload=b"\xca\xfe", received_at=AT, clock=Clock.GPS, receptions=HEARD,
+            data_rate="SF7BW125", frequency_hz=868_100_000,
             records=(Record({"level": 5, "ok": True, "t": 1.5, "s": "x"}), Record({}, AT)), codec="c",
         ),
         f"ad 00 01 01 {AT_HEX} 02 01 03 {HEARD_HEX} 04 685346374257313235 05 1a33be27a0"
