@@ -230,14 +230,25 @@ def test_a_locked_store_says_so_and_takes_the_batch_later(tmp_path: Path) -> Non
 
 
 def test_a_missing_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    early = EmbeddedStore(EmbeddedSettings(tmp_path / "store"), lambda: START, read_only=True)
     with pytest.raises(StoreUnavailable, match="no store here yet; start ingest once"):
-        EmbeddedStore(EmbeddedSettings(tmp_path / "nothing"), lambda: START, read_only=True)
+        early.latest()
     with opened(tmp_path / "store") as store:
         store.append(city(1))
         housekeep(store, 3)
+        assert len(early.latest()) == len(IDS)
+        early.close()
         next(tmp_path.rglob("*.parquet")).unlink()
         with pytest.raises(StoreUnavailable, match="missing; restore it from a backup"):
             store.read(IDS, ALWAYS)
+
+
+def test_a_damaged_file_is_named(store: EmbeddedStore, tmp_path: Path) -> None:
+    store.append(city(1))
+    housekeep(store, 3)
+    next(tmp_path.rglob("*.parquet")).write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(StoreUnavailable, match="a file is damaged; restore it"):
+        store.read(IDS, ALWAYS)
 
 
 def test_a_store_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
