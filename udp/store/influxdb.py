@@ -22,7 +22,7 @@ from edge.wire.settings import Secret
 from udp.errors import StoreUnavailable
 from udp.store import server_answers as answers
 from udp.store import statistics
-from udp.store.acceptance import require_storable
+from udp.store.acceptance import require_storable, storable_span
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_protocol import bodies
@@ -106,7 +106,7 @@ class InfluxDBStore:
         parts = [
             self._select(
                 "result, quality, rule, result_time",
-                f"{_any_of(some)} AND {_within(*answers.microseconds(period))}",
+                f"{_any_of(some)} AND {_within(*storable_span(period))}",
                 "datastream, lead, revision",
             )
             for some in answers.portions(wanted)
@@ -140,7 +140,7 @@ class InfluxDBStore:
     ) -> Aggregates:
         """See ObservationStore; corrected Datastreams are aggregated here, all others by the server."""
         length = statistics.microseconds(every)
-        start, end = answers.microseconds(period)
+        start, end = storable_span(period)
         wanted = answers.ascending_ids(datastreams)
         corrected = np.intersect1d(wanted, self._corrected()) if len(wanted) else wanted
         parts = [

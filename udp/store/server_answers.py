@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from udp.errors import StoreUnavailable
 from udp.store.acceptance import moment_known
-from udp.store.columns import Ints, Observations, Period
+from udp.store.columns import Ints, Observations
 
 # Servers limit the length of a query; a thousand ids stay far below.
 _IDS_PER_QUERY = 1_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def visible(candidates: Observations, as_of: datetime | None) -> Observations:
@@ -60,12 +59,6 @@ def portions(ids: Ints) -> Iterator[Ints]:
     """At most a thousand ids at a time."""
     for begin in range(0, len(ids), _IDS_PER_QUERY):
         yield ids[begin : begin + _IDS_PER_QUERY]
-
-
-def microseconds(period: Period) -> tuple[int, int]:
-    """Start and end since the epoch."""
-    step = timedelta(microseconds=1)
-    return (period.start - _EPOCH) // step, (period.end - _EPOCH) // step
 
 
 def decoded(name: str, line: bytes) -> dict[str, Any]:

@@ -30,9 +30,12 @@ class WebEndpoint:
         self._closed = False
 
     def ask(self, path: str, form: Parameters) -> bytes:
-        """POST a form, return the body."""
+        """POST a form, return the body. StoreUnavailable also where the server refuses the question."""
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._post(path, urlencode(form).encode(), kind)
+        try:
+            return self._post(path, urlencode(form).encode(), kind)
+        except StoreRejected as error:
+            raise StoreUnavailable(str(error)) from error
 
     def give(self, path: str, query: Parameters, body: bytes) -> None:
         """POST bytes."""

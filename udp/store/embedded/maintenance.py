@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import pyarrow as pa
 
 from udp.errors import StoreUnavailable
 from udp.store.columns import Ints, Observations
@@ -60,6 +61,10 @@ class Maintenance:
         except OSError as error:
             raise StoreUnavailable(
                 f"{self._cold.folder}: maintenance could not write ({error}); free space, then it resumes"
+            ) from error
+        except pa.ArrowException as error:
+            raise StoreUnavailable(
+                f"{self._cold.folder}: a file is damaged; restore it from a backup ({error})"
             ) from error
 
     @contextmanager
