@@ -50,6 +50,7 @@ class Soil:
         self._seed = seed
         self._weather = weather
         self._curves: dict[tuple[str, int], tuple[Floats, Floats]] = {}
+        self._demands: dict[int, Floats] = {}
 
     def moisture(self, pit: Pit, times: Floats) -> Floats:
         """Per cent by volume at the times."""
@@ -80,9 +81,7 @@ class Soil:
         grid = np.arange(first_day * DAY, last_day * DAY + 2 * _STEP, _STEP, dtype=np.float64)
         fallen = self._weather.rain_total(pit.latitude, pit.longitude, grid)
         rain = np.diff(fallen, prepend=fallen[0]) * pit.catches
-        # Hargreaves-like demand from warmth and light, mm per step (about 4 mm on a fine July day).
-        warmth = np.clip(self._weather.temperature(grid) + 4, 0, None)
-        demand = 2.1e-5 * warmth * self._weather.radiation(grid) * _STEP / 3600
+        demand = self._demand(grid)
         field, wilting = pit.field, pit.wilting
         content = (field + wilting) / 2
         water = []
@@ -95,3 +94,12 @@ class Soil:
             water.append(content)
         kept = slice(_MEMORY_DAYS * DAY // _STEP, None)
         return grid[kept], np.array(water)[kept]
+
+    def _demand(self, grid: Floats) -> Floats:
+        """What warmth and light would evaporate, mm per step (about 4 mm on a fine July day)."""
+        start = int(grid[0])
+        if start not in self._demands:
+            self._demands.clear()
+            warmth = np.clip(self._weather.temperature(grid) + 4, 0, None)
+            self._demands[start] = 2.1e-5 * warmth * self._weather.radiation(grid) * _STEP / 3600
+        return self._demands[start]
