@@ -15,6 +15,7 @@ import argparse
 import importlib.util
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -158,6 +159,7 @@ class Bench:
                 if found != expected:
                     raise SystemExit(f"{kind}: question {name} has {found} answers, expected {expected}")
                 line[name] = median_ms(question, self.repeat if kind != "influxdb" else 3)
+            print(f"{kind}: " + ", ".join(f"{name} {value:,.2f}" for name, value in line.items()), flush=True)
         finally:
             store.close()
 
@@ -221,10 +223,10 @@ def main() -> None:
 
 def run(bench: Bench, engines: list[str]) -> None:
     """Each engine by itself: a server lives only while it is asked."""
+    servers = _servers()
     if "embedded" in engines:
         settings = EmbeddedSettings(bench.folder / "embedded")
         bench.run("embedded", StoreSettings(embedded=settings), settings.folder, lambda: None)
-    servers = _servers()
     if "victoriametrics" in engines and shutil.which("victoria-metrics"):
         with ExitStack() as stack:
             data = bench.folder / "victoriametrics"
@@ -253,6 +255,7 @@ def _servers() -> Any:
     if specification is None or specification.loader is None:
         raise SystemExit(f"{path} is missing")
     module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module  # dataclasses look their module up
     specification.loader.exec_module(module)
     return module
 

@@ -33,6 +33,7 @@ from udp.store.web import WebEndpoint, require_address
 
 _NAME = "VictoriaMetrics"
 _MILLISECOND_US = 1_000
+_CLEAR_OF_1970 = 4
 # Below -search.maxPointsPerTimeseries, 30,000 by default.
 _BUCKETS_PER_QUERY = 25_000
 # `latest` looks back this far, in turn, until every Datastream asked for has answered: almost all
@@ -145,7 +146,8 @@ class VictoriaMetricsStore:
         length = statistics.microseconds(every)
         start, end = storable_span(period)
         wanted = answers.ascending_ids(datastreams)
-        inner = (-(-start // length) * length, end // length * length)
+        # A rollup also looks behind its first bucket; before 1970 that finds nothing at all (1.79).
+        inner = (max(-(-start // length), _CLEAR_OF_1970) * length, end // length * length)
         if length % _MILLISECOND_US or not self._settings.deduplicated or inner[0] >= inner[1]:
             return statistics.aggregates(self._summaries(wanted, start, end), every, functions)
         corrected = np.intersect1d(wanted, self._known('revision!=""'))
