@@ -6,6 +6,7 @@ import time
 
 import paho.mqtt.client as mqtt
 import pytest
+from accounts import settle
 from installation import Installation, wait_until
 from traffic import Gateway, PulseCounter, chirpstack_event
 
@@ -87,18 +88,6 @@ class ChirpStack(threading.Thread):
         return self.acknowledged
 
 
-def report(title: str, published: int, confirmed: set, stored, kills) -> None:
-    """The figures of a fault run; lost and doubled must be 0."""
-    lost = confirmed - set(stored)
-    doubled = sum(times - 1 for times in stored.values())
-    print(
-        f"\n{title}: published {published}, confirmed {len(confirmed)}, stored {len(stored)}, "
-        f"doubled {doubled}, lost {len(lost)}; kills {dict(kills)}"
-    )
-    assert not lost, f"acknowledged and not in the store: {sorted(lost)[:10]}"
-    assert doubled == 0, [key for key, times in stored.items() if times > 1][:10]
-
-
 @pytest.mark.timeout(420)
 @pytest.mark.parametrize(
     "installation",
@@ -122,7 +111,7 @@ def test_kills_at_random_instants_lose_and_double_nothing(installation):
             installation.start(victim)
     confirmed = radio.stop()
     wait_until(lambda: confirmed <= set(installation.stored()), 90, "all acknowledged uplinks stored")
-    report(f"{rounds} kills", radio.published, confirmed, installation.stored(), installation.kills)
+    settle(f"{rounds} kills", radio.published, confirmed, installation.stored(), installation.kills)
     assert sum(installation.kills.values()) == rounds
     assert len(confirmed) > 10 * rounds
 
@@ -146,4 +135,4 @@ def test_chirpstack_events_with_qos_1_survive_kills_of_ingest(installation):
             installation.start("ingest")
     confirmed = server.stop()
     wait_until(lambda: confirmed <= set(installation.stored()), 90, "all events with PUBACK stored")
-    report("ChirpStack QoS 1", server.published, confirmed, installation.stored(), installation.kills)
+    settle("ChirpStack QoS 1", server.published, confirmed, installation.stored(), installation.kills)
