@@ -49,6 +49,7 @@ class Picture:
 _OWN_STYLE = Markup(
     "<style>svg{background:#fff;color:#1a1f24;font:12px system-ui,sans-serif}"
     ".grid{stroke:#d5dadf}.axis{stroke:#59636e}.label{fill:#3d4650}.span{fill:#0072b2;opacity:.22}"
+    ".gap{fill:#59636e;opacity:.25}"
     ".line{fill:none;stroke:#005a8f;stroke-width:2;stroke-linejoin:round}.dot,.bar{fill:#005a8f}"
     ".doubt{fill:#fff;stroke:#a34700;stroke-width:2}"
     "@media(prefers-color-scheme:dark){svg{background:#14181c;color:#e8ecef}.grid{stroke:#343c44}"
@@ -196,6 +197,13 @@ def _line(canvas: Canvas, series: Series) -> Markup:
 def _bars(canvas: Canvas, series: Series) -> Markup:
     parts = []
     base = canvas.y(0)
+    # No bar means no rain; where nobody measured, that must not be claimed.
+    for start, end in series.gaps():
+        left, right = canvas.x(start), canvas.x(end)
+        parts.append(
+            f'<rect class="gap" x="{_n(left)}" y="{canvas.frame.top}" '
+            f'width="{_n(right - left)}" height="{_n(base - canvas.frame.top)}"/>'
+        )
     for sample in series.samples:
         half = (series.bucket or timedelta(minutes=10)) / 2
         left, right = canvas.x(sample.at - half), canvas.x(sample.at + half)

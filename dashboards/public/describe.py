@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from dashboards.public.quantities import Drawing, quantity
 from dashboards.public.series import Sample, Series
 from dashboards.public.snapshot import Stream
@@ -62,17 +60,7 @@ def _written(stream: Stream, value: float) -> str:
 
 
 def _gaps(series: Series) -> str:
-    """Silence inside the period, and before its first and after its last sample."""
-    half = series.bucket / 2
-    times = [sample.at for sample in series.samples]
-    silences = [
-        after - before - series.bucket
-        for before, after in pairwise([series.start - half, *times])
-        if after - before > series.reach
-    ]
-    # The hour that is running may have no value yet.
-    if series.fetched_at - times[-1] > series.reach:
-        silences.append(series.fetched_at - times[-1] - half)
+    silences = [end - start for start, end in series.gaps()]
     if not silences:
         return ""
     gaps = counted(len(silences), "Lücke", "Lücken")

@@ -116,9 +116,21 @@ def test_a_lonely_value_is_a_dot(local: LocalTime) -> None:
 def test_bars_stand_on_zero(local: LocalTime) -> None:
     series = week([Sample(END - 3 * HOUR, 2.0, 2.0, 2.0), Sample(END - 2 * HOUR, 0.0, 0.0, 0.0)])
     assert value_scale(series, picture(Drawing.BARS)).low == 0
-    (bar,) = parsed(series, Drawing.BARS, local).iter(f"{SVG}rect")
+    rects = parsed(series, Drawing.BARS, local).iter(f"{SVG}rect")
+    (bar,) = [one for one in rects if one.attrib["class"] == "bar"]
     bottom = float(bar.attrib["y"]) + float(bar.attrib["height"])
     assert bottom == pytest.approx(WIDE.height - WIDE.bottom, abs=0.11)
+
+
+def test_missing_rain_is_not_drawn_as_no_rain(local: LocalTime) -> None:
+    start = END - WEEK
+    dry = [Sample(start + (hour + 0.5) * HOUR, 0.0, 0.0, 0.0) for hour in range(168) if not 50 <= hour < 60]
+    rects = list(parsed(week(dry), Drawing.BARS, local).iter(f"{SVG}rect"))
+    assert [one.attrib["class"] for one in rects] == ["gap"]
+    canvas = Canvas(WIDE, start, END, value_scale(week(dry), picture(Drawing.BARS)))
+    assert float(rects[0].attrib["x"]) == pytest.approx(canvas.x(start + 50 * HOUR), abs=0.1)
+    width = canvas.x(start + 60 * HOUR) - canvas.x(start + 50 * HOUR)
+    assert float(rects[0].attrib["width"]) == pytest.approx(width, abs=0.1)
 
 
 def test_suspect_values_have_a_form_of_their_own(local: LocalTime) -> None:
