@@ -65,6 +65,8 @@ class Database:
         self._busy_timeout_s = busy_timeout_s
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._turnstile = threading.Lock()
+        self._writer = threading.Lock()
         self._closed = False
         if not read_only:
             with self._translated():
@@ -81,8 +83,26 @@ class Database:
         """All or nothing, durable (fsync of the write-ahead log) when the block is left."""
         if self._read_only:
             raise StoreUnavailable(f"{self.path}: opened for reading only; writing is ingest's part")
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        with self._my_turn(), self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        # Between processes SQLite asks again and again; within one, a thread that appends without
+        # pause would keep maintenance waiting (measured: 31 s for one step). Whoever waits stands in
+        # the turnstile, so the thread that just wrote comes after it.
+        if not self._turnstile.acquire(timeout=self._busy_timeout_s):
+            raise StoreUnavailable(f"{self.path}: {_remedy('SQLITE_BUSY')}")
+        try:
+            mine = self._writer.acquire(timeout=self._busy_timeout_s)
+        finally:
+            self._turnstile.release()
+        if not mine:
+            raise StoreUnavailable(f"{self.path}: {_remedy('SQLITE_BUSY')}")
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     def close(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""

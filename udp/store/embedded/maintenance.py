@@ -98,14 +98,17 @@ class Maintenance:
         """Statistics of hours that are over and have changed."""
         with self._database.reading() as connection:
             due = connection.execute(_UNPACKED, (now_us // HOUR_US, _SLOTS_PER_STEP)).fetchall()
+        done = []
         for slot, _ in due:
             with self._database.reading() as connection:
                 (version,) = connection.execute("SELECT version FROM slot WHERE slot = ?", (slot,)).fetchone()
                 rows = hot.read_slot(connection, slot)
-            statistics = condense(of_observations(rows), HOUR_US)
+            done.append((slot, version, condense(of_observations(rows), HOUR_US)))
+        if done:
             with self._database.writing() as connection:
-                packed.write_slot(connection, slot, version, statistics)
-        return bool(due)
+                for slot, version, statistics in done:
+                    packed.write_slot(connection, slot, version, statistics)
+        return bool(done)
 
     def _close_day(self, now_us: int) -> bool:
         """The oldest day that is over and quiet becomes a file."""
