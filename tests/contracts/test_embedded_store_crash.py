@@ -22,7 +22,7 @@ START = datetime(2026, 1, 25, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000
 STEP_US = 7_200_000_000
 ALWAYS = Period(START, START + timedelta(days=4_000))
-ENOUGH_S = 120.0
+ENOUGH_S = 240.0
 
 # Batch k is one value of every series; every seventh comes four days late, in a closed day.
 # Every batch also repeats its predecessor. The number of a batch is printed once it is acknowledged.
@@ -63,6 +63,7 @@ for k in range(first, first + 100_000):
 """
 READER = """
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import numpy as np
@@ -88,6 +89,7 @@ while not Path(sys.argv[3]).exists():
     assert counted >= before and counted % series == 0, (before, counted)
     before = int(counted)
     answers += 1
+    time.sleep(0.03)  # leaves the two cores of a small machine to the writer
 print(answers, flush=True)
 """
 
@@ -116,7 +118,7 @@ def test_kill_9_loses_nothing_acknowledged_and_doubles_nothing(
     acknowledged, deadline = -1, time.monotonic() + ENOUGH_S
     try:
         for _ in range(ROUNDS):
-            acknowledged = _round(tmp_path / "store", acknowledged + 1, rng.uniform(0.0, 0.7))
+            acknowledged = _round(tmp_path / "store", acknowledged + 1, rng.uniform(0.0, 0.5))
             _check(tmp_path / "store", acknowledged)
             assert time.monotonic() < deadline, f"{ROUNDS} rounds took longer than {ENOUGH_S:.0f} s"
     finally:
