@@ -70,6 +70,8 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
                 server_header=False,
                 proxy_headers=bool(config.server.proxy),
                 forwarded_allow_ips=config.server.proxy or None,
+                # Longer than programs wait between two rounds, so that they keep their connection.
+                timeout_keep_alive=75,
                 timeout_graceful_shutdown=5,
             )
         )

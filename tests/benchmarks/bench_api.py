@@ -12,6 +12,7 @@ import asyncio
 import json
 import multiprocessing
 import multiprocessing.synchronize
+import os
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import CityDescription
@@ -97,7 +99,7 @@ def write_on(folder: Path, ids: list[int], rows_per_s: int, stop: multiprocessin
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
+def serving(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """The real process; its address once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -120,7 +122,7 @@ def serving(folder: Path) -> Iterator[str]:
                 break
             except httpx.HTTPError:
                 time.sleep(0.1)
-        yield address
+        yield address, psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -131,7 +133,7 @@ async def storm(address: str, ids: list[int], rate: int, seconds: float) -> dict
     taken: dict[str, list[float]] = {}
     failed: Counter[str] = Counter()
     rng = np.random.default_rng(3)
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=10)
     async with httpx.AsyncClient(base_url=address, timeout=30, limits=limits) as client:
 
         async def ask(route: str, path: str, due: float) -> None:
@@ -186,14 +188,25 @@ def main() -> None:
         print(f"{STREAMS} datastreams, {STREAMS * DAYS * 144:,} values in {time.monotonic() - began:.1f} s")
         stop = multiprocessing.Event()
         writer = multiprocessing.Process(target=write_on, args=(folder, ids, given.rows_per_s, stop))
-        with serving(folder) as address:
+        with serving(folder) as (address, server):
             if given.with_writer:
                 writer.start()
-            taken = asyncio.run(storm(address, ids, given.rate, given.seconds))
-            stop.set()
-            if given.with_writer:
-                writer.join(timeout=30)
+            used = sum(server.cpu_times()[:2])
+            try:
+                taken = asyncio.run(storm(address, ids, given.rate, given.seconds))
+            finally:
+                stop.set()
+                if given.with_writer:
+                    writer.join(timeout=30)
+            used = sum(server.cpu_times()[:2]) - used
+            megabytes = server.memory_info().rss / 1e6
         report(taken)
+        # On a busy machine the times above say more about the neighbours than about the server.
+        print(
+            f"server: {1000 * used / sum(map(len, taken.values())):.1f} ms of processor per request, "
+            f"{used / given.seconds:.0%} of one core, {megabytes:.0f} MB; "
+            f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        )
         if given.json:
             given.json.write_text(json.dumps(taken), encoding="utf-8")
 
