@@ -95,8 +95,8 @@ def test_one_percent_garbage_at_full_load(installation):
     kept = ledger.quarantined(500)
     ledger.close()
     print(
-        f"{len(confirmed)} events and {counters['quarantined']} pieces of rubbish: published in {published:.1f} s, "
-        f"stored after {took:.1f} s; ingest {installation.rss_mb('ingest'):.0f} MB"
+        f"{len(confirmed)} events, {counters['quarantined']} pieces of rubbish: published in "
+        f"{published:.1f} s, stored after {took:.1f} s; ingest {installation.rss_mb('ingest'):.0f} MB"
     )
     assert counters["quarantined"] >= 125 + 31
     assert {entry.octets for entry in kept} >= {*rubbish, b"{not json"}
