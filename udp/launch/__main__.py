@@ -120,12 +120,18 @@ def _start(site: Site, mosquitto: str | None, supervisor: Supervisor, stop: thre
     say(f"  ingest      doors at http://127.0.0.1:{environment.ingest_port}")
     supervisor.start(_program(site, "api", "udp", settings="udp"))
     supervisor.start(_program(site, "dashboards", "dashboards"))
+    if environment.city:
+        # First the city: its poles answer when their agents ask for the first time.
+        continues = (site.data / "city" / "state.json").exists()
+        supervisor.start(_program(site, "city", "simulators"))
+        begins = (
+            "continues where it stopped" if continues else f"begins {environment.history_days:g} days ago"
+        )
+        say(f"  city        virtual; {begins} and catches up first")
     for name in site.agents:
         supervisor.start(_program(site, name, "edge"))
-    if environment.city:
+    if site.agents:
         say(f"  agents      {len(site.gateways)} gateways, {len(site.poles)} poles")
-        supervisor.start(_program(site, "city", "simulators"))
-        say(f"  city        virtual; begins {environment.history_days:g} days ago and catches up first")
     _await_port(environment.http_port, "api", supervisor, stop)
     _announce(site)
 
