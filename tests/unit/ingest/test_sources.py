@@ -244,7 +244,16 @@ def opened(agent: str, sequence: int, count: int, spool: bytes = b"s") -> cbor.O
 
 
 def test_receipts_join_neighbouring_ranges_per_agent_and_spool() -> None:
-    found = edge.receipts([opened("a", 4, 2), opened("a", 1, 3), opened("a", 9, 1), opened("b", 1, 1), opened("a", 1, 1, b"t"), opened("c", 1, 0)])  # fmt: skip
+    found = edge.receipts(
+        [
+            opened("a", 4, 2),
+            opened("a", 1, 3),
+            opened("a", 9, 1),
+            opened("b", 1, 1),
+            opened("a", 1, 1, b"t"),
+            opened("c", 1, 0),
+        ]
+    )
     assert found == {
         "a": [Receipt(b"s", ((1, 5), (9, 9))), Receipt(b"t", ((1, 1),))],
         "b": [Receipt(b"s", ((1, 1),))],
