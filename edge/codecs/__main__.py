@@ -4,8 +4,8 @@
     echo '{"hex": "95", "fPort": 1}' | python -m edge.codecs decode --codec nwave-nps405
     python -m edge.codecs decode --javascript acme-co2.js [--kind downlink-encode] < lines
 
-With a native codec, each input line is JSON with `hex` (or `bytes`, a list of numbers), `fPort` and optionally
-`recvTime` (ISO 8601); each gives one line: `data` (with `at` where the device says when, and
+With a native codec, each input line is JSON with `hex` (or `bytes`, a list of numbers), `fPort` and
+optionally `recvTime` (ISO 8601); each gives one line: `data` (with `at` where the device says when, and
 `history` where it sends earlier values) and `warnings`, or `errors`. With a JavaScript file the
 answer is exactly what the codec returned (`data`, `bytes`, `fPort`, `warnings`, `errors`,
 `normalizedOutput`); for `--kind downlink-encode` the input is `{"data": {..}}`, with `fPort` if wanted.
@@ -16,8 +16,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -44,14 +44,8 @@ def main(
         return 0
     try:
         if arguments.javascript is not None:
-            batches = (
-                javascript_bulk.as_they_come(sys.stdin.buffer)
-                if lines is None
-                else javascript_bulk.in_batches(lines)
-            )
-            return _javascript(arguments.javascript, arguments.kind or "uplink", batches, out, now)
-        if arguments.kind is not None:
-            raise CodecError("--kind is for --javascript; native codecs decode uplinks only")
+            batches = _at_hand() if lines is None else javascript_bulk.in_batches(lines)
+            return _javascript(arguments.javascript, arguments.kind, batches, out, now)
         codec = codec_named(arguments.codec)
     except CodecError as error:
         print(error, file=sys.stderr)
@@ -63,6 +57,10 @@ def main(
             failed += "errors" in answer
             print(json.dumps(answer, ensure_ascii=False), file=out)
     return 1 if failed else 0
+
+
+def _at_hand() -> Iterator[list[str]]:
+    return javascript_bulk.as_they_come(sys.stdin.buffer)
 
 
 def _javascript(
@@ -93,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     which = decode.add_mutually_exclusive_group(required=True)
     which.add_argument("--codec", metavar="NAME", help="see the verb names")
     which.add_argument("--javascript", metavar="FILE", type=Path, help="a codec file of the device's maker")
-    decode.add_argument("--kind", choices=javascript_bulk.KINDS, help="for --javascript; uplink if not given")
+    decode.add_argument("--kind", choices=javascript_bulk.KINDS, default="uplink", help="for --javascript")
     verbs.add_parser("names", help="list the codecs")
     return parser
 
@@ -113,7 +111,7 @@ def _input(line: str, now: Callable[[], datetime]) -> tuple[bytes, int, datetime
     return (
         javascript_bulk.payload(given),
         given["fPort"],
-        javascript_bulk.received(given, now).astimezone(UTC),
+        javascript_bulk.received(given, now),
     )
 
 

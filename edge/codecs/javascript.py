@@ -20,7 +20,6 @@ from edge.codecs.javascript_pool import Call, JavaScriptLimits, JavaScriptPool, 
 from edge.codecs.port import CodecError, Decoded
 from edge.wire.messages import FieldValue, Record
 
-SUFFIX: Final = ".js"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,3}")
@@ -44,6 +43,7 @@ class JavaScriptCodecs:
     def __init__(self, settings: JavaScriptSettings) -> None:
         self._directory = settings.directory
         self._pool = JavaScriptPool(settings.limits)
+        self._codecs: dict[str, JavaScriptCodec] = {}
 
     def named(self, name: str) -> JavaScriptCodec:
         """The codec in that file; CodecError if there is no such file."""
@@ -55,7 +55,9 @@ class JavaScriptCodecs:
             raise CodecError(
                 f"codec {name!r}: a file below {self._directory} is meant, such as maker/device.js"
             )
-        return JavaScriptCodec(CodecFile(self._directory / name), self._pool)
+        if name not in self._codecs:
+            self._codecs[name] = JavaScriptCodec(CodecFile(self._directory / name), self._pool)
+        return self._codecs[name]
 
     def close(self) -> None:
         """End the processes."""

@@ -78,7 +78,7 @@ class Source:
 
 
 class Call(NamedTuple):
-    """One run of one codec: `kind` is uplink, downlink-encode or downlink-decode; `request` its JSON input."""
+    """One run of one codec: `kind` is uplink, downlink-encode or downlink-decode, `request` JSON."""
 
     source: Source
     kind: str
@@ -104,7 +104,7 @@ class WorkerProcess:
             env={"TZ": "UTC", "LC_ALL": "C.UTF-8"},
             bufsize=0,
         )
-        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018
+        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101  # both are PIPE
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         os.set_blocking(self._stdin.fileno(), False)
         os.set_blocking(self._stdout.fileno(), False)
@@ -146,7 +146,8 @@ class WorkerProcess:
 
     def _pump(self, outgoing: bytes, expected: int, patience_s: float) -> tuple[list[bytes], str]:
         """Write and read at once, so that neither side ever waits for the other's full pipe."""
-        rest, answers, partial = memoryview(outgoing), [], b""
+        answers: list[bytes] = []
+        rest, partial = memoryview(outgoing), b""
         reading, writing = self._stdout.fileno(), self._stdin.fileno()
         poll = select.poll()
         poll.register(reading, select.POLLIN)

@@ -7,9 +7,10 @@
   const { apply, deleteProperty } = Reflect;
   const { isArray, from } = Array;
   const { isView } = ArrayBuffer;
+  const { join } = Array.prototype;
   const text = String;
   const host = globalThis;
-  const deepest = 200;
+  const deepest = 48;
 
   function pristine(object) {
     for (const _ in object) return false; // whatever a codec adds by assignment shows here
@@ -90,6 +91,9 @@
       throw new TypeError(name + " returned " + what + " instead of an object");
     }
 
+    // What `+` makes of long strings, a rope, cannot leave the engine.
+    const flat = (pieces) => apply(join, pieces, [""]);
+
     const plainBytes = (value) => (isView(value) ? from(value) : value);
 
     function whole(answer) {
@@ -164,7 +168,7 @@
         written = stringify(answer);
       } catch (error) {
         if (exhausted(error)) throw error;
-        written = exact(answer, 0);
+        written = flat([exact(answer, 0)]);
       }
       if (typeof written !== "string") throw new TypeError("the result is not representable in JSON");
       if (written.length > mostCharacters) {
@@ -209,7 +213,7 @@
           answer = refusal("the codec threw an error that cannot be shown");
         }
       }
-      return (leftNothing() ? "+" : "!") + answer;
+      return leftNothing() ? answer : flat(["!", answer]);
     };
   };
 })()

@@ -13,8 +13,10 @@ call, the kernel's timer ends together with this process.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -38,6 +40,14 @@ _EPILOGUE = (
     + ",".join(f'{name}:typeof {name}==="function"?{name}:undefined' for name in _FUNCTIONS)
     + "}})"
 )
+# What assignments leave behind is looked for after every message; for what could hide better, a codec
+# loses its context after every message (about a millisecond).
+_CHANGES_THE_LANGUAGE = re.compile(
+    r"\b(?:define(?:Property|Properties)|__define[GS]etter__|setPrototypeOf|__proto__|freeze|seal"
+    r"|preventExtensions|Reflect|Proxy|eval)\b"
+    r"|\b(?:Object|Array|String|Number|Boolean|Function|Date|RegExp|Error|Math|JSON|Map|Set|Promise|BigInt|Symbol"
+    r"|Buffer|console)\s*(?:\.\s*\w+|\[[^\]]*\])+\s*=[^=]"
+)
 # Beyond the engine's own limit by so much, the kernel ends the process.
 _KERNEL_FACTOR = 1.25
 _KERNEL_EXTRA_S = 0.05
@@ -48,6 +58,8 @@ class Sandbox:
 
     def __init__(self, engine: Any, limits: dict[str, Any]) -> None:
         self._engine = engine
+        # The last two: what the engine hands out and Python cannot take, or the other way round.
+        self._failures = (engine.JSException, ValueError, TypeError)
         self._limits = limits
         self._frame = (_HERE / "javascript_sandbox.js").read_text("utf-8")
         self._buffer = (_HERE / "javascript_buffer.js").read_text("utf-8")
@@ -68,7 +80,7 @@ class Sandbox:
         fresh = key not in self._running
         try:
             return self._run(key, kind, request)
-        except (self._engine.JSException, UnicodeError) as error:
+        except self._failures as error:
             self._running.pop(key, None)
             text = str(error).strip()
             if not text.startswith("null") and "out of memory" not in text:
@@ -78,7 +90,7 @@ class Sandbox:
         if not fresh:
             try:
                 return self._run(key, kind, request)
-            except (self._engine.JSException, UnicodeError):
+            except self._failures:
                 self._running.clear()
         return _refusal(f"the codec needs more than {self._limits['memory_bytes']} bytes of memory")
 
@@ -87,9 +99,10 @@ class Sandbox:
         if run is None:
             run = self._running[key] = self._built(self._sources[key])
         answer: str = run(kind, request)
-        if answer[0] != "+":
-            del self._running[key]  # it changed the language itself: the next message starts anew
-        return answer[1:]
+        changed = answer[0] == "!"  # it changed the language itself: the next message starts anew
+        if changed or _CHANGES_THE_LANGUAGE.search(self._sources[key]):
+            del self._running[key]
+        return answer[1:] if changed else answer
 
     def _built(self, source: str) -> Any:
         context = self._engine.Context()
@@ -114,13 +127,10 @@ def _refusal(problem: str) -> str:
 
 def _confine(address_space: int) -> None:
     """From here on no files, no new processes, no core dumps; the first to go when memory is short."""
-    try:
+    with contextlib.suppress(OSError):  # not Linux, or not allowed: the limits below hold all the same
         Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
-    except OSError:
-        pass  # not Linux, or not allowed: the limits below hold all the same
     for kind, most in (
         (resource.RLIMIT_AS, address_space),
-        (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 3),
         (resource.RLIMIT_NPROC, 0),
@@ -140,7 +150,7 @@ def main() -> None:
     limits = json.loads(sys.argv[1])
     sys.path.append(sys.argv[2])
     # The package around it starts a thread on import; its engine is all we need.
-    import _quickjs  # noqa: PLC0415  # type: ignore[import-not-found]
+    import _quickjs  # noqa: PLC0415
 
     sandbox = Sandbox(_quickjs, limits)
     incoming = sys.stdin.buffer
