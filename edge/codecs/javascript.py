@@ -52,9 +52,7 @@ class JavaScriptCodecs:
                 f"codec {name}: this process has no directory of codecs; set [javascript] directory"
             )
         if not _NAME.fullmatch(name):
-            raise CodecError(
-                f"codec {name!r}: a file below {self._directory} is meant, such as maker/device.js"
-            )
+            raise CodecError(f"codec {name!r}: name a file below {self._directory}, such as maker/device.js")
         if name not in self._codecs:
             self._codecs[name] = JavaScriptCodec(CodecFile(self._directory / name), self._pool)
         return self._codecs[name]
@@ -147,6 +145,8 @@ def decoded(answer: bytes) -> Decoded:
         said = json.loads(answer)
     except (ValueError, RecursionError) as error:
         raise CodecError(f"the result cannot be read: {error}") from error
+    if not isinstance(said, Mapping):
+        raise CodecError("the result is no object")
     if problems := said.get("errors"):
         raise CodecError("; ".join(_texts(problems)))
     data = said.get("data")
@@ -168,7 +168,8 @@ def _measurements(output: Any) -> Iterator[tuple[datetime | None, dict[str, Fiel
     for one in measurements:
         if isinstance(one, Mapping):
             moment = _moment(one.get("time")) if len(measurements) > 1 else None
-            yield moment, dict(_flat("normalized.", one, 0))
+            values = one if moment is None else {key: one[key] for key in one if key != "time"}
+            yield moment, dict(_flat("normalized.", values, 0))
 
 
 def _moment(text: Any) -> datetime | None:
@@ -185,13 +186,13 @@ def _flat(prefix: str, value: Mapping[str, Any] | list[Any], depth: int) -> Iter
     if depth > _DEEPEST:
         raise CodecError(f"the result is nested deeper than {_DEEPEST} levels")
     for key, member in value.items() if isinstance(value, Mapping) else enumerate(value):
-        name = f"{prefix}{key}"
+        name = _whole(f"{prefix}{key}")
         if isinstance(member, float | bool):
             yield name, member
         elif isinstance(member, int):
             yield name, member if abs(member) < _LARGEST_INTEGER else _float(member)
         elif isinstance(member, str):
-            yield _whole(name), _whole(member)
+            yield name, _whole(member)
         elif member is not None:
             yield from _flat(f"{name}.", member, depth + 1)
 
