@@ -12,6 +12,8 @@
   const host = globalThis;
   const deepest = 48;
 
+  class Refusal extends Error {} // ours: without the name and line of a fault in the codec
+
   function pristine(object) {
     for (const _ in object) return false; // whatever a codec adds by assignment shows here
     return true;
@@ -72,7 +74,7 @@
       host.module = module;
       host.exports = module.exports;
       const named = apply(program, host, []);
-      if (named === null || typeof named !== "object") throw new SyntaxError("return outside of a function");
+      if (named === null || typeof named !== "object") throw new Refusal("the file returns before its end");
       const exported = module.exports;
       return (name) => {
         const one = named[name];
@@ -84,11 +86,11 @@
 
     function mapping(value, name) {
       if (value !== null && typeof value === "object" && !isArray(value)) {
-        if (typeof value.then === "function") throw new TypeError(name + " is asynchronous; codecs must answer at once");
+        if (typeof value.then === "function") throw new Refusal(name + " is asynchronous; codecs must answer at once");
         return value;
       }
       const what = value === null ? "null" : isArray(value) ? "an array" : typeof value;
-      throw new TypeError(name + " returned " + what + " instead of an object");
+      throw new Refusal(name + " returned " + what + " instead of an object");
     }
 
     // What `+` makes of long strings, a rope, cannot leave the engine.
@@ -124,25 +126,25 @@
         }
         if ((one = find("Decoder"))) return { data: one(bytes, fPort) };
         if ((one = find("Decode"))) return { data: one(fPort, bytes, variables ?? {}) };
-        throw new TypeError("the file has neither decodeUplink nor Decoder nor Decode");
+        throw new Refusal("the file has neither decodeUplink nor Decoder nor Decode");
       },
       "downlink-encode"(find, { data, fPort, variables }) {
         let one;
         if ((one = find("encodeDownlink"))) return whole(mapping(one({ data, fPort, variables }), "encodeDownlink"));
         if ((one = find("Encoder"))) return { bytes: plainBytes(one(data, fPort)), fPort };
         if ((one = find("Encode"))) return { bytes: plainBytes(one(fPort, data, variables ?? {})), fPort };
-        throw new TypeError("the file has neither encodeDownlink nor Encoder nor Encode");
+        throw new Refusal("the file has neither encodeDownlink nor Encoder nor Encode");
       },
       "downlink-decode"(find, { bytes, fPort, recvTime, variables }) {
         const one = find("decodeDownlink");
-        if (!one) throw new TypeError("the file has no decodeDownlink");
+        if (!one) throw new Refusal("the file has no decodeDownlink");
         return mapping(one({ bytes, fPort, recvTime: new Date(recvTime), variables }), "decodeDownlink");
       },
     };
 
     // JSON knows no BigInt; its digits are written as they are. Only ever needed after stringify refused.
     function exact(value, depth) {
-      if (depth > deepest) throw new RangeError("the result is circular or nested deeper than " + deepest + " levels");
+      if (depth > deepest) throw new Refusal("the result is circular or nested deeper than " + deepest + " levels");
       if (value !== null && typeof value === "object" && typeof value.toJSON === "function") value = value.toJSON();
       if (typeof value === "bigint") return text(value);
       if (value === null || typeof value !== "object") return stringify(value);
@@ -170,9 +172,9 @@
         if (exhausted(error)) throw error;
         written = flat([exact(answer, 0)]);
       }
-      if (typeof written !== "string") throw new TypeError("the result is not representable in JSON");
+      if (typeof written !== "string") throw new Refusal("the result is not representable in JSON");
       if (written.length > mostCharacters) {
-        throw new RangeError("the result is longer than " + mostCharacters + " characters of JSON");
+        throw new Refusal("the result is longer than " + mostCharacters + " characters of JSON");
       }
       return written;
     }
@@ -193,6 +195,7 @@
         }
         return "the codec threw " + text(shown).slice(0, 500);
       }
+      if (error instanceof Refusal) return error.message;
       const line = /<input>:(\d+)/.exec(text(error.stack));
       return (text(error.name) + ": " + text(error.message)).slice(0, 500) + (line ? " (line " + line[1] + ")" : "");
     }

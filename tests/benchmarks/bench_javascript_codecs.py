@@ -57,13 +57,12 @@ def main() -> None:
         except (_quickjs.JSException, TypeError):
             continue  # older styles, or what the bare engine cannot do: Buffer, console, recvTime
         print(
-            f"{style['name']:34} {1 / ours[-1]:9,.0f} decodes per CPU second, {ratios[-1]:4.1f} x the bare engine"
+            f"{style['name']:34} {1 / ours[-1]:9,.0f} per CPU second, {ratios[-1]:5.1f} x the engine's time"
         )
     pool.close()
-    print(
-        f"median of {len(ours)} codecs: {1 / statistics.median(ours):,.0f} decodes per CPU second (both processes)"
-    )
-    print(f"median ratio to the bare engine: {statistics.median(ratios):.1f} x its time")
+    median = 1 / statistics.median(ours)
+    print(f"median of {len(ours)} codecs: {median:,.0f} decodes per CPU second of both processes together")
+    print(f"median ratio to the bare engine: {statistics.median(ratios):.1f} x its time per decode")
 
 
 if __name__ == "__main__":
