@@ -46,7 +46,7 @@ def main(
         if arguments.javascript is not None:
             batches = _at_hand() if lines is None else javascript_bulk.in_batches(lines)
             return _javascript(arguments.javascript, arguments.kind, batches, out, now)
-        codec = codec_named(arguments.codec)
+        codec = _native(arguments)
     except CodecError as error:
         print(error, file=sys.stderr)
         return 2
@@ -57,6 +57,12 @@ def main(
             failed += "errors" in answer
             print(json.dumps(answer, ensure_ascii=False), file=out)
     return 1 if failed else 0
+
+
+def _native(arguments: argparse.Namespace) -> Codec:
+    if arguments.kind != "uplink":
+        raise CodecError("native codecs decode uplinks only; --kind is for --javascript")
+    return codec_named(arguments.codec)
 
 
 def _at_hand() -> Iterator[list[str]]:

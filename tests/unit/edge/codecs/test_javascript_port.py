@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.codecs import __main__ as command
 from edge.codecs import javascript_pool
 from edge.codecs.by_profile import UnknownCodec, codec_named
 from edge.codecs.javascript import JavaScriptCodecs, JavaScriptSettings, decoded, uplink_request
 from edge.codecs.javascript_pool import JavaScriptLimits, Source
 from edge.codecs.port import BatchCodec, CodecError
+from edge.config import AgentSettings
 from edge.wire.messages import Record
+from edge.wire.settings import SettingsError, load, render
 
 AT = datetime(2026, 5, 1, 12, 30, 0, 250_000, UTC)
 
@@ -225,17 +228,52 @@ def test_the_command_answers_each_line_as_it_comes(tmp_path):
         [sys.executable, "-m", "edge.codecs", "decode", "--javascript", str(path)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
         cwd=Path(__file__).parents[4], env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-    ) as command:  # fmt: skip
+    ) as process:  # fmt: skip
         for line, wanted in [
             ('{"hex": "0aff", "fPort": 1}', {"data": {"v": [10, 255]}}),
             ('{"bytes": [1], "fPort": 1, "recvTime": "2026-05-01T00:00:00Z"}', {"data": {"v": [1]}}),
             ('{"bytes": [256], "fPort": 1}', {"errors": ["line 3: bytes must be in range(0, 256)"]}),
             ("[]", {"errors": ["line 4: expected a JSON object"]}),
         ]:
-            command.stdin.write(line + "\n")
-            command.stdin.flush()
-            assert json.loads(command.stdout.readline()) == wanted
-        command.stdin.write('{"hex": "01", "fPort": 1}')  # no line end at the end of the file
-        command.stdin.close()
-        assert json.loads(command.stdout.readline()) == {"data": {"v": [1]}}
-        assert command.wait(20) == 1
+            process.stdin.write(line + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline()) == wanted
+        process.stdin.write('{"hex": "01", "fPort": 1}')  # no line end at the end of the file
+        process.stdin.close()
+        assert json.loads(process.stdout.readline()) == {"data": {"v": [1]}}
+        assert process.wait(20) == 1
+
+
+AGENT = """
+agent = "crx-gw-1"
+spool = { path = "var/spool.sqlite" }
+datagram = { listen_port = 17001 }
+http = { url = "https://127.0.0.1:8081", token = { environment = "TOKEN" } }
+[javascript]
+directory = "var/codecs"
+limits = { cpu_s = 0.5, contexts = 4 }
+"""
+
+
+def test_an_agent_is_told_where_codec_files_lie(tmp_path):
+    path = tmp_path / "agent.toml"
+    path.write_text(AGENT, "utf-8")
+    settings = load(AgentSettings, path, {"TOKEN": "x"})
+    limits = JavaScriptLimits(cpu_s=0.5, contexts=4)
+    assert settings.javascript == JavaScriptSettings(Path("var/codecs"), limits)
+    assert "var/codecs" in render(settings)
+    path.write_text(AGENT.replace("cpu_s = 0.5", "cpu_s = -1.0"), "utf-8")
+    with pytest.raises(SettingsError, match="cpu_s"):
+        load(AgentSettings, path, {"TOKEN": "x"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--codec", "dingtek-df702", "--kind", "downlink-encode"], "uplinks only"),
+        (["--javascript", "absent.js"], "absent.js: cannot be read"),
+    ],
+)
+def test_a_wrong_call_is_said_and_ends_with_two(arguments, words, capsys):
+    assert command.main(["decode", *arguments], []) == 2
+    assert words in capsys.readouterr().err
