@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 from dashboards.config import DashboardSettings
 from dashboards.interface import Interface
 from dashboards.operator.refresh import OperatorRefresh
-from dashboards.page_directory import PageDirectory
+from dashboards.page_directory import PageDirectory, PagesUnwritable
 from dashboards.public.pages import PublicPages
-from dashboards.public.refresh import PublicRefresh
+from dashboards.public.refresh import PublicRefresh, Round
 from dashboards.templating import operator_environment, public_environment
 from dashboards.wording import LocalTime
 from edge.wire.settings import SettingsError, load, render
@@ -113,9 +113,14 @@ def _keep_drawing(
 ) -> int:
     while not stop.is_set():
         began = time.monotonic()
-        if operator is not None:
-            operator.round()
-        done = public.round()
+        try:
+            if operator is not None:
+                operator.round()
+            done = public.round()
+        except PagesUnwritable as error:
+            # A full disk is somebody else's to empty; the last pages stand until then.
+            _log.error("%s", error)
+            done = Round(reachable=True)
         spent = time.monotonic() - began
         if done.charts:
             _log.info("%d charts in %.1f s, %d wait", done.charts, spent, done.waiting)

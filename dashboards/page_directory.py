@@ -78,6 +78,5 @@ class PageDirectory:
                 file.write(octets)
             Path(name).chmod(self._mode)
             Path(name).replace(target)
-        except BaseException:
+        finally:
             Path(name).unlink(missing_ok=True)
-            raise

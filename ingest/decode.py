@@ -114,16 +114,13 @@ class Stranger(Unusable):
 def resolve(frame: Frame, keyring: Keyring) -> Uplink | Empty:
     """The uplink in a frame the edge had no key for; Unusable (Stranger) if we have none either."""
     try:
-        opened = keyring.open(parse_data_up(frame.phy_payload))
+        data_up = parse_data_up(frame.phy_payload)
     except FrameError as error:
-        raise Unusable(
-            f"frame: {error}", "look at the packet forwarder of the gateway that heard it"
-        ) from error
+        raise Unusable(f"frame: {error}", "look at the packet forwarder of its gateway") from error
+    try:
+        opened = keyring.open(data_up)
     except Unresolved as error:
-        raise Unusable(
-            f"frame: {error}",
-            "if the device is ours, put its session into ingest's sessions file, then replay",
-        ) from error
+        raise Stranger(data_up.dev_addr, error) from error
     session = opened.session
     if opened.f_port is None or opened.f_port in EMPTY_PORTS:
         return Empty(session.dev_eui, session.dev_addr, opened.f_cnt, frame.received_at, frame.receptions)

@@ -71,7 +71,7 @@ class Doors:
             ssl_certfile=settings.certificate_file, ssl_keyfile=settings.key_file,
         )  # fmt: skip
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), name="http")
+        thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
         thread.start()
 
         def close() -> None:
@@ -112,7 +112,7 @@ class Doors:
 
     def _pass_on(self, source: MessageSource, name: str) -> None:
         thread = threading.Thread(
-            target=pass_on, args=(source, self._committer, self._now, self._stop), name=name
+            target=pass_on, args=(source, self._committer, self._now, self._stop), name=name, daemon=True
         )
         thread.start()
         self._opened.callback(thread.join)  # before the session closes: what is durable is acknowledged

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from edge.lorawan.keyring import SessionsFile
 from ingest.decode import moment
-from ingest.journal import Entry, JournalReader
+from ingest.journal import Entry, JournalReader, JournalUnavailable
 from ingest.normalise import Bindings
 from ingest.pipeline import Pipeline
 from udp.errors import RegistryUnavailable, StoreUnavailable
@@ -70,7 +70,7 @@ class Follower:
                 place, moved = self._step(place)
                 self._conditions["store"] = ""
                 delay = timedelta(0)
-            except StoreUnavailable as error:
+            except (StoreUnavailable, JournalUnavailable) as error:
                 if self._conditions.get("store") != str(error):
                     log.error("%s; the journal keeps everything meanwhile", error)  # noqa: TRY400
                 self._conditions["store"] = str(error)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from edge.wire.topics import agent_name
 
@@ -27,7 +28,7 @@ _INSERT = "INSERT INTO deliveries (received_at, way, origin, content_type, octet
 
 
 class JournalUnavailable(Exception):
-    """Nothing could be written and nothing may be acknowledged; the same call may be repeated later."""
+    """The disk did not take or give: nothing may be acknowledged; the same call may be repeated later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,26 +149,26 @@ class JournalReader:
         entries: list[Entry] = []
         held = 0
         query = "SELECT * FROM deliveries WHERE id > ? ORDER BY id LIMIT ?"
-        cursor = self._open(name).execute(query, (after, limit))
-        for row in cursor:
-            entries.append(Entry._make(row))
-            held += len(row[5])
-            if held >= max_bytes:
-                break
-        cursor.close()  # ends the read: a reader that lingers keeps the WAL from being emptied
+        with self._rows(name, query, (after, limit)) as rows:
+            for row in rows:
+                entries.append(Entry._make(row))
+                held += len(row[5])
+                if held >= max_bytes:
+                    break
         return entries
 
     def newest(self, name: str) -> int:
         """The highest row id of the file, 0 for none."""
-        row = self._open(name).execute("SELECT max(id) FROM deliveries").fetchone()
-        return row[0] or 0
+        with self._rows(name, "SELECT max(id) FROM deliveries") as rows:
+            return next((row[0] or 0 for row in rows), 0)
 
     def first_since(self, name: str, moment: datetime) -> int:
         """The row id before the first entry received at or after `moment`."""
         at = (moment - _EPOCH) // _MICROSECOND
         query = "SELECT min(id) FROM deliveries WHERE received_at >= ?"
-        row = self._open(name).execute(query, (at,)).fetchone()
-        return self.newest(name) if row[0] is None else row[0] - 1
+        with self._rows(name, query, (at,)) as rows:
+            first = next((row[0] for row in rows), None)
+        return self.newest(name) if first is None else first - 1
 
     def size(self, name: str) -> int:
         """Bytes of the file on disk."""
@@ -178,6 +179,22 @@ class JournalReader:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    @contextmanager
+    def _rows(self, name: str, query: str, values: tuple[int, ...] = ()) -> Iterator[Iterable[Any]]:
+        """The rows of `query`; closed with the block, for a read that lingers keeps the WAL from shrinking."""
+        try:
+            cursor = self._open(name).execute(query, values)
+        except sqlite3.Error as error:
+            if "no such table" in str(error):
+                yield ()  # the writer has made the file a moment ago, and its table in the next
+                return
+            self.close()
+            raise JournalUnavailable(
+                f"journal {self._directory / name}.sqlite cannot be read: {error}; repair the disk"
+            ) from error
+        with closing(cursor):
+            yield cursor
 
     def _open(self, name: str) -> sqlite3.Connection:
         if self._connection is None or name != self._name:

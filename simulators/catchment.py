@@ -75,7 +75,8 @@ class Catchment:
         return np.asarray(np.clip(10.5 + 0.65 * (air - 10.5), 0.5, None))
 
     def _hydrograph(self, stream: Stream, first: float, last: float) -> tuple[Floats, Floats]:
-        start = np.floor(first / _STEP) * _STEP - _MEMORY
+        # Twice the memory: the wetness of ten days ago remembers ten days more.
+        start = np.floor(first / _STEP) * _STEP - 2 * _MEMORY
         grid = np.arange(start, last + 2 * _STEP, _STEP)
         fallen = self._weather.rain_total(stream.latitude, stream.longitude, grid)
         rain = np.diff(fallen, prepend=fallen[0])

@@ -74,7 +74,8 @@ class Meters:
             meter.key, [float(1_000 + 90_000 * uniform(key_of(self._seed, "reading", meter.key), 0))]
         )
         while len(sums) <= block + 1:
-            sums.append(sums[-1] + float(self._use(meter, len(sums) - 1).sum()))
+            # By cumsum like the curve: a sum in another order would let the counter fall by a rounding.
+            sums.append(sums[-1] + float(np.cumsum(self._use(meter, len(sums) - 1))[-1]))
         return np.concatenate(([0.0], np.cumsum(self._use(meter, block)))) + sums[block]
 
     def _use(self, meter: Meter, block: int) -> Floats:

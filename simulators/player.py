@@ -110,6 +110,7 @@ class Player:
         monotonic: Callable[[], float],
         until: float | None = None,
         speed: float = 0.0,
+        grace_s: float = 5.0,
     ) -> None:
         self._timetable = timetable
         self._studio = studio
@@ -122,6 +123,7 @@ class Player:
         self._monotonic = monotonic
         self._until = until
         self._speed = speed
+        self._grace_s = grace_s
         self._stopping = asyncio.Event()
         self.live = False
         self._anchored = (0.0, 0.0)
@@ -200,23 +202,32 @@ class Player:
         if passed < _SAVE_EVERY_S:
             return
         if not self.live:
-            for carrier in self._carriers:
-                await self._or_stop(carrier.room(empty=True))
+            await self._settle()
         if not any(carrier.backlog for carrier in self._carriers) or (self.live and passed > _SAVE_ANYWAY_S):
             self._save(self._state)
             self._saved_at = self._monotonic()
+
+    async def _settle(self) -> None:
+        """Wait until everything is confirmed, or the city shall stop."""
+        for carrier in self._carriers:
+            await self._or_stop(carrier.room(empty=True))
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), _LIVE_STEP_S)
 
     async def _finish(self) -> None:
-        """Give what is under way five seconds; unconfirmed history is sent again by the next run."""
+        """A period that was played to its end is confirmed to its end.
+
+        A city that is stopped gives what is under way a little time; unconfirmed history is sent again
+        by the next run.
+        """
         self._carry(self._studio.release_all())
         for carrier in self._carriers:
             carrier.pass_time(self._state.time, live=self.live)
+        await self._settle()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(self._grace_s):
                 for carrier in self._carriers:
                     await carrier.room(empty=True)
         if self.live or not any(carrier.backlog for carrier in self._carriers):

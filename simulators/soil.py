@@ -11,7 +11,8 @@ from simulators.noise import Floats, key_of, smooth, uniform
 from simulators.weather import Weather
 
 _STEP = 3 * 3600
-_MEMORY = 60 * DAY  # after two months of rain and sun nobody can tell how the bucket started
+_BLOCK_DAYS = 32
+_MEMORY_DAYS = 400  # a bucket that was full in winter has forgotten how it started
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,17 @@ class Soil:
         self._seed = seed
         self._weather = weather
         self._curves: dict[tuple[str, int], tuple[Floats, Floats]] = {}
+        self._demands: dict[int, Floats] = {}
 
     def moisture(self, pit: Pit, times: Floats) -> Floats:
-        """Per cent by volume at ascending times."""
-        grid, water = self._curve(pit, int(np.min(times) // DAY), int(np.max(times) // DAY))
+        """Per cent by volume at the times."""
+        blocks = np.floor_divide(times, _BLOCK_DAYS * DAY).astype(np.int64)
+        water = np.empty(np.shape(times))
+        for block in np.unique(blocks):
+            chosen = blocks == block
+            water[chosen] = np.interp(times[chosen], *self._curve(pit, int(block)))
         noise = 0.15 * smooth(key_of(self._seed, "soil-noise", pit.key), times, 3 * 3600)
-        return np.asarray(np.clip(np.interp(times, grid, water) + noise, 1, 60))
+        return np.asarray(np.clip(water + noise, 1, 60))
 
     def temperature(self, times: Floats) -> Floats:
         """Degrees Celsius in about 30 cm: the air of the last five days."""
@@ -62,31 +68,38 @@ class Soil:
         air = np.mean([self._weather.temperature(times - lag) for lag in lags], axis=0)
         return np.asarray(np.clip(1.2 + 0.95 * air, 0.2, None))
 
-    def _curve(self, pit: Pit, first: int, last: int) -> tuple[Floats, Floats]:
-        if (pit.key, last) not in self._curves:
-            if len(self._curves) > 100:
+    def _curve(self, pit: Pit, block: int) -> tuple[Floats, Floats]:
+        if (pit.key, block) not in self._curves:
+            if len(self._curves) > 200:
                 self._curves.clear()
-            self._curves[(pit.key, last)] = self._bucket(pit, (first - 1) * DAY - _MEMORY, (last + 1) * DAY)
-        grid, water = self._curves[(pit.key, last)]
-        if grid[0] > first * DAY - _MEMORY:
-            return self._bucket(pit, (first - 1) * DAY - _MEMORY, (last + 1) * DAY)
-        return grid, water
+            first = block * _BLOCK_DAYS
+            self._curves[(pit.key, block)] = self._bucket(pit, first - _MEMORY_DAYS, first + _BLOCK_DAYS)
+        return self._curves[(pit.key, block)]
 
-    def _bucket(self, pit: Pit, start: int, end: int) -> tuple[Floats, Floats]:
-        grid = np.arange(start, end + 2 * _STEP, _STEP, dtype=np.float64)
+    def _bucket(self, pit: Pit, first_day: int, last_day: int) -> tuple[Floats, Floats]:
+        """Time and water content on the grid of three hours, for the last block of days only."""
+        grid = np.arange(first_day * DAY, last_day * DAY + 2 * _STEP, _STEP, dtype=np.float64)
         fallen = self._weather.rain_total(pit.latitude, pit.longitude, grid)
         rain = np.diff(fallen, prepend=fallen[0]) * pit.catches
-        # Hargreaves-like demand from warmth and light, mm per step (about 4 mm on a fine July day).
-        warmth = np.clip(self._weather.temperature(grid) + 4, 0, None)
-        demand = 2.1e-5 * warmth * self._weather.radiation(grid) * _STEP / 3600
+        demand = self._demand(grid)
         field, wilting = pit.field, pit.wilting
-        water = np.empty(len(grid))
-        content = (field + wilting) / 2 + 0.3 * (field - wilting)
-        for step in range(len(grid)):
+        content = (field + wilting) / 2
+        water = []
+        for gain, loss in zip(rain.tolist(), demand.tolist(), strict=True):
             usable = min(max((content - wilting) / (field - wilting), 0.0), 1.0)
-            content += (rain[step] - demand[step] * usable**0.7) / pit.depth_mm * 100
+            content += (gain - loss * usable**0.7) / pit.depth_mm * 100
             if content > field:  # what the soil cannot hold seeps away within a day and a half
                 content -= (content - field) * 0.08
             content = min(content, field + 12)
-            water[step] = content
-        return grid, water
+            water.append(content)
+        kept = slice(_MEMORY_DAYS * DAY // _STEP, None)
+        return grid[kept], np.array(water)[kept]
+
+    def _demand(self, grid: Floats) -> Floats:
+        """What warmth and light would evaporate, mm per step (about 4 mm on a fine July day)."""
+        start = int(grid[0])
+        if start not in self._demands:
+            self._demands.clear()
+            warmth = np.clip(self._weather.temperature(grid) + 4, 0, None)
+            self._demands[start] = 2.1e-5 * warmth * self._weather.radiation(grid) * _STEP / 3600
+        return self._demands[start]

@@ -119,18 +119,26 @@ class Weather:
 
     def rain_total(self, latitude: float, longitude: float, times: Floats) -> Floats:
         """Millimetres fallen at a point since 1 January 2025; differences are exact for any interval."""
-        first = int(np.min(times) // DAY) - _LONGEST_DAYS
-        last = int(np.max(times) // DAY)
-        total = np.full(np.shape(times), self._fallen_before(latitude, longitude, first))
+        if np.any(np.diff(times) < 0):
+            order = np.argsort(times, kind="stable")
+            total = np.empty(len(times))
+            total[order] = self.rain_total(latitude, longitude, times[order])
+            return total
+        first = int(times[0] // DAY) - _LONGEST_DAYS
+        last = int(times[-1] // DAY)
+        total = np.full(len(times), self._fallen_before(latitude, longitude, first))
+        ended = np.zeros(len(times) + 1)
         for day in range(max(first, _ORIGIN_DAY), last + 1):
             cells = self._cells(day)
             depths = cells.depth_at(latitude, longitude)
-            for start, duration, depth, shape in zip(
-                cells.start, cells.duration, depths, cells.shape, strict=True
-            ):
-                part = np.clip((times - start) / duration, 0, 1)
-                total += depth * (1 - (1 - part**shape) ** 2)
-        return np.asarray(total)
+            begins = np.searchsorted(times, cells.start)
+            ends = np.searchsorted(times, cells.start + cells.duration)
+            np.add.at(ended, ends, depths)
+            for cell in np.flatnonzero(begins < ends):
+                during = slice(begins[cell], ends[cell])
+                part = (times[during] - cells.start[cell]) / cells.duration[cell]
+                total[during] += depths[cell] * (1 - (1 - part ** cells.shape[cell]) ** 2)
+        return np.asarray(total + np.cumsum(ended)[:-1])
 
     def _fallen_before(self, latitude: float, longitude: float, day: int) -> float:
         """Rain at a point of all cells born before `day`: they have ended when it is asked for."""

@@ -17,6 +17,7 @@ from edge.wire import settings as files
 from edge.wire.settings import SettingsError
 from udp.api.app import create_app
 from udp.api.desk import Ports, utc_now
+from udp.api.late_store import LateStore
 from udp.auth import SqlKeys
 from udp.config import Settings
 from udp.errors import ConfigurationError, PlatformError
@@ -54,7 +55,7 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
     with (
         closing(SqlRegistry(config.registry.address())) as registry,
         closing(SqlLedger(config.ledger.address())) as ledger,
-        closing(open_store(config.store, utc_now, read_only=True)) as store,
+        closing(LateStore(lambda: open_store(config.store, utc_now, read_only=True))) as store,
     ):
         keys = SqlKeys(registry.database, config.operator_key)
         app = create_app(Ports(registry, store, ledger, keys, config.pages_dir, config.api))
@@ -69,6 +70,8 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
                 server_header=False,
                 proxy_headers=bool(config.server.proxy),
                 forwarded_allow_ips=config.server.proxy or None,
+                # Longer than programs wait between two rounds, so that they keep their connection.
+                timeout_keep_alive=75,
                 timeout_graceful_shutdown=5,
             )
         )

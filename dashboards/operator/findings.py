@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from dashboards.operator.report import DeviceState, Operations
-from dashboards.wording import counted, duration, listed
+from dashboards.wording import age, counted, duration, listed
 
 
 class Severity(IntEnum):
@@ -229,7 +229,7 @@ def _quarantine(operations: Operations) -> Iterator[Finding]:
     yield Finding(
         Severity.WARNING if fresh else Severity.NOTICE,
         f"{counted(operations.quarantine, 'Lieferung', 'Lieferungen')} in Quarantäne",
-        f"Die jüngste kam vor {duration(operations.at - newest)}.",
+        f"Die jüngste kam {age(operations.at - newest)}.",
         "Grund und Abhilfe stehen unten je Lieferung; danach udp-ingest replay.",
     )
 

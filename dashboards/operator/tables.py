@@ -102,7 +102,8 @@ def _silent(operations: Operations, time: LocalTime) -> TableView:
     ]
     heads = ("Gerät", "zuletzt gehört", "erwartet alle", "gilt als stumm nach", "DevEUI")
     return TableView(
-        "stumm", "Stumme Geräte", "Längstes Schweigen zuerst", heads, rows, "Kein bekanntes Gerät ist stumm.",
+        "stumm", "Stumme Geräte", "Längstes Schweigen zuerst", heads, rows,
+        "Kein Gerät, das sich je gemeldet hat, ist stumm.",
         "Stumm ist, wer länger als drei erwartete Abstände und länger als 6 Stunden schweigt.",
     )  # fmt: skip
 
@@ -122,7 +123,7 @@ def _gaps(operations: Operations, time: LocalTime) -> TableView:
     heads = ("Agent", "Zustand", "Nummern", "Anzahl", "bemerkt")
     return TableView(
         "luecken", "Lücken in der Zählung", _shown(len(rows), len(ordered)), heads, rows,
-        "Jede Nachricht jedes Agenten ist angekommen.",
+        "Keine Lücke bekannt.",
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ class Scale:
         return number(tick, self.decimals)
 
 
-def scale(low: float, high: float, *, smallest: float, count: int = 4) -> Scale:
+def scale(low: float, high: float, *, smallest: float, count: int = 5) -> Scale:
     """A scale that holds [low, high] in about `count` round steps.
 
     `smallest` is the least range worth showing: noise of the last digit must not look like weather.
@@ -46,11 +46,11 @@ def _round_step(raw: float) -> float:
     return next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= raw * 0.999)
 
 
-def days(start: datetime, end: datetime, time: LocalTime) -> Sequence[tuple[datetime, str]]:
-    """Every local midnight in the period, labelled Mo 16."""
+def days(start: datetime, end: datetime, time: LocalTime, *, dated: bool) -> Sequence[tuple[datetime, str]]:
+    """Every local midnight in the period, labelled Mo 16. or, where there is little room, Mo."""
     names = ("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So")
     return [
-        (midnight, f"{names[midnight.weekday()]} {midnight.day}.")
+        (midnight, names[midnight.weekday()] + (f" {midnight.day}." if dated else ""))
         for midnight in _steps(start, end, time, 24)
     ]
 

@@ -26,11 +26,12 @@ class Frame:
     top: int = 28
     bottom: int = 28
     hour_step: int = 6
+    dated: bool = False
 
 
 # Drawn twice: text that is readable on a telephone is clumsy on a desk and the other way round.
 NARROW = Frame(width=340, height=230)
-WIDE = Frame(width=720, height=280, hour_step=3)
+WIDE = Frame(width=760, height=280, hour_step=3, dated=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Picture:
 _OWN_STYLE = Markup(
     "<style>svg{background:#fff;color:#1a1f24;font:12px system-ui,sans-serif}"
     ".grid{stroke:#d5dadf}.axis{stroke:#59636e}.label{fill:#3d4650}.span{fill:#0072b2;opacity:.22}"
+    ".gap{fill:#59636e;opacity:.25}"
     ".line{fill:none;stroke:#005a8f;stroke-width:2;stroke-linejoin:round}.dot,.bar{fill:#005a8f}"
     ".doubt{fill:#fff;stroke:#a34700;stroke-width:2}"
     "@media(prefers-color-scheme:dark){svg{background:#14181c;color:#e8ecef}.grid{stroke:#343c44}"
@@ -151,7 +153,7 @@ def _time_axis(canvas: Canvas, time: LocalTime) -> Markup:
     frame, bottom = canvas.frame, canvas.frame.height - canvas.frame.bottom
     long = canvas.end - canvas.start > timedelta(days=2)
     ticks = (
-        days(canvas.start, canvas.end, time)
+        days(canvas.start, canvas.end, time, dated=frame.dated)
         if long
         else hours(canvas.start, canvas.end, time, frame.hour_step)
     )
@@ -195,6 +197,13 @@ def _line(canvas: Canvas, series: Series) -> Markup:
 def _bars(canvas: Canvas, series: Series) -> Markup:
     parts = []
     base = canvas.y(0)
+    # No bar means no rain; where nobody measured, that must not be claimed.
+    for start, end in series.gaps():
+        left, right = canvas.x(start), canvas.x(end)
+        parts.append(
+            f'<rect class="gap" x="{_n(left)}" y="{canvas.frame.top}" '
+            f'width="{_n(right - left)}" height="{_n(base - canvas.frame.top)}"/>'
+        )
     for sample in series.samples:
         half = (series.bucket or timedelta(minutes=10)) / 2
         left, right = canvas.x(sample.at - half), canvas.x(sample.at + half)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from dashboards.public.quantities import Drawing, quantity
 from dashboards.public.series import Sample, Series
 from dashboards.public.snapshot import Stream
@@ -62,17 +60,11 @@ def _written(stream: Stream, value: float) -> str:
 
 
 def _gaps(series: Series) -> str:
-    """Silence inside the period, and before its first and after its last sample."""
-    half = series.bucket / 2
-    edges = [series.start - half, *(sample.at for sample in series.samples), series.end + half]
-    gaps = [after - before for before, after in pairwise(edges)]
-    long = [gap for gap in gaps if gap > series.reach]
-    if not long:
+    silences = [end - start for start, end in series.gaps()]
+    if not silences:
         return ""
-    return (
-        f" {counted(len(long), 'Lücke', 'Lücken')} ohne Werte, "
-        f"die längste rund {duration(max(long) - series.bucket)}."
-    )
+    gaps = counted(len(silences), "Lücke", "Lücken")
+    return f" {gaps} ohne Werte, die längste rund {duration(max(silences))}."
 
 
 def _doubts(series: Series) -> str:

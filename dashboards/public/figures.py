@@ -96,7 +96,7 @@ def _caption(series: Series, stream: Stream, window: Window, time: LocalTime) ->
     drawing = quantity(stream.observed_property).drawing
     period = f"{time.full(window.start)} bis {time.full(window.end)}."
     if drawing is Drawing.BARS:
-        return f"Balken: Summe je {_step(series)}. {period}"
+        return f"Balken: Summe je {_step(series)}. Grau, wo Werte fehlen. {period}"
     if drawing is Drawing.SHARE:
         return f"Linie: Anteil je {_step(series)}. Unterbrochen, wo Werte fehlen. {period}"
     if series.bucket:

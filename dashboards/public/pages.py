@@ -49,13 +49,16 @@ class DistrictLine:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page that lists values; `groups` are anchor, heading and members, empty ones included."""
+    """A page that lists values; `groups` are anchor, heading and members, empty ones included.
+
+    `summarised` are the values an overview is made of, if there is one.
+    """
 
     folder: str
     heading: str
     note: str
     jump: str
-    streams: Sequence[Stream]
+    summarised: Sequence[Stream]
     groups: Sequence[tuple[str, str, Sequence[Stream]]]
 
 
@@ -120,7 +123,7 @@ class PublicPages:
                 heading=listing.heading,
                 note=listing.note,
                 jump=listing.jump,
-                rows=rows(snapshot, listing.streams, moment.now, self._time),
+                rows=rows(snapshot, listing.summarised, moment.now, self._time),
                 groups=groups,
                 explanations=EXPLANATIONS,
             )
@@ -189,8 +192,7 @@ class PublicPages:
             yield Listing(f"thema/{theme.key}", theme.name, theme.note, "Ortsteile", streams, groups)
         for key, name in districts:
             groups = [(theme.key, theme.name, cells[theme.key, key]) for theme, _ in by_theme]
-            here = [stream for _, _, members in groups for stream in members]
-            yield Listing(f"ortsteil/{key}", name, "", "Themen", here, groups)
+            yield Listing(f"ortsteil/{key}", name, "", "Themen", (), groups)
 
     def _districts(self, snapshot: Snapshot) -> list[tuple[str, str]]:
         """Those of the settings, then any others that places name, by name."""

@@ -64,12 +64,14 @@ _BEAUFORT = tuple(
     )
 )  # fmt: skip
 
+# In the order in which a page lists them.
 QUANTITIES: dict[str, Quantity] = {
-    "relative_humidity": Quantity(decimals=0),
-    "air_pressure": Quantity(decimals=0),
+    "air_temperature": Quantity(),
+    "precipitation": Quantity(drawing=Drawing.BARS),
     "wind_speed": Quantity(words=_BEAUFORT, source="Beaufort-Skala"),
     "wind_direction": Quantity(decimals=0, words=_ROSE, source="Windrose"),
-    "precipitation": Quantity(drawing=Drawing.BARS),
+    "relative_humidity": Quantity(decimals=0),
+    "air_pressure": Quantity(decimals=0),
     "solar_radiation": Quantity(decimals=0),
     "co2": Quantity(
         decimals=0,
@@ -122,6 +124,14 @@ QUANTITIES: dict[str, Quantity] = {
 }  # fmt: skip
 
 _UNKNOWN = Quantity()
+
+
+_ORDER = {key: position for position, key in enumerate(QUANTITIES)}
+
+
+def order(key: str) -> int:
+    """Where the observed property `key` stands among others; unknown ones last."""
+    return _ORDER.get(key, len(_ORDER))
 
 
 def quantity(key: str) -> Quantity:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from dashboards.public.quantities import Drawing, quantity
 from dashboards.public.snapshot import Place, Stream
@@ -56,6 +57,20 @@ class Series:
             run.append(sample)
         if run:
             yield run
+
+    def gaps(self) -> list[tuple[datetime, datetime]]:
+        """Silence between samples, before the first and after the last; as long as `reach` it is none."""
+        half = self.bucket / 2
+        times = [sample.at for sample in self.samples]
+        found = [
+            (before + half, after - half)
+            for before, after in pairwise([self.start - half, *times])
+            if after - before > self.reach
+        ]
+        # The hour that is running may have no value yet.
+        if times and self.fetched_at - times[-1] > self.reach:
+            found.append((times[-1] + half, self.fetched_at))
+        return found
 
     def began(self, sample: Sample) -> datetime:
         """When the time begins that the sample stands for."""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
-from dashboards.public.quantities import Drawing, quantity
+from dashboards.public.quantities import Drawing, order, quantity
 from dashboards.public.snapshot import Snapshot, Stream
 from dashboards.public.views import shown
 from dashboards.wording import NBSP, LocalTime, counted, listed, number, with_unit
@@ -33,10 +33,10 @@ class SummaryRow:
 
 def rows(snapshot: Snapshot, streams: Iterable[Stream], now: datetime, time: LocalTime) -> list[SummaryRow]:
     """A row per observed property, technical ones left out."""
-    groups: defaultdict[tuple[str, str], list[Stream]] = defaultdict(list)
+    groups: defaultdict[tuple[int, str, str], list[Stream]] = defaultdict(list)
     for stream in streams:
         if not quantity(stream.observed_property).technical:
-            groups[stream.property_name, stream.unit].append(stream)
+            groups[order(stream.observed_property), stream.property_name, stream.unit].append(stream)
     return [_row(snapshot, group, now, time) for _, group in sorted(groups.items())]
 
 
@@ -75,7 +75,8 @@ def _described(stream: Stream, results: Sequence[float]) -> tuple[str, str]:
     if len(known.words) <= 3 and known.words:
         counts = [f"{words[entry.word]} {entry.word}" for entry in known.words if words[entry.word]]
         return middle, listed(counts)
-    return middle, f"{low} bis {high}"
+    # Where all agree, a span from 0,0 to 0,0 says nothing.
+    return middle, "" if min(results) == max(results) else f"{low} bis {high}"
 
 
 def _points(current: int, known: int) -> str:

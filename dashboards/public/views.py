@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import datetime
 
 from dashboards.public.freshness import Freshness, freshness
 from dashboards.public.marks import Mark, mark
-from dashboards.public.quantities import Drawing, quantity
+from dashboards.public.quantities import Drawing, order, quantity
 from dashboards.public.snapshot import Place, Snapshot, Stream, Value
 from dashboards.wording import LocalTime, age, with_unit
 from udp.sensorthings import Quality
@@ -98,7 +99,8 @@ def value_view(snapshot: Snapshot, stream: Stream, now: datetime, time: LocalTim
         iso=value.phenomenon_time.isoformat().replace("+00:00", "Z"),
         age="" if state is Freshness.FRESH else age(now - value.phenomenon_time),
         freshness=state,
-        mark=mark(value.quality, value.rule),
+        # How good a value was that is not shown any more tells nothing.
+        mark=None if state is Freshness.GONE else mark(value.quality, value.rule),
         technical=technical,
     )
 
@@ -108,7 +110,9 @@ def place_views(
 ) -> list[PlaceView]:
     """The places of `streams` by name, each with its values."""
     by_place: defaultdict[str, list[ValueView]] = defaultdict(list)
-    for stream in sorted(streams, key=lambda stream: (stream.property_name, stream.name)):
+    for stream in sorted(
+        streams, key=lambda stream: (order(stream.observed_property), stream.property_name, stream.name)
+    ):
         by_place[stream.place].append(value_view(snapshot, stream, now, time))
     places = sorted((snapshot.places[key] for key in by_place), key=_by_name)
     return [
@@ -122,5 +126,7 @@ def place_views(
     ]
 
 
-def _by_name(place: Place) -> tuple[str, str]:
-    return (place.name, place.key)
+def _by_name(place: Place) -> tuple[list[tuple[int, str]], str]:
+    """Papierkorb 9 before Papierkorb 10."""
+    parts = re.split(r"(\d+)", place.name)
+    return [(int(part), "") if part.isdecimal() else (0, part.casefold()) for part in parts], place.key

@@ -160,7 +160,7 @@ class Session:
         self.connection = None
 
     def wait_connected(self, timeout: float) -> bool:
-        """Whether there is a connection, at the latest after `timeout` seconds."""
+        """Whether there is a connection with its subscriptions, at the latest after `timeout` seconds."""
         with self._condition:
             return self._condition.wait_for(lambda: self.connection is not None, timeout)
 
@@ -178,7 +178,7 @@ class Session:
         and their packet identifiers may meanwhile mean something else.
         """
         for token in tokens:
-            if token is not None and token.connection == self.connection:
+            if token is not None and token.connection == self._connections:
                 self._client.ack(token.packet, 1)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
@@ -239,22 +239,25 @@ class Session:
                 "max_inflight_messages to at least %d there",
                 self.settings.host, self.settings.port, granted, _UNCONFIRMED_ON_THE_WAY,
             )  # fmt: skip
-        if self._subscriptions:
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-            client.subscribe([(topic, options) for topic in self._subscriptions])
-        if self._presence is not None:
-            client.publish(self._presence, ONLINE, qos=1, retain=True)
-        self._connected(session_present=bool(flags.session_present))
-        log.info("connected to MQTT broker %s:%d", self.settings.host, self.settings.port)
-
-    def _connected(self, *, session_present: bool) -> None:
         with self._condition:
-            if session_present:
+            if flags.session_present:
                 # The broker delivers all of these again. Without a session it does not: then the
                 # queue holds their only copy.
                 self._arrived.clear()
             self._trouble = ""
             self._connections += 1
+        if self._presence is not None:
+            client.publish(self._presence, ONLINE, qos=1, retain=True)
+        if self._subscriptions:
+            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+            client.subscribe([(topic, options) for topic in self._subscriptions])
+        else:
+            self._connected()
+        log.info("connected to MQTT broker %s:%d", self.settings.host, self.settings.port)
+
+    def _connected(self) -> None:
+        """Whoever speaks now is sure to hear the answer: the broker knows our subscriptions."""
+        with self._condition:
             self.connection = self._connections
             self._condition.notify_all()
         self._wake()
@@ -276,14 +279,14 @@ class Session:
         for topic, reason in zip(self._subscriptions, reasons, strict=False):
             if reason.is_failure:
                 log.error("subscription to %s refused: %s; check the broker's access list", topic, reason)
+        self._connected()
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""  # no topic of anybody's: the receiver files it under what it does not know
-        connection = self.connection or self._connections
-        token = Token(connection, message.mid) if message.qos else None
+        token = Token(self._connections, message.mid) if message.qos else None
         with self._condition:
             if token is None and len(self._arrived) >= self.settings.receive_maximum:
                 self.dropped += 1

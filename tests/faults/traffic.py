@@ -160,7 +160,7 @@ def chirpstack_event(device: PulseCounter, count: int) -> tuple[str, bytes]:
         "data": base64.b64encode(device.payload(count)).decode(),
         "rxInfo": [{"gatewayId": "0016c001f1500812", "uplinkId": count + 1, "rssi": -97, "snr": 7.5,
                     "gwTime": moment(count).isoformat()}],
-        "txInfo": {"frequency": 868100000, "modulation": {"lora": {"bandwidth": 125000, "spreadingFactor": 7}}},
+        "txInfo": {"frequency": 868100000, "modulation": {"lora": {"bandwidth": 125000, "spreadingFactor": 7}}},  # noqa: E501
         "regionConfigId": "eu868",
     }  # fmt: skip
     return f"application/17c82e96-be03-4f38-aef3-f83d48582d97/device/{eui}/event/up", json.dumps(

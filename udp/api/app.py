@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -21,6 +23,12 @@ from udp.api.pages import Pages, Sessions
 from udp.policy import agent_visible
 
 _ALLOWED = ["Authorization", "X-Api-Key", "If-None-Match", "Last-Event-ID", "Cache-Control"]
+_DESCRIPTION = """
+Open data need no key. Times are ISO 8601 in UTC, units are UCUM codes, places are WGS 84.
+`simulated: true` marks values of the virtual city: nobody measured them.
+Keys go in `Authorization: Bearer <key>` or `X-Api-Key`. Refusals are problem documents (RFC 9457),
+titled in German or English by `Accept-Language`.
+""".strip()
 
 
 def create_app(ports: Ports) -> FastAPI:
@@ -36,13 +44,21 @@ def create_app(ports: Ports) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
+    app.openapi = partial(_describe, app)  # type: ignore[method-assign]
     app.state.desk = desk
     app.state.feed = _feed(desk)
     app.state.metrics = metrics.RequestMetrics()
     problems.install(app)
     app.include_router(v1.router())
     app.include_router(operations.router())
-    app.add_api_route("/health", _health, response_model=schemas.HealthAnswer, summary="Ready or why not")
+    app.add_api_route(
+        "/health",
+        _health,
+        response_model=schemas.HealthAnswer,
+        # Not a problem document: the same body in both cases says which part has failed.
+        responses={503: {"description": "a part has failed, the body says which"}},
+        summary="Ready or why not",
+    )
     app.add_api_route("/metrics", _metrics, response_class=Response, summary="Figures for Prometheus")
     app.add_api_route("/api", _list, response_class=HTMLResponse, include_in_schema=False)
     if ports.pages is not None:
@@ -57,6 +73,27 @@ def create_app(ports: Ports) -> FastAPI:
     )
     app.add_middleware(Outermost, metrics=app.state.metrics, monotonic=ports.monotonic)
     return app
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document; refusals are problem documents, which the generator cannot say by itself."""
+    if app.openapi_schema is None:
+        described = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=_DESCRIPTION,
+            routes=app.routes,
+            license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
+        )
+        for methods in described["paths"].values():
+            for operation in methods.values():
+                for status, response in operation["responses"].items():
+                    content = response.get("content", {})
+                    if status >= "400" and "application/json" in content:
+                        response["content"] = {problems.MEDIA_TYPE: content["application/json"]}
+        app.openapi_schema = described
+    return app.openapi_schema
 
 
 @asynccontextmanager
@@ -108,10 +145,9 @@ async def _metrics(request: Request, at: AtDesk, who: Asking) -> Response:
 async def _list(request: Request) -> HTMLResponse:
     """All addresses and all refusals on one plain page."""
     app: FastAPI = request.app
-    described = get_openapi(title=app.title, version=app.version, routes=app.routes)
     routes = "".join(
         f"<dt><code>GET {escape(path)}</code></dt><dd>{escape(methods['get'].get('summary', ''))}</dd>"
-        for path, methods in described["paths"].items()
+        for path, methods in app.openapi()["paths"].items()
     )
     refusals = "".join(
         f'<dt id="{kind.slug}">{kind.status} {escape(kind.german)}</dt>'

@@ -112,7 +112,7 @@ def _gateways(report: Report, inventory: Inventory, now: datetime) -> list[dict[
     return [
         {
             "gateway": one.gateway,
-            **_place(_thing_of_agent(one.gateway, inventory), inventory),
+            **_place(_thing_of_gateway(one.gateway, inventory), inventory),
             "last_received_at": columns_json.time(one.last_received_at),
             "age_s": _age_s(one.last_received_at, now),
             "receptions": one.receptions,
@@ -176,6 +176,12 @@ def _place(thing: str | None, inventory: Inventory) -> dict[str, Any]:
         "district": found.location.district if found else None,
         "simulated": found.simulated if found else None,
     }
+
+
+def _thing_of_gateway(gateway: str, inventory: Inventory) -> str | None:
+    """By the property `gateway_eui` of a Thing, else by an agent of that name."""
+    named = (key for key, one in inventory.things.items() if one.properties.get("gateway_eui") == gateway)
+    return next(named, None) or _thing_of_agent(gateway, inventory)
 
 
 def _thing_of_agent(agent: str, inventory: Inventory) -> str | None:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import anyio.to_thread
 from starlette.datastructures import URL
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -26,6 +27,8 @@ KEY_PARAMETER = "schluessel"
 COOKIE = "udp_betrieb"
 SESSION_S = 12 * 3600
 _MOST_SESSIONS = 256
+# What no route took below these is refused as a problem document, not as a missing page.
+_NOT_OURS = ("api", "health", "metrics")
 _PUBLIC_CACHE = "public, max-age=20"
 # Debian's table lacks some of these on small systems, and a wrong type is a broken page.
 _TYPES = {
@@ -74,8 +77,12 @@ class Pages(StaticFiles):
         """`path` has been normalised, so no `..` leads around the lock."""
         parts = PurePath(path).parts
         request = Request(scope)
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        if parts and parts[0] in _NOT_OURS:
+            raise HTTPException(404)
         if any(part.startswith(".") and part != "." for part in parts):
-            return _text(request, 404, "Diese Seite gibt es nicht.", "There is no such page.")
+            return _missing(request)
         if parts and parts[0] == OPERATOR_ROOM:
             refusal = await self._refuse(request)
             if refusal is not None:
@@ -92,7 +99,12 @@ class Pages(StaticFiles):
         return response
 
     async def _found(self, path: str, scope: Scope) -> Response:
-        return await super().get_response(path, scope)
+        try:
+            return await super().get_response(path, scope)
+        except HTTPException as error:
+            if error.status_code != 404:
+                raise
+            return _missing(Request(scope))
 
     async def _refuse(self, request: Request) -> Response | None:
         """None for operators; else where to go or what to bring."""
@@ -154,6 +166,10 @@ def _not_yet(request: Request) -> Response:
     )
     response.headers["Retry-After"] = "5"
     return response
+
+
+def _missing(request: Request) -> Response:
+    return _text(request, 404, "Diese Seite gibt es nicht.", "There is no such page.")
 
 
 def _text(request: Request, status: int, german: str, english: str) -> Response:

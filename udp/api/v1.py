@@ -12,7 +12,7 @@ from udp.api import representations, schemas
 from udp.api.desk import Asking, AtDesk, Desk, answer, cache_header, unchanged
 from udp.api.live import LiveFeed
 from udp.api.observations import Question, Wish, sheet
-from udp.api.problems import MEDIA_TYPE, InvalidRequest
+from udp.api.problems import InvalidRequest
 from udp.api.view import Filter
 from udp.policy import Caller
 
@@ -190,11 +190,12 @@ def _json(request: Request, who: Caller, content: Any) -> Response:
 
 
 def _responses(model: Any) -> dict[int | str, dict[str, Any]]:
-    refusal = {"model": schemas.ProblemAnswer, "content": {MEDIA_TYPE: {}}}
+    refusal = {"model": schemas.ProblemAnswer}
     return {
         200: {"model": model},
         401: {**refusal, "description": "the key is not known"},
         404: {**refusal, "description": "not known"},
+        413: {**refusal, "description": "too much at once"},
         422: {**refusal, "description": "a parameter is wrong"},
         503: {**refusal, "description": "try again later"},
     }

@@ -33,7 +33,8 @@ user chirpstack
 topic write application/+/device/+/event/+
 topic read application/+/device/+/command/down
 
-user things-stack
+user virtual-network-servers
+topic write application/+/device/+/event/+
 topic write v3/+/devices/+/#
 """
 
@@ -58,18 +59,20 @@ def install_mosquitto(say: Callable[[str], None]) -> str | None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return None
     say("Mosquitto is not installed: installing Debian's package (apt-get install mosquitto) ...")
-    quiet = {"env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, "capture_output": True, "check": False}
-    subprocess.run(["apt-get", "update", "-q"], **quiet)  # type: ignore[call-overload]
-    done = subprocess.run(  # type: ignore[call-overload]
-        ["apt-get", "install", "-y", "-q", "--no-install-recommends", "mosquitto"], **quiet
-    )
+    _quietly("apt-get", "update", "-q")
+    done = _quietly("apt-get", "install", "-y", "-q", "--no-install-recommends", "mosquitto")
     if done.returncode != 0:
         say("  that did not work; going on without a broker.")
         return None
     if shutil.which("systemctl"):
         # The package starts a broker of its own on port 1883 with the limits that lose messages.
-        subprocess.run(["systemctl", "disable", "--now", "mosquitto"], **quiet)  # type: ignore[call-overload]
+        _quietly("systemctl", "disable", "--now", "mosquitto")
     return find_mosquitto()
+
+
+def _quietly(*command: str) -> subprocess.CompletedProcess[bytes]:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    return subprocess.run(command, env=environment, capture_output=True, check=False)  # noqa: S603
 
 
 def write_configuration(plan: BrokerPlan, passwords: Mapping[str, str]) -> Path:
@@ -91,10 +94,12 @@ def write_configuration(plan: BrokerPlan, passwords: Mapping[str, str]) -> Path:
 def _hash_passwords(plan: BrokerPlan, passwords: Mapping[str, str]) -> None:
     file = plan.directory / "passwords"
     _private(file, "".join(f"{user}:{password}\n" for user, password in passwords.items()))
-    tool = shutil.which("mosquitto_passwd", path=f"{Path(plan.program).parent}:/usr/bin:{os.environ.get('PATH', '')}")
+    tool = shutil.which(
+        "mosquitto_passwd", path=f"{Path(plan.program).parent}:/usr/bin:{os.environ.get('PATH', '')}"
+    )
     if tool is None:
         raise FileNotFoundError("mosquitto_passwd is missing; it comes with the package mosquitto")
-    subprocess.run([tool, "-U", str(file)], check=True, capture_output=True)
+    subprocess.run([tool, "-U", str(file)], check=True, capture_output=True)  # noqa: S603
     file.chmod(0o600)
 
 

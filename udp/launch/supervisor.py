@@ -41,9 +41,7 @@ class _Running:
 class Supervisor:
     """Owns the child processes; `tick` is called about once a second by the launcher's loop."""
 
-    def __init__(
-        self, log_directory: Path, clock: Callable[[], float], say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, log_directory: Path, clock: Callable[[], float], say: Callable[[str], None]) -> None:
         self._logs = log_directory
         self._clock = clock
         self._say = say
@@ -86,7 +84,7 @@ class Supervisor:
     def _spawn(self, state: _Running) -> None:
         with self._log(state.program.name) as log:
             # A session of its own: Ctrl-C in the terminal reaches the launcher only, which stops in order.
-            state.process = subprocess.Popen(
+            state.process = subprocess.Popen(  # noqa: S603
                 list(state.program.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 from numpy.typing import NDArray
 
 from udp.errors import StoreRejected
-from udp.store.columns import Observations, Times
+from udp.store.columns import Observations, Period, Times
 
 LARGEST_DATASTREAM = 100_000_000
 LARGEST_LEAD_S = 20 * 366 * 86_400
 LARGEST_REVISION = 1 << 40
 # The common ground of the engines: InfluxDB counts nanoseconds in 64 bits and ends in 2262.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST = np.datetime64("1970-01-01", "us")
 END = np.datetime64("2262-01-01", "us")
 
@@ -32,6 +35,22 @@ def require_storable(batch: Observations) -> None:
                 f"row {at} of {len(batch)}: {name} is {getattr(batch, name)[at]} "
                 f"(datastream {batch.datastream[at]}, {batch.phenomenon_time[at]}): {remedy}"
             )
+
+
+def moment_known(as_of: datetime) -> np.datetime64:
+    """`as_of` as the columns' type; ValueError unless aware UTC."""
+    if as_of.utcoffset() != timedelta(0):
+        raise ValueError(f"as_of {as_of!r} must be timezone-aware UTC")
+    return np.datetime64(as_of.replace(tzinfo=None), "us")
+
+
+def storable_span(period: Period) -> tuple[int, int]:
+    """Start and end in microseconds since the epoch, cut to times that can be stored at all."""
+    earliest, end = (int(limit.astype(np.int64)) for limit in (EARLIEST, END))
+    step = timedelta(microseconds=1)
+    limits = ((moment - _EPOCH) // step for moment in (period.start, period.end))
+    first, last = (min(max(limit, earliest), end) for limit in limits)
+    return first, last
 
 
 def _outside(times: Times) -> NDArray[np.bool_]:

@@ -22,16 +22,20 @@ from edge.wire.settings import Secret
 from udp.errors import StoreUnavailable
 from udp.store import server_answers as answers
 from udp.store import statistics
-from udp.store.acceptance import require_storable
+from udp.store.acceptance import require_storable, storable_span
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_protocol import bodies
 from udp.store.statistics import Statistics
-from udp.store.web import WebEndpoint
+from udp.store.web import WebEndpoint, require_address
 
 _NAME = "InfluxDB"
 # InfluxDB evaluates a list of equalities by its index; beyond this many a pattern is shorter to parse.
 _FEW_DATASTREAMS = 50
+# In the order of Statistics.
+_SELECTORS = {
+    "count": "count", "total": "sum", "minimum": "min", "maximum": "max", "first": "first", "last": "last",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class InfluxDBSettings:
     timeout: timedelta = timedelta(seconds=30)
 
     def __post_init__(self) -> None:
+        require_address(self.url)
         if self.write_api not in {"v1", "v2"}:
             raise ValueError(f'write_api {self.write_api!r} is unknown; write "v2", or "v1" before 1.8')
         if not self.measurement.isidentifier():
@@ -105,7 +110,7 @@ class InfluxDBStore:
         parts = [
             self._select(
                 "result, quality, rule, result_time",
-                f"{_any_of(some)} AND {_within(*answers.microseconds(period))}",
+                f"{_any_of(some)} AND {_within(*storable_span(period))}",
                 "datastream, lead, revision",
             )
             for some in answers.portions(wanted)
@@ -139,11 +144,12 @@ class InfluxDBStore:
     ) -> Aggregates:
         """See ObservationStore; corrected Datastreams are aggregated here, all others by the server."""
         length = statistics.microseconds(every)
-        start, end = answers.microseconds(period)
+        start, end = storable_span(period)
         wanted = answers.ascending_ids(datastreams)
         corrected = np.intersect1d(wanted, self._corrected()) if len(wanted) else wanted
+        needed = answers.needed(functions)
         parts = [
-            self._buckets(some, start, end, length)
+            self._buckets(some, start, end, length, needed)
             for some in answers.portions(np.setdiff1d(wanted, corrected))
         ]
         if len(corrected):
@@ -156,18 +162,21 @@ class InfluxDBStore:
         if self._writer:
             self._writer.close()
 
-    def _buckets(self, wanted: Ints, start: int, end: int, length: int) -> Statistics:
+    def _buckets(self, wanted: Ints, start: int, end: int, length: int, needed: set[str]) -> Statistics:
+        names = [name for name in _SELECTORS if name in needed or name == "count"]
         series = self._select(
-            "count(result), sum(result), min(result), max(result), first(result), last(result)",
+            ", ".join(f"{_SELECTORS[name]}(result)" for name in names),
             f"lead = '' AND revision = '' AND bad = '' AND {_any_of(wanted)} AND {_within(start, end)}",
             f"datastream, time({length}u) fill(none)",
         )
         parts = []
         for one in series:
-            rows = np.array([row for row in one["values"] if row[1]], np.float64).reshape(-1, 7)
-            time = np.array([row[0] for row in one["values"] if row[1]], np.int64)
+            time, *columns = zip(*one["values"], strict=True)
+            asked = dict(zip(names, (np.array(column, np.float64) for column in columns), strict=True))
+            unknown = np.full(len(time), np.nan)
             datastream = np.full(len(time), int(one["tags"]["datastream"]))
-            parts.append(Statistics(datastream, time, *(rows[:, n].copy() for n in range(1, 7))))
+            values = (asked.get(name, unknown) for name in _SELECTORS)
+            parts.append(Statistics(datastream, np.array(time, np.int64), *values))
         return Statistics.concatenate(parts)
 
     def _corrected(self) -> Ints:

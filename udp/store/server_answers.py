@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from udp.errors import StoreUnavailable
-from udp.store.columns import Ints, Observations, Period
+from udp.store.acceptance import moment_known
+from udp.store.columns import Function, Ints, Observations
 
 # Servers limit the length of a query; a thousand ids stay far below.
 _IDS_PER_QUERY = 1_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_NEEDS = {
+    Function.COUNT: {"count"}, Function.SUM: {"total"}, Function.MEAN: {"count", "total"},
+    Function.MINIMUM: {"minimum"}, Function.MAXIMUM: {"maximum"},
+    Function.FIRST: {"first"}, Function.LAST: {"last"},
+}  # fmt: skip
 
 
 def visible(candidates: Observations, as_of: datetime | None) -> Observations:
     """Highest revision per identity known at `as_of`, ascending by datastream, time, lead."""
     if as_of is not None:
-        known = np.datetime64(as_of.replace(tzinfo=None), "us")
-        candidates = candidates.take(candidates.result_time <= known)
+        candidates = candidates.take(candidates.result_time <= moment_known(as_of))
     keys = (candidates.revision, candidates.lead, candidates.phenomenon_time, candidates.datastream)
     ordered = candidates.take(np.lexsort(keys))
     last = np.ones(len(ordered), bool)
@@ -51,6 +56,11 @@ def first_of_each_revision(batch: Observations) -> Observations:
     return batch if len(first) == len(batch) else batch.take(np.sort(first))
 
 
+def needed(functions: Collection[Function]) -> set[str]:
+    """Which summaries a server must compute for `functions`; each one costs it a pass over the values."""
+    return {name for function in functions for name in _NEEDS[function]}
+
+
 def ascending_ids(datastreams: Collection[int]) -> Ints:
     """Each id once, ascending."""
     return np.unique(np.fromiter(datastreams, np.int64, len(datastreams)))
@@ -60,12 +70,6 @@ def portions(ids: Ints) -> Iterator[Ints]:
     """At most a thousand ids at a time."""
     for begin in range(0, len(ids), _IDS_PER_QUERY):
         yield ids[begin : begin + _IDS_PER_QUERY]
-
-
-def microseconds(period: Period) -> tuple[int, int]:
-    """Start and end since the epoch."""
-    step = timedelta(microseconds=1)
-    return (period.start - _EPOCH) // step, (period.end - _EPOCH) // step
 
 
 def decoded(name: str, line: bytes) -> dict[str, Any]:

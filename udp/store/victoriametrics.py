@@ -13,7 +13,7 @@ with a known identity and equal revision may replace the first; all or none hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,15 +24,18 @@ from edge.wire.settings import Secret
 from udp.errors import StoreUnavailable
 from udp.store import server_answers as answers
 from udp.store import statistics
-from udp.store.acceptance import require_storable
+from udp.store.acceptance import require_storable, storable_span
 from udp.store.columns import Aggregates, Floats, Function, Ints, Observations, Period
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_protocol import FIELDS, bodies
 from udp.store.statistics import Statistics
-from udp.store.web import WebEndpoint
+from udp.store.web import WebEndpoint, require_address
 
 _NAME = "VictoriaMetrics"
 _MILLISECOND_US = 1_000
+_CLEAR_OF_1970 = 4
+# Below -search.maxPointsPerTimeseries, 30,000 by default.
+_BUCKETS_PER_QUERY = 25_000
 # `latest` looks back this far, in turn, until every Datastream asked for has answered: almost all
 # do within two days, and a longer look reads a multiple of the values.
 _LOOK_BACK = ("3d", "40d", "36500d")
@@ -41,11 +44,6 @@ _AHEAD = timedelta(days=1)
 _ROLLUPS = {
     "count": "count_over_time", "total": "sum_over_time", "minimum": "min_over_time",
     "maximum": "max_over_time", "first": "first_over_time", "last": "last_over_time",
-}  # fmt: skip
-_NEEDS = {
-    Function.COUNT: {"count"}, Function.SUM: {"total"}, Function.MEAN: {"count", "total"},
-    Function.MINIMUM: {"minimum"}, Function.MAXIMUM: {"maximum"},
-    Function.FIRST: {"first"}, Function.LAST: {"last"},
 }  # fmt: skip
 
 
@@ -65,6 +63,8 @@ class VictoriaMetricsSettings:
     timeout: timedelta = timedelta(seconds=30)
 
     def __post_init__(self) -> None:
+        require_address(self.url)
+        require_address(self.write_url or self.url)
         if not self.measurement.isidentifier():
             raise ValueError(f"measurement {self.measurement!r} must be letters, digits and underscores")
 
@@ -107,7 +107,7 @@ class VictoriaMetricsStore:
         self, datastreams: Collection[int], period: Period, as_of: datetime | None = None
     ) -> Observations:
         """See ObservationStore; times in whole milliseconds."""
-        start, end = (-(-moment // _MILLISECOND_US) for moment in answers.microseconds(period))
+        start, end = (-(-moment // _MILLISECOND_US) for moment in storable_span(period))
         wanted = answers.ascending_ids(datastreams)
         if start >= end:
             return Observations.empty()
@@ -139,15 +139,20 @@ class VictoriaMetricsStore:
     ) -> Aggregates:
         """See ObservationStore; whole buckets of uncorrected Datastreams are aggregated by the server."""
         length = statistics.microseconds(every)
-        start, end = answers.microseconds(period)
+        start, end = storable_span(period)
         wanted = answers.ascending_ids(datastreams)
-        inner = (-(-start // length) * length, end // length * length)
+        # A rollup also looks behind its first bucket; before 1970 that finds nothing at all (1.79).
+        inner = (max(-(-start // length), _CLEAR_OF_1970) * length, end // length * length)
         if length % _MILLISECOND_US or not self._settings.deduplicated or inner[0] >= inner[1]:
             return statistics.aggregates(self._summaries(wanted, start, end), every, functions)
         corrected = np.intersect1d(wanted, self._known('revision!=""'))
         plain = np.setdiff1d(wanted, corrected)
-        needed = set().union(*(_NEEDS[function] for function in functions))
-        parts = [self._buckets(some, *inner, length, needed) for some in answers.portions(plain)]
+        needed = answers.needed(functions)
+        parts = [
+            self._buckets(some, *some_time, length, needed)
+            for some in answers.portions(plain)
+            for some_time in _stretches(*inner, length)
+        ]
         parts.append(self._summaries(corrected, *inner))
         parts += [self._summaries(wanted, start, inner[0]), self._summaries(wanted, inner[1], end)]
         return statistics.aggregates(Statistics.concatenate(parts), every, functions)
@@ -282,6 +287,13 @@ def _key(metric: dict[str, str]) -> tuple[int, int, int, str]:
 
 def _any_of(wanted: Ints) -> str:
     return f'datastream=~"{"|".join(map(str, wanted.tolist()))}"'
+
+
+def _stretches(start: int, end: int, length: int) -> Iterator[tuple[int, int]]:
+    """[start, end) in stretches of so many buckets as the server answers at once."""
+    stretch = length * _BUCKETS_PER_QUERY
+    for begin in range(start, end, stretch):
+        yield begin, min(begin + stretch, end)
 
 
 def _seconds(milliseconds: int) -> str:

@@ -20,10 +20,8 @@ class WebEndpoint:
 
     def __init__(self, url: str, *, name: str, timeout_s: float, headers: Mapping[str, str]) -> None:
         """`name` is what error texts call the server. ValueError when `url` is none."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{url!r} is no address of {name}; write http://host:port or https://host:port")
-        self._parts = parts
+        require_address(url)
+        self._parts = urlsplit(url)
         self._name = f"{name} at {url}"
         self._timeout_s = timeout_s
         self._headers = dict(headers)
@@ -32,9 +30,12 @@ class WebEndpoint:
         self._closed = False
 
     def ask(self, path: str, form: Parameters) -> bytes:
-        """POST a form, return the body."""
+        """POST a form, return the body. StoreUnavailable also where the server refuses the question."""
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._post(path, urlencode(form).encode(), kind)
+        try:
+            return self._post(path, urlencode(form).encode(), kind)
+        except StoreRejected as error:
+            raise StoreUnavailable(str(error)) from error
 
     def give(self, path: str, query: Parameters, body: bytes) -> None:
         """POST bytes."""
@@ -88,6 +89,13 @@ class WebEndpoint:
         host = self._parts.hostname or ""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         return kind(host, self._parts.port, timeout=self._timeout_s)
+
+
+def require_address(url: str) -> None:
+    """ValueError unless `url` is the address of a web server."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{url!r} is no address; write http://host:port or https://host:port")
 
 
 def refusal(name: str, status: int, said: str) -> StoreRejected | StoreUnavailable:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
+
+from dashboards.interface import Interface
+from dashboards.page_directory import PageDirectory
+from dashboards.public.pages import PublicPages
+from dashboards.public.refresh import PublicRefresh
+from dashboards.public.settings import SiteSettings
+from dashboards.templating import public_environment
+from dashboards.wording import LocalTime
 
 NOW = datetime(2026, 11, 21, 14, 20, tzinfo=UTC)  # 15:20 in Castrop-Rauxel
 
@@ -160,6 +171,7 @@ class City:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet, else every answer waits for a delayed ACK
     city: City
 
     def do_GET(self) -> None:
@@ -175,7 +187,6 @@ class _Handler(BaseHTTPRequestHandler):
         if status == 200 and self.headers.get("If-None-Match") == etag:
             self.city.not_modified += 1
             status, body = 304, b""
-        self.wbufsize = -1
         self.send_response(status)
         self.send_header("ETag", etag)
         self.send_header("Content-Length", str(len(body)))
@@ -203,5 +214,31 @@ def api(city: City) -> Iterator[str]:
         thread.join()
 
 
-def hours(amount: float) -> timedelta:
-    return timedelta(hours=amount)
+@dataclass
+class Clock:
+    """A moment that tests move."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def local() -> LocalTime:
+    return LocalTime(ZoneInfo("Europe/Berlin"))
+
+
+@pytest.fixture
+def public(city: City, api: str, clock: Clock, local: LocalTime, tmp_path: Path) -> Iterator[PublicRefresh]:
+    """The public pages of `city`, drawn into tmp_path / pages at the moment of `clock`."""
+    pages = PublicPages(SiteSettings(), PageDirectory(tmp_path / "pages"), public_environment(), local)
+    with Interface(api, timedelta(seconds=5)) as interface:
+        yield PublicRefresh(
+            interface, pages, clock, time.monotonic, every=timedelta(seconds=60), charts_per_round=100
+        )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from udp.store.acceptance import LARGEST_DATASTREAM
 from udp.store.columns import Ints, Observations
 from udp.store.embedded.places import Span, as_times, day_of_late_slot
 
@@ -58,7 +59,7 @@ def read_slots(
         )
     parts = []
     for slot in slots:
-        part = read_slot(connection, slot)
+        part = read_slot(connection, slot, int(wanted[0]), int(wanted[-1]))
         time = part.phenomenon_time.astype(np.int64)
         parts.append(
             part.take(is_among(part.datastream, wanted) & (time >= limits.start) & (time < limits.end))
@@ -66,10 +67,15 @@ def read_slots(
     return Observations.concatenate(parts)
 
 
-def read_slot(connection: sqlite3.Connection, slot: int) -> Observations:
-    """Every row of one slot, ascending by datastream, time, lead."""
+def read_slot(
+    connection: sqlite3.Connection, slot: int, first: int = 0, last: int = LARGEST_DATASTREAM
+) -> Observations:
+    """Rows of one slot from datastream `first` to `last`, ascending by datastream, time, lead."""
     return observations(
-        connection.execute(f"SELECT {_COLUMNS} FROM hot h WHERE h.slot = ?", (slot,))  # noqa: S608 - a constant
+        connection.execute(
+            f"SELECT {_COLUMNS} FROM hot h WHERE h.slot = ? AND h.datastream BETWEEN ? AND ?",  # noqa: S608 - a constant
+            (slot, first, last),
+        )
     )
 
 

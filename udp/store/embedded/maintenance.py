@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import pyarrow as pa
 
 from udp.errors import StoreUnavailable
 from udp.store.columns import Ints, Observations
@@ -24,7 +25,7 @@ from udp.store.embedded.ordering import ascending, newest
 from udp.store.embedded.places import HOURS, ColdFile
 from udp.store.statistics import DAY_US, HOUR_US, Statistics, condense, of_observations
 
-_SLOTS_PER_STEP = 8
+_SLOTS_PER_STEP = 24
 _ROWS_PER_DELETE = 20_000
 _ROWS_PER_PART = 500_000
 # Late rows are folded early when they are this share of their file.
@@ -61,11 +62,15 @@ class Maintenance:
             raise StoreUnavailable(
                 f"{self._cold.folder}: maintenance could not write ({error}); free space, then it resumes"
             ) from error
+        except pa.ArrowException as error:
+            raise StoreUnavailable(
+                f"{self._cold.folder}: a file is damaged; restore it from a backup ({error})"
+            ) from error
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
         # The lock belongs to the open file: it is gone with the process, however that ends.
-        with (self._cold.folder / "maintenance.lock").open("a") as file:
+        with (self._cold.folder.parent / "maintenance.lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -79,29 +84,31 @@ class Maintenance:
         self._cold.remove_all_but(names)
 
     def _purge(self) -> bool:
-        """Delete one part of the rows that Parquet holds by now; nobody reads them any more."""
+        """Delete some of the rows that Parquet holds by now; nobody reads them any more."""
         with self._database.reading() as connection:
-            found = connection.execute("SELECT slot FROM residue LIMIT 1").fetchone()
-        if found is None:
-            return False
-        with self._database.writing() as connection:
-            if connection.execute(_DELETE_PART, (*found, *found, _ROWS_PER_DELETE)).rowcount == 0:
-                connection.execute("DELETE FROM hot WHERE slot = ?", found)
-                connection.execute("DELETE FROM residue WHERE slot = ?", found)
-        return True
+            slots = connection.execute("SELECT slot FROM residue LIMIT ?", (_SLOTS_PER_STEP,)).fetchall()
+        for (slot,) in slots:
+            with self._database.writing() as connection:
+                if connection.execute(_DELETE_PART, (slot, slot, _ROWS_PER_DELETE)).rowcount == 0:
+                    connection.execute("DELETE FROM hot WHERE slot = ?", (slot,))
+                    connection.execute("DELETE FROM residue WHERE slot = ?", (slot,))
+        return bool(slots)
 
     def _pack_hours(self, now_us: int) -> bool:
         """Statistics of hours that are over and have changed."""
         with self._database.reading() as connection:
             due = connection.execute(_UNPACKED, (now_us // HOUR_US, _SLOTS_PER_STEP)).fetchall()
+        done = []
         for slot, _ in due:
             with self._database.reading() as connection:
                 (version,) = connection.execute("SELECT version FROM slot WHERE slot = ?", (slot,)).fetchone()
                 rows = hot.read_slot(connection, slot)
-            statistics = condense(of_observations(rows), HOUR_US)
+            done.append((slot, version, condense(of_observations(rows), HOUR_US)))
+        if done:
             with self._database.writing() as connection:
-                packed.write_slot(connection, slot, version, statistics)
-        return bool(due)
+                for slot, version, statistics in done:
+                    packed.write_slot(connection, slot, version, statistics)
+        return bool(done)
 
     def _close_day(self, now_us: int) -> bool:
         """The oldest day that is over and quiet becomes a file."""
@@ -115,7 +122,7 @@ class Maintenance:
         observations = ascending(Observations.concatenate(rows))
         hourly = condense(of_observations(observations), HOUR_US)
         file = self._new_file(day, day, now_us)
-        with self._cold.writing(file.name) as writer:
+        with self._cold.writing(file) as writer:
             writer.add(observations)
         with self._database.writing() as connection:
             if _open_slots(connection, day) != versions:
@@ -162,7 +169,7 @@ class Maintenance:
             late = ascending(Observations.concatenate([hot.read_slot(connection, slot) for slot in frozen]))
         pairs = np.unique(np.column_stack([late.datastream, _days(late)]), axis=0)
         hourly = []
-        with self._cold.writing(new.name) as writer:
+        with self._cold.writing(new) as writer:
             for low, high in self._parts(files, late):
                 rows, former = newest(self._part(files, late, low, high))
                 writer.add(rows)

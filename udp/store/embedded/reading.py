@@ -9,6 +9,7 @@ from datetime import datetime
 
 import numpy as np
 
+from udp.store.acceptance import moment_known
 from udp.store.columns import Ints, Observations
 from udp.store.embedded import hot, packed
 from udp.store.embedded.cold import ColdFolder
@@ -40,8 +41,7 @@ class Reader:
             return newest(_joined(parts))[0]
         parts.append(hot.read_superseded(connection, wanted, span))
         candidates = _joined(parts)
-        known = np.datetime64(as_of.replace(tzinfo=None), "us")
-        return newest(candidates.take(candidates.result_time <= known))[0]
+        return newest(candidates.take(candidates.result_time <= moment_known(as_of)))[0]
 
     def statistics(
         self, connection: sqlite3.Connection, wanted: Ints, span: Span, every_us: int

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from udp.errors import StoreUnavailable
 from udp.store import statistics
-from udp.store.acceptance import require_storable
+from udp.store.acceptance import require_storable, storable_span
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
 from udp.store.embedded import appending, hot
 from udp.store.embedded.cold import ColdFolder
@@ -43,6 +44,12 @@ class EmbeddedSettings:
     settle: timedelta = timedelta(seconds=30)
     fold_after: timedelta = timedelta(hours=6)
     busy_timeout: timedelta = timedelta(seconds=15)
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, timedelta) and value < timedelta(0):
+                raise ValueError(f"{field.name} is {value.total_seconds():.0f} s; give 0 or more")
 
 
 class EmbeddedStore:
@@ -91,7 +98,7 @@ class EmbeddedStore:
         self, datastreams: Collection[int], period: Period, as_of: datetime | None = None
     ) -> Observations:
         """See ObservationStore."""
-        wanted, span = _wanted(datastreams), _span(period)
+        wanted, span = _wanted(datastreams), Span(*storable_span(period))
 
         def once() -> Observations:
             with self._database.reading() as connection:
@@ -112,7 +119,11 @@ class EmbeddedStore:
         functions: Collection[Function],
     ) -> Aggregates:
         """See ObservationStore; multiples of an hour read no raw rows of closed days."""
-        wanted, span, every_us = _wanted(datastreams), _span(period), statistics.microseconds(every)
+        wanted, span, every_us = (
+            _wanted(datastreams),
+            Span(*storable_span(period)),
+            statistics.microseconds(every),
+        )
 
         def once() -> list[statistics.Statistics]:
             with self._database.reading() as connection:
@@ -148,6 +159,11 @@ class EmbeddedStore:
                 missing = error
             except OSError as error:
                 raise StoreUnavailable(f"{self._cold.folder}: {error}") from error
+            except pa.ArrowException as error:
+                raise StoreUnavailable(
+                    f"{self._cold.folder}: a file is damaged; restore it from a backup, or replay the "
+                    f"journal into a new folder ({error})"
+                ) from error
         raise StoreUnavailable(
             f"{self._cold.folder}: a file the store knows is missing; restore it from a backup, or replay "
             f"the journal into a new folder ({missing})"
@@ -156,10 +172,6 @@ class EmbeddedStore:
 
 def _wanted(datastreams: Collection[int]) -> Ints:
     return np.unique(np.fromiter(datastreams, np.int64, len(datastreams)))
-
-
-def _span(period: Period) -> Span:
-    return Span(_microseconds(period.start), _microseconds(period.end))
 
 
 def _microseconds(moment: datetime) -> int:

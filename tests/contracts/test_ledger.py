@@ -1,0 +1,272 @@
+"""What every ledger must keep, whichever database is behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
+
+from edge.wire.identifiers import GatewayEUI
+from edge.wire.messages import Reception
+from udp.errors import StoreUnavailable
+from udp.ledger.gaps import Progress, split_at
+from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
+from udp.ledger.sql import SqlLedger
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+EUI = bytes.fromhex("0102030405060708")
+SESSION = b"\x26\x01\x1b\xda"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.external_service)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.sqlite"
+    server = os.environ.get("UDP_TEST_POSTGRESQL_URL")
+    if server is None:
+        pytest.skip(
+            "set UDP_TEST_POSTGRESQL_URL (postgresql+psycopg://user@host/database) to test PostgreSQL"
+        )
+    engine = create_engine(server)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA IF EXISTS public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return server
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[SqlLedger]:
+    made = SqlLedger(url)
+    yield made
+    made.close()
+
+
+def seen(
+    f_cnt: int = 1, *, gateway: int = 1, at: datetime = NOW, way: str = "edge", session: bytes = SESSION
+) -> SeenUplink:
+    return SeenUplink(
+        identity=EUI + session + f_cnt.to_bytes(4, "big"), dev_eui=EUI.hex().upper(), session=session, f_cnt=f_cnt,
+        received_at=at, way=way,
+        receptions=(Reception(GatewayEUI(gateway.to_bytes(8, "big")), f"gw-{gateway}", at, -97.5, 7.25),),
+    )  # fmt: skip
+
+
+def run(
+    first: int, last: int, *, floor: int = 1, agent: str = "crx-gw-1", spool: bytes = b"s", at: datetime = NOW
+) -> SequenceRun:
+    return SequenceRun(agent, spool, first, last, floor, at - timedelta(seconds=1), at)
+
+
+def aside(octets: bytes = b"\xff", at: datetime = NOW) -> Quarantined:
+    return Quarantined(at, "edge", "udp/v1/x/up", "not CBOR", "look at it", octets)
+
+
+def test_an_empty_ledger_knows_nothing(ledger: SqlLedger) -> None:
+    assert ledger.first_received([seen().identity]) == {}
+    assert ledger.first_received([]) == {}
+    assert ledger.cursor("w-2026-11") == 0
+    report = ledger.report()
+    assert (report.devices, report.gateways, report.agents, report.gaps, report.quarantine) == (
+        [],
+        [],
+        [],
+        [],
+        0,
+    )
+    assert ledger.quarantined(5) == []
+
+
+def test_the_first_time_stays(ledger: SqlLedger) -> None:
+    ledger.write(Page(uplinks=[seen(at=NOW)]))
+    ledger.write(Page(uplinks=[seen(at=NOW - timedelta(hours=1), gateway=2), seen(2)]))
+    known = ledger.first_received([seen(1).identity, seen(2).identity, seen(3).identity])
+    assert known == {seen(1).identity: NOW, seen(2).identity: NOW}
+
+
+def test_more_identities_than_a_statement_takes(ledger: SqlLedger) -> None:
+    many = [seen(number) for number in range(2_345)]
+    ledger.write(Page(uplinks=many))
+    assert len(ledger.first_received([one.identity for one in many])) == 2_345
+    assert ledger.report().devices[0].uplinks == 2_345
+
+
+def test_every_reception_is_kept_once(ledger: SqlLedger) -> None:
+    later = NOW + timedelta(milliseconds=70)
+    ledger.write(Page(uplinks=[seen(), seen(gateway=2, at=later)]))
+    ledger.write(Page(uplinks=[seen(), seen(gateway=2, at=later), seen(way="chirpstack", at=later)]))
+    receptions = ledger.receptions(seen().identity)
+    assert [(way, one.gateway_name) for way, one in receptions] == [
+        ("edge", "gw-1"),
+        ("chirpstack", "gw-1"),
+        ("edge", "gw-2"),
+    ]
+    assert receptions[0][1] == seen().receptions[0]
+    device = ledger.report().devices[0]
+    assert (device.uplinks, device.duplicates) == (1, 2)
+    assert [(one.gateway, one.receptions) for one in ledger.report().gateways] == [
+        ("0000000000000001", 2),
+        ("0000000000000002", 1),
+    ]
+
+
+def test_a_gateway_known_by_name_only(ledger: SqlLedger) -> None:
+    reception = Reception(None, "packetbroker", NOW)
+    one = SeenUplink(seen().identity, "X", SESSION, 1, NOW, "things_stack", (reception,))
+    ledger.write(Page(uplinks=[one]))
+    assert ledger.receptions(one.identity) == [("things_stack", reception)]
+
+
+def test_repeating_a_page_adds_nothing_twice_except_counters(ledger: SqlLedger) -> None:
+    page = Page([seen(), seen(gateway=2)], [run(1, 1), run(3, 3)], [aside()], {"duplicates": 1})
+    ledger.write(page)
+    before = ledger.report()
+    ledger.write(page)
+    after = ledger.report()
+    assert (after.devices, after.gateways, after.agents, after.gaps) == (
+        before.devices,
+        before.gateways,
+        before.agents,
+        before.gaps,
+    )
+    assert after.quarantine == before.quarantine == 1
+    assert after.counters == {"duplicates": 2}
+
+
+def test_a_page_whose_cursor_is_reached_changes_nothing(ledger: SqlLedger) -> None:
+    page = Page(uplinks=[seen()], counters={"messages": 5}, cursor=("w-2026-11", 7))
+    ledger.write(page)
+    ledger.write(page)
+    ledger.write(Page(uplinks=[seen(9)], cursor=("w-2026-11", 6)))
+    assert ledger.cursor("w-2026-11") == 7
+    assert ledger.cursor("w-2026-12") == 0
+    assert ledger.report().counters == {"messages": 5}
+    assert ledger.first_received([seen(9).identity]) == {}
+
+
+def test_frame_counters_never_heard_are_lost_within_their_session(ledger: SqlLedger) -> None:
+    ledger.write(
+        Page(
+            uplinks=[
+                seen(10),
+                seen(14),
+                seen(0, session=b"new!"),
+                seen(2, session=b"new!", at=NOW + timedelta(hours=1)),
+            ]
+        )
+    )
+    device = ledger.report().devices[0]
+    assert (device.uplinks, device.lost, device.last_f_cnt) == (4, 3 + 1, 2)
+    ledger.write(Page(uplinks=[seen(12)]))
+    assert ledger.report().devices[0].lost == 3
+    assert ledger.report().devices[0].last_received_at == NOW + timedelta(hours=1)
+
+
+def test_gaps_open_close_and_are_lost_below_the_floor(ledger: SqlLedger) -> None:
+    ledger.write(Page(runs=[run(1, 3), run(8, 9)]))
+    assert [(gap.first, gap.last, gap.lost) for gap in ledger.report().gaps] == [(4, 7, False)]
+    ledger.write(Page(runs=[run(5, 5)]))
+    assert [(gap.first, gap.last, gap.lost) for gap in ledger.report().gaps] == [(4, 4, False), (6, 7, False)]
+    ledger.write(Page(runs=[run(10, 10, floor=7, at=NOW + timedelta(hours=1))]))
+    gaps = ledger.report().gaps
+    assert [(gap.first, gap.last, gap.lost) for gap in gaps] == [(4, 4, True), (6, 6, True), (7, 7, False)]
+    assert {gap.noticed_at for gap in gaps} == {NOW}
+    ledger.write(Page(runs=[run(4, 7, floor=7)]))
+    assert ledger.report().gaps == []
+    (agent,) = ledger.report().agents
+    assert (agent.agent, agent.highest_sequence, agent.last_journalled_at) == (
+        "crx-gw-1",
+        10,
+        NOW + timedelta(hours=1),
+    )
+
+
+def test_what_left_a_spool_before_we_met_is_no_gap(ledger: SqlLedger) -> None:
+    ledger.write(Page(runs=[run(500, 510, floor=400)]))
+    assert [(gap.first, gap.last, gap.lost) for gap in ledger.report().gaps] == [(400, 499, False)]
+
+
+def test_a_new_spool_counts_anew(ledger: SqlLedger) -> None:
+    ledger.write(Page(runs=[run(1, 90)]))
+    ledger.write(Page(runs=[run(1, 2, spool=b"t", at=NOW + timedelta(minutes=1))]))
+    assert ledger.report().gaps == []
+    assert [one.highest_sequence for one in ledger.report().agents] == [2]
+
+
+def test_gauges_replace_and_conditions_come_and_go(ledger: SqlLedger) -> None:
+    ledger.write(Page(gauges={"backlog": 7}, conditions={"store": "does not answer", "broker": "drops"}))
+    ledger.write(Page(gauges={"backlog": 0}, conditions={"store": ""}))
+    assert ledger.report().counters == {"backlog": 0}
+    assert ledger.report().conditions == {"broker": "drops"}
+
+
+def test_the_quarantine_is_read_newest_first_and_can_be_left(ledger: SqlLedger) -> None:
+    ledger.write(
+        Page(
+            quarantined=[
+                aside(b"a"),
+                aside(b"b", NOW + timedelta(hours=1)),
+                aside(b"a", NOW + timedelta(hours=2)),
+            ]
+        )
+    )
+    assert [one.octets for one in ledger.quarantined(10)] == [b"b", b"a"]
+    assert ledger.quarantined(1) == [aside(b"b", NOW + timedelta(hours=1))]
+    ledger.write(Page(released=[aside(b"b", NOW)]))
+    assert [one.octets for one in ledger.quarantined(10)] == [b"a"]
+
+
+def test_the_quarantine_is_bounded(url: str) -> None:
+    ledger = SqlLedger(url, quarantine_limit=3)
+    for number in range(5):
+        ledger.write(Page(quarantined=[aside(bytes([number]), NOW + timedelta(seconds=number))]))
+    assert [one.octets for one in ledger.quarantined(10)] == [b"\x04", b"\x03", b"\x02"]
+    ledger.close()
+
+
+def test_old_memory_is_dropped_on_request(ledger: SqlLedger) -> None:
+    ledger.write(Page(uplinks=[seen(1, at=NOW - timedelta(days=70)), seen(2)]))
+    assert ledger.forget(NOW - timedelta(days=60)) == 1
+    assert list(ledger.first_received([seen(1).identity, seen(2).identity])) == [seen(2).identity]
+    assert ledger.receptions(seen(1).identity) == []
+    assert ledger.report().devices[0].uplinks == 2
+
+
+def test_two_writers_agree_on_who_was_first(url: str) -> None:
+    one, other = SqlLedger(url), SqlLedger(url)
+    one.write(Page(uplinks=[seen(at=NOW)]))
+    other.write(Page(uplinks=[seen(at=NOW - timedelta(seconds=1), gateway=2)]))
+    assert (
+        one.first_received([seen().identity])
+        == other.first_received([seen().identity])
+        == {seen().identity: NOW}
+    )
+    one.close()
+    other.close()
+
+
+def test_a_ledger_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="nowhere/ledger.sqlite"):
+        SqlLedger(f"sqlite:///{tmp_path}/nowhere/ledger.sqlite")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 6)), max_size=25), st.integers(1, 45))
+def test_missing_ranges_are_exactly_what_has_not_come(runs: list[tuple[int, int]], floor: int) -> None:
+    progress = Progress.begin(1)
+    for first, length in runs:
+        progress.arrive(first, first + length, 0)
+    came = {number for first, length in runs for number in range(first, first + length + 1)}
+    missing = set(range(1, max(came, default=0) + 1)) - came
+    parts = split_at(floor, progress.missing)
+    assert sorted(number for first, last, _at, _lost in parts for number in range(first, last + 1)) == sorted(
+        missing
+    )
+    assert all(lost == (last < floor) for _first, last, _at, lost in parts)
+    assert all(a[1] < b[0] for a, b in zip(progress.missing, progress.missing[1:], strict=False))

@@ -1,0 +1,264 @@
+"""A whole platform of real processes in one directory, whose parts a test may kill at any instant."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import tomli_w
+from traffic import EPOCH, Gateway, PulseCounter
+
+from udp.launch.broker import BrokerPlan, find_mosquitto, write_configuration
+from udp.launch.credentials import Credentials
+from udp.ledger.sql import SqlLedger
+from udp.registry.sql import SqlRegistry
+from udp.store.columns import Period
+from udp.store.embedded.store import EmbeddedSettings
+from udp.store.opening import StoreSettings, open_store
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"after {seconds} s still not: {what}")
+        time.sleep(0.05)
+
+
+class Installation:
+    """Agents, broker and ingest below `directory`; nothing runs until it is started."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        agents: int = 2,
+        devices: int = 8,
+        transport: str = "mqtt",
+        broker: str = "shipped",
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.devices = [PulseCounter(number) for number in range(1, devices + 1)]
+        self.agents = [f"gw-{number}" for number in range(1, agents + 1)]
+        self.store_settings = StoreSettings(embedded=EmbeddedSettings(folder=directory / "store"))
+        self.transport = transport
+        self.broker = broker
+        self.mqtt_port, self.http_port = free_port(), free_port()
+        self.radio = {name: free_port(socket.SOCK_DGRAM) for name in self.agents}
+        self.secrets = Credentials(directory / "secrets")
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.kills: Counter[str] = Counter()
+        self._describe_city()
+        self._configure_agents()
+        self._configure_ingest(settings or {})
+        if transport == "mqtt":
+            self._configure_broker()
+
+    def gateway(self, number: int) -> Gateway:
+        """The packet forwarder beside agent `number` (from 0)."""
+        eui = bytes.fromhex("0016c001f15008") + bytes([number])
+        return Gateway(eui, self.radio[self.agents[number]], offset_ms=3 * number)
+
+    def start(self, *names: str) -> None:
+        """Start `broker`, `ingest` or an agent by name; all of them without a name."""
+        for name in names or (*(["broker"] if self.transport == "mqtt" else []), "ingest", *self.agents):
+            with (self.directory / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(
+                    self._command(name), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+                )
+            if name == "broker":
+                wait_until(lambda: listens(self.mqtt_port), 10, "broker listens")
+
+    def kill(self, name: str) -> None:
+        """SIGKILL: no chance to say goodbye. `pipeline` is the child of ingest."""
+        self.kills[name] += 1
+        if name == "pipeline":
+            for child in psutil.Process(self.processes["ingest"].pid).children(recursive=True):
+                if "pipeline" in child.cmdline():
+                    child.kill()
+            return
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self, *names: str) -> None:
+        """SIGTERM and wait."""
+        running = [name for name in names or tuple(reversed(self.processes)) if name in self.processes]
+        for name in running:
+            self.processes[name].terminate()
+        for name in running:
+            try:
+                self.processes.pop(name).wait(30)
+            except subprocess.TimeoutExpired:
+                pytest.fail(f"{name} did not end within 30 s of SIGTERM: {self.log(name)[-2000:]}")
+
+    def log(self, name: str) -> str:
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def rss_mb(self, name: str) -> float:
+        """Resident memory of a process and its children."""
+        process = psutil.Process(self.processes[name].pid)
+        return sum(p.memory_info().rss for p in [process, *process.children(recursive=True)]) / 1e6
+
+    def stored(self) -> Counter[tuple[int, int]]:
+        """How often each (device, count) stands in the store."""
+        store = open_store(self.store_settings, lambda: datetime.now(UTC))
+        registry = SqlRegistry(self._url("registry"))
+        inventory = registry.inventory()
+        by_stream = {
+            channel.datastream: int(device.thing.split("-")[1])
+            for device in inventory.devices.values()
+            for channel in device.channels
+            if channel.field == "pulse"
+        }
+        registry.close()
+        try:
+            rows = store.read(sorted(by_stream), Period(EPOCH, EPOCH + timedelta(days=60)))
+        finally:
+            store.close()
+        counts = np.rint(rows.result * 1000).astype(int)
+        numbers = [by_stream[stream] for stream in rows.datastream.tolist()]
+        return Counter(zip(numbers, counts.tolist(), strict=True))
+
+    def ledger(self) -> SqlLedger:
+        return SqlLedger(self._url("ledger"))
+
+    def import_city(self) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "udp", "import-city", str(self.directory / "city.toml"),
+             "--config", str(self.directory / "udp.toml")],
+            cwd=ROOT, check=True, capture_output=True,
+        )  # fmt: skip
+
+    def _url(self, name: str) -> str:
+        return f"sqlite:///{self.directory / name}.sqlite"
+
+    def _command(self, name: str) -> Sequence[str]:
+        if name == "broker":
+            return [find_mosquitto() or "mosquitto", "-c", str(self.directory / "broker" / "mosquitto.conf")]
+        room = "ingest" if name == "ingest" else "edge"
+        return [sys.executable, "-m", room, "run", "--config", str(self.directory / f"{name}.toml")]
+
+    def _write(self, name: str, content: Mapping[str, object], mode: int = 0o600) -> Path:
+        path = self.directory / name
+        path.write_text(tomli_w.dumps(content))
+        path.chmod(mode)
+        return path
+
+    def _describe_city(self) -> None:
+        things = [
+            {
+                "key": f"zaehler-{device.number}",
+                "name": f"Zähler {device.number}",
+                "kind": "meter",
+                "theme": "energie",
+                "district": "castrop",
+                "district_name": "Castrop",
+                "latitude": 51.55,
+                "longitude": 7.31,
+                "access": "internal",
+                "exemption": "data_protection",
+                "device": [{"dev_eui": device.dev_eui.hex(), "profile": "milesight-em300-di"}],
+            }
+            for device in self.devices
+        ]
+        city = {"name": "Prüfstadt", "simulated": True}
+        self._write("city.toml", {"format": 1, "city": city, "thing": things})
+        self._write(
+            "udp.toml", {"registry": {"url": self._url("registry")}, "ledger": {"url": self._url("ledger")}}
+        )
+        sessions = [
+            {
+                "dev_eui": device.dev_eui.hex(),
+                "dev_addr": device.dev_addr.hex(),
+                "nwk_s_key": device.nwk_s_key.hex(),
+                "app_s_key": device.app_s_key.hex(),
+                "codec": "milesight-em300-di",
+            }
+            for device in self.devices
+        ]
+        self._write("sessions.toml", {"session": sessions})
+        # The edge holds the keys of every second device only: the others travel as frames.
+        self._write("edge-sessions.toml", {"session": sessions[::2]})
+        self.import_city()
+
+    def _secret(self, name: str) -> Mapping[str, str]:
+        return {"file": str(self.secrets.path(name))}
+
+    def _configure_agents(self) -> None:
+        for name in self.agents:
+            mqtt = {
+                "host": "127.0.0.1", "port": self.mqtt_port, "username": name, "password": self._secret(name),
+            }  # fmt: skip
+            http = {"url": f"http://127.0.0.1:{self.http_port}", "token": self._secret(name)}
+            upwards = {"mqtt": mqtt} if self.transport == "mqtt" else {"http": http}
+            content = {
+                "agent": name,
+                "sessions": str(self.directory / "edge-sessions.toml"),
+                "health_interval": 5,
+                "spool": {"path": str(self.directory / name / "spool.sqlite")},
+                "datagram": {"listen_port": self.radio[name], "gateway_clock": "gps"},
+                "sending": {"first_patience_s": 1.0, "longest_patience_s": 3.0},
+                **upwards,
+            }
+            self._write(f"{name}.toml", content)
+
+    def _configure_ingest(self, settings: Mapping[str, object]) -> None:
+        broker = {
+            "host": "127.0.0.1", "port": self.mqtt_port, "username": "ingest",
+            "password": self._secret("ingest"),
+        }  # fmt: skip
+        content: dict[str, object] = {
+            "registry": self._url("registry"),
+            "ledger": self._url("ledger"),
+            "sessions": str(self.directory / "sessions.toml"),
+            "journal": {"directory": str(self.directory / "journal"), "keep_free_bytes": 1_000_000},
+            "broker_check": {"enabled": False},
+            "mqtt": [{"broker": broker}] if self.transport == "mqtt" else [],
+            "http": {
+                "port": self.http_port,
+                "agents": [{"agent": name, "token": self._secret(name)} for name in self.agents],
+            },
+            "store": {"kind": "embedded", "embedded": {"folder": str(self.directory / "store")}},
+        }
+        self._write("ingest.toml", content | dict(settings))
+
+    def _configure_broker(self) -> None:
+        program = find_mosquitto()
+        if program is None:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)("mosquitto is not installed")
+        plan = BrokerPlan(program, self.directory / "broker", "127.0.0.1", self.mqtt_port)
+        users = ["ingest", "chirpstack", *self.agents]
+        configuration = write_configuration(plan, {user: self.secrets.text(user) for user in users})
+        if self.broker == "default limits":
+            lines = configuration.read_text().splitlines()
+            kept = [line for line in lines if not line.startswith(("max_queued_", "max_inflight_"))]
+            configuration.write_text("\n".join(kept) + "\n")
+        elif self.broker == "forgetful":
+            text = configuration.read_text().replace("persistence true", "persistence false")
+            configuration.write_text(text)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,191 @@
+"""Parts that are away for a while, or for long: nothing confirmed is lost, and it resumes by itself."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from accounts import settle
+from installation import Installation, free_port, listens, wait_until
+
+from udp.store.opening import StoreSettings
+from udp.store.victoriametrics import VictoriaMetricsSettings
+
+pytestmark = [pytest.mark.external_service, pytest.mark.slow]
+SMALL_DISK = 24_000_000
+
+
+def hear(platform: Installation, counts: range) -> set[tuple[int, int]]:
+    """Every device's uplinks `counts` through every gateway."""
+    gateways = [platform.gateway(number) for number in range(len(platform.agents))]
+    for count in counts:
+        for gateway in gateways:
+            for device in platform.devices:
+                gateway.deliver(device, count)
+    return set.union(*(gateway.acknowledged for gateway in gateways))
+
+
+def expect_all(
+    platform: Installation, title: str, confirmed: set[tuple[int, int]], seconds: float = 90
+) -> None:
+    wait_until(lambda: confirmed <= set(platform.stored()), seconds, f"{title}: all stored")
+    settle(title, len(confirmed), confirmed, platform.stored(), platform.kills)
+
+
+@pytest.mark.parametrize("installation", [{"broker": "forgetful"}], indirect=True)
+def test_a_broker_without_memory_may_be_killed(installation):
+    installation.start()
+    confirmed = set()
+    for episode in range(4):
+        confirmed |= hear(installation, range(20 * episode + 1, 20 * episode + 11))
+        installation.kill("broker")
+        confirmed |= hear(installation, range(20 * episode + 11, 20 * episode + 21))
+        installation.start("broker")
+    expect_all(installation, "broker restarted without memory", confirmed)
+
+
+@pytest.mark.parametrize("installation", [{}, {"transport": "http"}], ids=["MQTT", "HTTP"], indirect=True)
+def test_three_days_without_ingest(installation):
+    """72 hours at an uplink per device every ten minutes: what the agents keep meanwhile."""
+    installation.start(*(["broker"] if installation.transport == "mqtt" else []), *installation.agents)
+    confirmed = hear(installation, range(1, 6 * 72 + 1))
+    memory = max(installation.rss_mb(name) for name in installation.agents)
+    installation.start("ingest")
+    started = time.monotonic()
+    expect_all(installation, "ingest away for 72 h", confirmed)
+    print(f"agents held them in {memory:.0f} MB; all stored {time.monotonic() - started:.1f} s after ingest")
+    assert memory < 60
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 24 MB."""
+    directory = tmp_path / "small"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(directory)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small tmpfs needs root and the right to mount")
+    yield directory
+    subprocess.run(["umount", "-l", str(directory)], check=False)
+
+
+@pytest.mark.parametrize("place", ["journal", "store", "gw-1"])
+def test_a_full_disk_confirms_nothing_it_cannot_keep(tmp_path, small_disk, place):
+    (tmp_path / "platform").mkdir()
+    platform = Installation(tmp_path / "platform")
+    target = platform.directory / place
+    target.symlink_to(small_disk, target_is_directory=True)
+    try:
+        platform.start()
+        confirmed = hear(platform, range(1, 6))
+        expect_all(platform, f"{place}: before", confirmed)
+        neighbour = small_disk / "somebody-elses-file"
+        _take_all_room(neighbour)
+        if place == "gw-1":
+            platform.stop("ingest")  # else it empties the spool as fast as it fills
+            confirmed |= _hear_with_one_full_agent(platform, neighbour)
+            platform.start("ingest")
+        else:
+            confirmed |= hear(platform, range(6, 156))
+        memory = platform.rss_mb("ingest")
+        complaint = platform.log("gw-1" if place == "gw-1" else "ingest").lower()
+        assert "disk" in complaint or "full" in complaint, complaint[-2000:]
+        missing = len(confirmed) - len(platform.stored())
+        neighbour.unlink()
+        expect_all(platform, f"{place} on a full disk ({missing} waited)", confirmed)
+        assert memory < 500
+    finally:
+        for name in list(platform.processes):
+            platform.kill(name)
+
+
+def _take_all_room(neighbour: Path) -> None:
+    free = shutil.disk_usage(neighbour.parent).free
+    with neighbour.open("ab") as file:
+        file.write(bytes(max(0, free - 8192)))
+
+
+def _hear_with_one_full_agent(platform: Installation, neighbour: Path) -> set[tuple[int, int]]:
+    """The full agent takes what still fits, then stops acknowledging; the other goes on."""
+    full, well = platform.gateway(0), platform.gateway(1)
+    refused = 0
+    for count in range(6, 106):
+        _take_all_room(neighbour)  # also what the agent frees by giving up its reserve
+        for device in platform.devices:
+            if refused < 3:
+                try:
+                    full.deliver(device, count, patience_s=1.0)
+                except TimeoutError:
+                    refused += 1
+            well.deliver(device, count)
+    assert refused >= 3, "the disk never became full"
+    return full.acknowledged | well.acknowledged
+
+
+@pytest.fixture
+def metrics_server(tmp_path):
+    """VictoriaMetrics that can be killed and started again on the same data."""
+    program = shutil.which("victoria-metrics")
+    if program is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("victoria-metrics is not installed")
+    port = free_port()
+    command = [
+        program, f"-storageDataPath={tmp_path / 'metrics'}", f"-httpListenAddr=127.0.0.1:{port}",
+        "-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms", "-search.latencyOffset=0s",
+    ]  # fmt: skip
+    running = []
+
+    def start() -> None:
+        running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        wait_until(lambda: listens(port), 20, "VictoriaMetrics listens")
+
+    def stop() -> None:
+        running[-1].terminate()
+        running[-1].wait(20)
+
+    start()
+    yield f"http://127.0.0.1:{port}", start, stop
+    running[-1].kill()
+    running[-1].wait()
+
+
+def test_a_store_server_that_is_away_is_waited_for(tmp_path, metrics_server):
+    url, start, stop = metrics_server
+    (tmp_path / "platform").mkdir()
+    store = {"kind": "victoriametrics", "victoriametrics": {"url": url}}
+    platform = Installation(tmp_path / "platform", settings={"store": store})
+    platform.store_settings = StoreSettings(
+        kind="victoriametrics", victoriametrics=VictoriaMetricsSettings(url=url)
+    )
+    try:
+        platform.start()
+        confirmed = hear(platform, range(1, 11))
+        expect_all(platform, "store server: before", confirmed)
+        stop()
+        confirmed |= hear(platform, range(11, 161))
+        wait_until(
+            lambda: url.removeprefix("http://") in platform.log("ingest"), 30, "the log names the store"
+        )
+        memory = platform.rss_mb("ingest")
+        platform.kill("pipeline")
+        start()
+        expect_all(platform, "store server back", confirmed)
+        assert memory < 500
+    finally:
+        for name in list(platform.processes):
+            platform.kill(name)
+
+
+@pytest.mark.parametrize("installation", [{"broker": "default limits"}], indirect=True)
+def test_a_broker_that_would_drop_is_reported(tmp_path, installation):
+    settings = (installation.directory / "ingest.toml").read_text()
+    (installation.directory / "ingest.toml").write_text(
+        settings.replace("[broker_check]\nenabled = false", "[broker_check]\nenabled = true")
+    )
+    installation.start("broker", "ingest")
+    wait_until(lambda: "max_queued" in installation.log("ingest"), 60, "the log names the setting")
+    ledger = installation.ledger()
+    wait_until(lambda: ledger.report().counters.get("broker_drops_messages", 0) > 0, 30, "the ledger tells")
+    ledger.close()

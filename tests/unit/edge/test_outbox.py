@@ -1,0 +1,175 @@
+"""Everything is confirmed in the end, what is new goes first, and never too much is under way."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from edge.outbox import Outbox, SendingSettings, Span, Why
+
+SETTINGS = SendingSettings(window=5, max_messages=4, first_patience_s=10.0, longest_patience_s=60.0, lag=30)
+
+
+def outbox(floor: int = 1, newest: int = 0) -> Outbox:
+    box = Outbox(SETTINGS, random.Random(1))
+    box.begin(floor, newest)
+    return box
+
+
+def test_what_is_new_goes_before_what_waited() -> None:
+    box = outbox(1, 100)
+    assert box.next(0.0, 100) == Span(1, 100, Why.HISTORY)
+    assert box.next(0.0, 101) == Span(101, 101, Why.LIVE)
+
+
+def test_history_leaves_room_for_what_is_new() -> None:
+    box = outbox(1, 100)
+    sent = 0
+    while (span := box.next(0.0, 100)) is not None:
+        box.sent(span, span.first, span.first + 3, 0.0)
+        sent += 1
+    assert sent == SETTINGS.window - 2
+    assert box.next(0.0, 101) == Span(101, 101, Why.LIVE)
+
+
+def test_unconfirmed_goes_again_later_and_later() -> None:
+    box = outbox()
+    span = box.next(0.0, 4)
+    assert span is not None
+    box.sent(span, 1, 4, 0.0)
+    now, waits = 0.0, []
+    for _ in range(6):
+        due = box.next_due()
+        assert due is not None
+        waits.append(due - now)
+        assert box.next(due - 0.01, 4) is None
+        now = due
+        span = box.next(now, 4)
+        assert span == Span(1, 4, Why.AGAIN)
+        box.sent(span, 1, 4, now)
+    assert waits[0] == pytest.approx(10, rel=0.2)
+    assert waits[1] == pytest.approx(20, rel=0.2)
+    assert waits[-1] == pytest.approx(60, rel=0.2)
+
+
+def test_a_new_connection_makes_the_unconfirmed_due_at_once() -> None:
+    box = outbox()
+    span = box.next(0.0, 4)
+    assert span is not None
+    box.sent(span, 1, 4, 0.0)
+    assert box.next(1.0, 4) is None
+    box.connected(4)
+    assert box.next(1.0, 4) == Span(1, 4, Why.AGAIN)
+
+
+def test_a_long_silence_makes_history_of_what_was_new() -> None:
+    box = outbox()
+    box.connected(50)
+    assert box.next(0.0, 51) == Span(51, 51, Why.LIVE)
+    span = box.next(0.0, 51)
+    assert span is not None
+    box.sent(span, 51, 51, 0.0)
+    assert box.next(0.0, 51) == Span(1, 50, Why.HISTORY)
+
+
+def test_a_receipt_for_a_part_leaves_the_rest_to_be_sent_again() -> None:
+    box = outbox()
+    span = box.next(0.0, 4)
+    assert span is not None
+    box.sent(span, 1, 4, 0.0)
+    box.confirmed([(1, 2)])
+    assert box.under_way == 1
+    box.confirmed([(1, 4)])
+    assert box.under_way == 0
+
+
+def test_a_window_without_room_for_news_is_refused() -> None:
+    with pytest.raises(ValueError, match="window 2"):
+        SendingSettings(window=2)
+
+
+class Line(RuleBasedStateMachine):
+    """A spool that grows and drops, a line that loses envelopes and receipts, restarts at any time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: set[int] = set()
+        self.newest = 0
+        self.now = 0.0
+        self.receipts: list[tuple[int, int]] = []
+        self.box = outbox()
+
+    @rule(count=st.integers(1, 40))
+    def hear(self, count: int) -> None:
+        self.rows |= set(range(self.newest + 1, self.newest + count + 1))
+        self.newest += count
+
+    @rule(data=st.data())
+    def drop(self, data: st.DataObject) -> None:
+        if self.rows:
+            self.rows -= data.draw(st.sets(st.sampled_from(sorted(self.rows)), max_size=10))
+
+    @rule(lost=st.booleans())
+    def send(self, lost: bool) -> None:
+        self._send(lost=lost)
+
+    def _send(self, *, lost: bool) -> bool:
+        span = self.box.next(self.now, self.newest)
+        if span is None:
+            return False
+        rows = sorted(row for row in self.rows if span.first <= row <= span.last)
+        if not rows:
+            self.box.vanished(span)
+            return True
+        last = rows[0]
+        while last + 1 in self.rows and last + 1 <= span.last and last - rows[0] + 1 < SETTINGS.max_messages:
+            last += 1
+        self.box.sent(span, rows[0], last, self.now)
+        if not lost:
+            self.receipts.append((rows[0], last))
+        return True
+
+    @rule(lost=st.booleans())
+    def receive(self, lost: bool) -> None:
+        if self.receipts:
+            first, last = self.receipts.pop(0)
+            if not lost:
+                self.rows -= set(range(first, last + 1))
+                self.box.confirmed([(first, last)])
+
+    @rule(seconds=st.floats(0, 100))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def reconnect(self) -> None:
+        self.box.connected(self.newest)
+
+    @rule()
+    def restart(self) -> None:
+        self.receipts.clear()
+        self.box.begin(min(self.rows, default=self.newest + 1), self.newest)
+
+    @invariant()
+    def the_window_is_kept(self) -> None:
+        # A gap inside a flight may split it once it is repeated, hence no strict bound on repeats.
+        assert self.box.under_way <= SETTINGS.window
+
+    def teardown(self) -> None:
+        for _ in range(10_000):
+            while self._send(lost=False):
+                pass
+            self.receive(lost=False)
+            if not self.rows:
+                break
+            if not self.receipts:
+                self.now += 100
+        assert not self.rows, "some messages are never sent"
+
+
+Line.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLine = Line.TestCase

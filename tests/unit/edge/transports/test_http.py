@@ -1,0 +1,163 @@
+"""The way without a broker: an answer is a receipt, no answer loses nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from edge.transports.http import HttpSettings, HttpTransport
+from edge.wire import cbor
+from edge.wire.messages import Command, Receipt
+from edge.wire.settings import Secret
+
+PATIENCE_S = 20.0
+RECEIPT = Receipt(b"spool-id", ((1, 3),))
+Answer = tuple[int, bytes]
+
+
+class Receiver:
+    """A real HTTP/1.1 server that answers as it is told and remembers what it was asked."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.answer: Callable[[bytes], Answer] = lambda _: (200, cbor.encode_receipt(RECEIPT))
+        self.asked: list[tuple[str, str | None, bytes]] = []
+        self.close_after_each = False
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.asked.append((self.path, self.headers["Authorization"], body))
+                status, answer = outer.answer(body)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+                # Closing without having announced it, as a server does with idle connections.
+                self.close_connection = outer.close_after_each
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Line:
+    """A transport and what it says."""
+
+    def __init__(self, port: int) -> None:
+        self.woken = threading.Event()
+        settings = HttpSettings(url=f"http://127.0.0.1:{port}", token=Secret("s3cret"), timeout_s=5)
+        self.transport = HttpTransport(settings, "crx-gw-1", self.woken.set)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        for _ in range(100):
+            if condition():
+                return
+            self.woken.wait(PATIENCE_S / 100)
+            self.woken.clear()
+        pytest.fail("did not happen in time")
+
+    def receipts(self, count: int) -> list[Receipt | Command]:
+        taken: list[Receipt | Command] = []
+
+        def enough() -> bool:
+            taken.extend(self.transport.take())
+            return len(taken) >= count
+
+        self.until(enough)
+        return taken
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    running = Receiver()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def line(receiver: Receiver) -> Iterator[Line]:
+    running = Line(receiver.port)
+    yield running
+    running.transport.close()
+
+
+def test_the_answer_is_the_receipt(line: Line, receiver: Receiver) -> None:
+    assert line.transport.send(b"envelope")
+    assert line.receipts(1) == [RECEIPT]
+    assert receiver.asked == [("/edge/v1/crx-gw-1/up", "Bearer s3cret", b"envelope")]
+
+
+def test_an_idle_connection_that_was_closed_is_no_trouble(
+    line: Line, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.close_after_each = True
+    for number in range(3):
+        assert line.transport.send(b"%d" % number)
+        line.receipts(1)
+    assert line.transport.connection == 1
+    assert "trying again" not in caplog.text
+
+
+def test_a_receiver_that_is_away_makes_a_new_connection_when_it_is_back(receiver: Receiver) -> None:
+    line = Line(receiver.port)
+    receiver.close()
+    assert line.transport.send(b"first")
+    line.until(lambda: line.transport.connection is None)
+    assert not line.transport.send(b"second")
+    back = Receiver(receiver.port)
+    line.until(lambda: line.transport.connection == 2)
+    assert line.receipts(1) == [RECEIPT]
+    assert [body for _, _, body in back.asked] == [b"first"]
+    line.transport.close()
+    back.close()
+
+
+def test_an_envelope_that_is_refused_for_good_holds_up_nobody(
+    line: Line, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.answer = lambda body: (413, b"huge") if body == b"bad" else (200, cbor.encode_receipt(RECEIPT))
+    line.transport.send(b"bad")
+    line.transport.send(b"good")
+    assert line.receipts(1) == [RECEIPT]
+    assert "HTTP 413" in caplog.text
+    assert line.transport.connection == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [((401, b""), "token"), ((503, b"journal full"), "journal full"), ((200, b"\xff"), "not CBOR")],
+)
+def test_every_other_refusal_is_named_and_tried_again(
+    line: Line, receiver: Receiver, caplog: pytest.LogCaptureFixture, answer: Answer, what: str
+) -> None:
+    receiver.answer = lambda _: answer
+    line.transport.send(b"envelope")
+    line.until(lambda: line.transport.connection is None)
+    assert what in caplog.text
+    assert "s3cret" not in caplog.text
+    receiver.answer = lambda _: (200, cbor.encode_receipt(RECEIPT))
+    assert line.receipts(1) == [RECEIPT]
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [("http://udp.example", "clear text"), ("ftp://x", "https://host"), ("https://x/path", "https://host")],
+)
+def test_an_address_that_betrays_the_token_is_refused(url: str, what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        HttpSettings(url=url, token=Secret("x"))

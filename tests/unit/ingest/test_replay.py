@@ -1,0 +1,160 @@
+"""A replay brings the store level with today's codecs and register, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from edge.codecs.port import Decoded
+from edge.wire.messages import Record
+from ingest.quality import QualityMemory
+from ingest.recall import recall_before
+from ingest.replay import Replay, Scope, Summary
+from udp.ledger.sql import SqlLedger
+from udp.registry.port import Channel, Device
+from udp.store.columns import Period
+from udp.store.embedded.store import EmbeddedSettings
+from udp.store.opening import StoreSettings, open_store
+
+from .conftest import BATTERY, BIN, LEVEL, NOW, STRANGER, World, delivery, envelope, inventory, uplink
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATER = NOW + timedelta(days=30)
+EVERYTHING = Scope(EPOCH, LATER)
+
+
+def replay(world: World, scope: Scope = EVERYTHING, *, dry_run: bool = False) -> Summary:
+    pipeline = world.new_pipeline(trust_edge=False)
+    pipeline._memory = QualityMemory(recall_before(world.store, scope.since, timedelta(days=3)))
+    run = Replay(
+        pipeline=pipeline,
+        store=world.store,
+        ledger=world.ledger,
+        waiting=world.ledger,
+        now=lambda: LATER,
+        dry_run=dry_run,
+    )
+    return run.run([world.reader], scope)
+
+
+def figures(summary: Summary) -> tuple[int, int, int, int]:
+    return summary.unchanged, summary.changed, summary.added, summary.missing
+
+
+@pytest.fixture
+def history(world: World) -> World:
+    """Five uplinks, each by two gateways, the copies in one place; one of a device nobody knows."""
+    for number in range(1, 6):
+        at = NOW + timedelta(minutes=number)
+        copy = uplink(number, level=600 + number, gateway=2, at=at + timedelta(milliseconds=50))
+        world.hear(delivery(envelope(uplink(number, level=600 + number, at=at), sequence=number), at=at))
+        world.hear(
+            delivery(envelope(copy, agent="crx-gw-2", sequence=number), origin="udp/v1/crx-gw-2/up", at=at)
+        )
+    world.hear(
+        delivery(
+            envelope(uplink(1, dev_eui=STRANGER, at=NOW + timedelta(hours=1)), sequence=6),
+            at=NOW + timedelta(hours=1),
+        )
+    )
+    world.catch_up()
+    return world
+
+
+def test_a_replay_of_what_is_stored_changes_nothing(history: World) -> None:
+    before = history.everything()
+    report = history.ledger.report()
+    summary = replay(history)
+    assert figures(summary) == (10, 0, 0, 0)
+    assert (summary.deliveries, summary.messages, summary.quarantined) == (11, 11, 1)
+    assert history.everything().revision.tolist() == before.revision.tolist() == [0] * 5
+    after = history.ledger.report()
+    assert (after.devices, after.gateways, after.agents, after.gaps, after.quarantine, after.counters) == (
+        report.devices, report.gateways, report.agents, report.gaps, report.quarantine, report.counters,
+    )  # fmt: skip
+
+
+def test_a_better_codec_writes_higher_revisions_and_the_old_value_stays_traceable(history: World) -> None:
+    def corrected(payload: bytes, f_port: int, at: datetime) -> Decoded:
+        return Decoded(
+            (Record({"level": int.from_bytes(payload[:2], "big") + 1, "battery": payload[2] / 10}),)
+        )
+
+    history.codec = corrected
+    assert figures(replay(history, dry_run=True)) == (5, 5, 0, 0)
+    assert history.everything().revision.tolist() == [0] * 5
+    assert figures(replay(history)) == (5, 5, 0, 0)
+    stored = history.everything()
+    assert stored.result.tolist() == [602, 603, 604, 605, 606]
+    assert stored.revision.tolist() == [1] * 5
+    assert {str(time) for time in stored.result_time} == {"2026-12-20T12:00:00.000000"}
+    old = history.store.read([LEVEL], Period(EPOCH, LATER), as_of=LATER - timedelta(days=1))
+    assert old.result.tolist() == [601, 602, 603, 604, 605]
+    assert figures(replay(history)) == (10, 0, 0, 0)
+
+
+def test_new_limits_are_applied_to_old_values(history: World) -> None:
+    (device,) = history.inventory.devices.values()
+    strict = Device(
+        BIN, "b", "test", "two-numbers", (Channel(LEVEL, "level", maximum=603.0), device.channels[1]), 3600.0
+    )
+    history.inventory = inventory(version=2, extra=[strict])
+    assert figures(replay(history)) == (8, 2, 0, 0)
+    assert history.everything().revision.tolist() == [0, 0, 0, 1, 1]
+
+
+def test_what_waited_in_the_quarantine_is_picked_up_and_released(history: World) -> None:
+    newcomer = Device(STRANGER, "behaelter-2", "test", "two-numbers", (Channel(99, "level"),), 3600.0)
+    history.inventory = inventory(version=2, extra=[newcomer])
+    dry = replay(history, dry_run=True)
+    assert (figures(dry), dry.released) == ((10, 0, 1, 0), 1)
+    assert history.values(99) == []
+    wet = replay(history, Scope(EPOCH, LATER, [STRANGER]))
+    assert (figures(wet), wet.released, wet.messages) == ((0, 0, 1, 0), 1, 1)
+    assert history.values(99) == [(NOW + timedelta(hours=1), 640.0)]
+    assert history.ledger.quarantined(10) == []
+
+
+def test_store_and_ledger_are_rebuilt_from_nothing(history: World, tmp_path: Path) -> None:
+    before, report = history.everything(), history.ledger.report()
+    receptions = history.ledger.receptions(uplink(1).identity)
+    history.store = open_store(
+        StoreSettings(embedded=EmbeddedSettings(folder=tmp_path / "store-2")), lambda: NOW
+    )
+    history.ledger = SqlLedger(f"sqlite:///{tmp_path}/ledger-2.sqlite")
+    assert figures(replay(history)) == (0, 0, 10, 0)
+    after = history.everything()
+    for column in ("phenomenon_time", "result_time", "result", "quality", "rule", "revision"):
+        assert getattr(after, column).tolist() == getattr(before, column).tolist()
+    rebuilt = history.ledger.report()
+    assert (rebuilt.devices, rebuilt.gateways, rebuilt.agents, rebuilt.quarantine) == (
+        report.devices, report.gateways, report.agents, report.quarantine,
+    )  # fmt: skip
+    assert history.ledger.receptions(uplink(1).identity) == receptions
+
+
+def test_a_period_that_holds_only_the_second_delivery_doubles_nothing(world: World) -> None:
+    second = uplink(1, gateway=2, at=NOW + timedelta(seconds=3))
+    world.hear(
+        delivery(envelope(uplink(1))), delivery(envelope(second, sequence=2), at=NOW + timedelta(hours=1))
+    )
+    world.catch_up()
+    assert figures(replay(world, Scope(NOW + timedelta(minutes=30), LATER))) == (0, 0, 0, 0)
+    assert len(world.values()) == 1
+
+
+def test_until_is_excluded_and_values_no_longer_produced_are_counted(history: World) -> None:
+    history.codec = lambda payload, f_port, at: Decoded(
+        (Record({"level": int.from_bytes(payload[:2], "big")}),)
+    )
+    summary = replay(history, Scope(NOW, NOW + timedelta(minutes=3)), dry_run=True)
+    assert figures(summary) == (2, 0, 0, 2)
+    assert [value for _time, value in history.values(BATTERY)] == [3.6] * 5
+
+
+def test_the_summary_says_what_a_dry_run_would_do() -> None:
+    text = Summary(deliveries=3, changed=2).text(dry_run=True)
+    assert "2 values differ and would be written" in text
+    assert "were" not in text

@@ -1,0 +1,204 @@
+"""How the server adapters speak and fail: exact lines, and every failure in the platform's words."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from edge.wire.settings import SettingsError, load
+from udp.errors import StoreRejected, StoreUnavailable
+from udp.sensorthings import Quality, QualityRule
+from udp.store.columns import Function, Observations, Period
+from udp.store.embedded.store import EmbeddedStore
+from udp.store.influxdb import InfluxDBSettings
+from udp.store.line_protocol import bodies
+from udp.store.opening import StoreSettings, maintain, open_store
+from udp.store.victoriametrics import VictoriaMetricsSettings
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = Period(NOW, NOW + timedelta(days=1))
+ONE = Observations.build(7, [1_767_225_600_123_456], 1.5, result_time=1_767_225_601_000_000)
+
+
+class Answer(BaseHTTPRequestHandler):
+    """A server that answers everything the same way and remembers what it heard."""
+
+    status: ClassVar[int] = 204
+    body: ClassVar[bytes] = b""
+    heard: ClassVar[list[tuple[str, bytes, str]]] = []
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.heard.append((self.path, content, self.headers.get("Authorization", "")))
+        self.send_response(self.status)
+        if self.status != 204:
+            self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        if self.status != 204:
+            self.wfile.write(self.body)
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def answer() -> Iterator[type[Answer]]:
+    """Its `url` is where it listens; set `status` and `body`."""
+
+    class Own(Answer):
+        heard: ClassVar[list[tuple[str, bytes, str]]] = []
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Own) as server:
+        Own.url = f"http://127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield Own
+        server.shutdown()
+        thread.join()
+
+
+def settings_for(kind: str, url: str) -> StoreSettings:
+    if kind == "victoriametrics":
+        return StoreSettings(kind, victoriametrics=VictoriaMetricsSettings(url, timeout=timedelta(seconds=1)))
+    write_api = "v1" if kind == "influxdb v1" else "v2"
+    influxdb = InfluxDBSettings(url, write_api=write_api, timeout=timedelta(seconds=1))
+    return StoreSettings("influxdb", influxdb=influxdb)
+
+
+KINDS = pytest.mark.parametrize("kind", ["influxdb v1", "influxdb v2", "victoriametrics"])
+
+
+def test_lines_are_what_the_protocol_says() -> None:
+    batch = Observations.build(
+        7, [1_767_225_600_123_456] * 3, [1.5, -0.1, 1e-9], result_time=1_767_225_601_000_000,
+        lead=[0, 3600, 0], quality=[Quality.GOOD, Quality.UNCHECKED, Quality.BAD],
+        rule=[QualityRule.PASSED, QualityRule.NONE, QualityRule.RANGE], revision=[0, 0, 2],
+    )  # fmt: skip
+    time = "result_time=1767225601000000i 1767225600123456000"
+    assert b"".join(bodies("observation", batch)).decode().split("\n") == [
+        f"observation,datastream=7 result=1.5,quality=1i,rule=1i,{time}",
+        f"observation,datastream=7,lead=3600 result=-0.1,quality=0i,rule=0i,{time}",
+        f"observation,datastream=7,revision=2,bad=1 result=1e-09,quality=3i,rule=2i,{time}",
+    ]
+
+
+def test_a_large_batch_is_cut_into_bodies() -> None:
+    many = Observations.build(np.arange(120_001), 1_767_225_600_000_000, 1.0)
+    counts = [body.count(b"\n") + 1 for body in bodies("observation", many)]
+    assert counts == [50_000, 50_000, 20_001]
+
+
+@KINDS
+def test_a_server_that_is_down_is_named_by_every_call(kind: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    store = open_store(settings_for(kind, url), lambda: NOW)
+    calls: list[Callable[[], object]] = [
+        lambda: store.append(ONE),
+        lambda: store.read([7], DAY),
+        store.latest,
+        lambda: store.aggregate([7], DAY, timedelta(hours=1), [Function.MEAN]),
+    ]
+    for call in calls:
+        with pytest.raises(StoreUnavailable, match=rf"{url} did not answer.*is it running"):
+            call()
+    store.close()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        (400, StoreRejected, "refused the content"),
+        (401, StoreUnavailable, "correct token"),
+        (404, StoreUnavailable, "correct url or write_api"),
+        (413, StoreRejected, "refused the content"),
+        (500, StoreUnavailable, "repeat later"),
+        (503, StoreUnavailable, "repeat later"),
+    ],
+)
+def test_a_refusal_says_what_to_do(
+    kind: str, status: int, error: type[Exception], words: str, answer: type[Answer]
+) -> None:
+    answer.status, answer.body = status, b"said the server"
+    store = open_store(settings_for(kind, answer.url), lambda: NOW)  # type: ignore[attr-defined]
+    with pytest.raises(error, match=words) as caught:
+        store.append(ONE)
+    assert "said the server" in str(caught.value)
+    store.close()
+
+
+@KINDS
+def test_an_answer_that_is_no_json_is_an_error_of_the_store(kind: str, answer: type[Answer]) -> None:
+    answer.status, answer.body = 200, b"<html>a proxy's page</html>"
+    store = open_store(settings_for(kind, answer.url), lambda: NOW)  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable, match="no JSON"):
+        store.read([7], DAY)
+    store.close()
+
+
+def test_version_2_writes_go_to_the_bucket_with_the_token(answer: type[Answer], tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("top-secret\n")
+    (tmp_path / "config.toml").write_text(
+        f'kind = "influxdb"\n[influxdb]\nurl = "{answer.url}"\ndatabase = "stadt"\norg = "city"\n'  # type: ignore[attr-defined]
+        f'token = {{ file = "{tmp_path / "token"}" }}\n'
+    )
+    store = open_store(load(StoreSettings, tmp_path / "config.toml"), lambda: NOW)
+    store.append(ONE)
+    path, _, authorization = answer.heard[0]
+    assert path.startswith("/api/v2/write?")
+    assert {"bucket=stadt", "org=city", "precision=ns"} <= set(path.partition("?")[2].split("&"))
+    assert authorization == "Token top-secret"
+    store.close()
+
+
+def test_an_empty_batch_asks_no_server(answer: type[Answer]) -> None:
+    for kind in ("influxdb v1", "influxdb v2", "victoriametrics"):
+        store = open_store(settings_for(kind, answer.url), lambda: NOW)  # type: ignore[attr-defined]
+        store.append(Observations.empty())
+        store.close()
+    assert answer.heard == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('kind = "oracle"', "known are embedded, influxdb, victoriametrics"),
+        ('[influxdb]\nurl = "localhost:8086"', "write http://host:port"),
+        ('[influxdb]\nwrite_api = "v9"', '"v2", or "v1"'),
+        ('[victoriametrics]\nmeasurement = "a b"', "letters, digits and underscores"),
+        ("[embedded]\nkeep_open = -1", "keep_open"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_remedy(content: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(content)
+    with pytest.raises(SettingsError, match=words):
+        load(StoreSettings, tmp_path / "config.toml")
+
+
+def test_the_embedded_store_is_the_default_and_keeps_its_house(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f'[embedded]\nfolder = "{tmp_path / "store"}"\nkeep_open = 3600')
+    store = open_store(load(StoreSettings, tmp_path / "config.toml"), lambda: NOW)
+    assert isinstance(store, EmbeddedStore)
+    assert not maintain(store, NOW)
+    store.close()
+
+
+def test_a_bucket_needs_a_length_and_as_of_a_zone(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f'[embedded]\nfolder = "{tmp_path / "store"}"')
+    store = open_store(load(StoreSettings, tmp_path / "config.toml"), lambda: NOW)
+    with pytest.raises(ValueError, match="has no length"):
+        store.aggregate([7], DAY, timedelta(0), [Function.MEAN])
+    with pytest.raises(ValueError, match="timezone-aware"):
+        store.read([7], DAY, as_of=datetime(2026, 1, 1))  # noqa: DTZ001 - the mistake is the test
+    store.close()

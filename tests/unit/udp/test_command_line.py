@@ -1,0 +1,134 @@
+"""The console script: import without harm, keys once, broken settings in one clear line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from udp.__main__ import main
+from udp.auth import SqlKeys
+from udp.policy import OPERATOR
+from udp.registry.sql import SqlRegistry
+
+CITY = """format = 1
+[city]
+name = "Castrop-Rauxel"
+simulated = true
+[[thing]]
+key = "crx-pole-1"
+name = "CRX-Pole 1"
+kind = "pole"
+theme = "luft"
+district = "castrop"
+district_name = "Castrop (Altstadt)"
+latitude = 51.55
+longitude = 7.31
+access = "open"
+licence = "dl-de/zero-2-0"
+[[thing.wired]]
+agent = "crx-pole-1"
+sensor = "weather"
+profile = "pole-weather"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "api.toml"
+    path.write_text(
+        f'[registry]\nurl = "sqlite:///{tmp_path}/registry.sqlite"\n'
+        f'[ledger]\nurl = "sqlite:///{tmp_path}/ledger.sqlite"\n'
+        f'[store.embedded]\nfolder = "{tmp_path}/store"\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    path = tmp_path / "city.toml"
+    path.write_text(CITY, encoding="utf-8")
+    return path
+
+
+def things(tmp_path):
+    registry = SqlRegistry(f"sqlite:///{tmp_path}/registry.sqlite")
+    try:
+        return set(registry.inventory().things)
+    finally:
+        registry.close()
+
+
+def test_an_import_tells_what_it_did_and_repeats_without_harm(config, city, tmp_path, capsys):
+    arguments = ["import-city", str(city), "--config", str(config)]
+    assert main(arguments) == 0
+    assert "Castrop-Rauxel: 5 added, 0 changed, 0 unchanged, 0 retired" in capsys.readouterr().out
+    assert main(arguments) == 0
+    assert "0 added, 0 changed, 5 unchanged" in capsys.readouterr().out
+    assert things(tmp_path) == {"crx-pole-1"}
+
+
+def test_a_dry_run_only_tells(config, city, tmp_path, capsys):
+    assert main(["import-city", str(city), "--dry-run", "--config", str(config)]) == 0
+    assert "5 would be added" in capsys.readouterr().out
+    assert things(tmp_path) == set()
+
+
+def test_a_broken_city_imports_nothing(config, city, tmp_path, capsys):
+    city.write_text(CITY.replace("luft", "luftig").replace("51.55", "951.55"), encoding="utf-8")
+    assert main(["import-city", str(city), "--config", str(config)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len([line for line in lines if "thing 'crx-pole-1'" in line]) == 2
+    assert things(tmp_path) == set()
+
+
+def test_a_key_is_printed_alone_and_works(config, tmp_path, capsys):
+    assert main(["key", "create", "--role", "operator", "--config", str(config)]) == 0
+    told = capsys.readouterr()
+    (key,) = told.out.split()
+    assert key not in told.err
+    registry = SqlRegistry(f"sqlite:///{tmp_path}/registry.sqlite")
+    assert SqlKeys(registry.database).caller(key) == OPERATOR
+    registry.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[server]\nport = 99999", ("port", "65535")),
+        ("[server]\nprot = 1", ("prot", "port")),
+        ('[registry]\nurl = "nonsense"', ("nonsense", "sqlite:///")),
+        ('[registry]\nurl = "postgresql+psycopg://a:geheim@h/d"', ("password",)),
+        ("[store]\nkind = 'papier'", ("papier", "embedded")),
+        ("[[", ("not valid TOML",)),
+        ("operator_key = 'klartext'", ("operator_key", "never plain text")),
+    ],
+)
+@pytest.mark.parametrize("verb", ["check-config", "run"])
+def test_broken_settings_are_one_clear_line_and_exit_2(tmp_path, capsys, verb, text, words):
+    path = tmp_path / "api.toml"
+    path.write_text(text, encoding="utf-8")
+    assert main([verb, "--config", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert [word for word in words if word not in line] == []
+    assert "geheim" not in line
+
+
+def test_settings_can_be_checked_and_shown(config, capsys, tmp_path):
+    secret = tmp_path / "key"
+    secret.write_text("very-secret\n", encoding="ascii")
+    config.write_text(f'operator_key = {{ file = "{secret}" }}\n' + config.read_text(), encoding="utf-8")
+    assert main(["check-config", "--config", str(config)]) == 0
+    assert main(["print-config", "--config", str(config)]) == 0
+    out = capsys.readouterr().out
+    assert "in order" in out
+    assert "server.port = 8080" in out
+    assert "very-secret" not in out
+
+
+def test_nothing_heavy_is_built_by_asking_for_help():
+    answer = subprocess.run(
+        [sys.executable, "-m", "udp", "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "import-city" in answer.stdout

@@ -1,0 +1,65 @@
+"""Who may know what: keys are hashed, shown once, and only what is open with a licence is public."""
+
+import sqlite3
+from datetime import UTC, datetime
+
+import pytest
+
+from edge.wire.settings import Secret
+from udp.auth import KeyRefused, SqlKeys
+from udp.policy import OPERATOR, PUBLIC, Caller, Role, visible
+from udp.registry.database import Database
+from udp.sensorthings import Access, Datastream, ObservedProperty, Unit
+
+
+@pytest.fixture
+def database(tmp_path):
+    opened = Database(f"sqlite:///{tmp_path}/registry.sqlite")
+    yield opened
+    opened.close()
+
+
+def test_a_new_key_opens_and_is_kept_only_as_a_hash(database, tmp_path):
+    key = SqlKeys(database).create(Role.OPERATOR, "Leitwarte", lambda: datetime(2026, 11, 21, tzinfo=UTC))
+    assert len(key) > 40
+    assert SqlKeys(database).caller(key) == OPERATOR
+    rows = sqlite3.connect(tmp_path / "registry.sqlite").execute("SELECT * FROM api_key").fetchall()
+    assert len(rows) == 1
+    assert key not in repr(rows)
+
+
+def test_every_key_is_another(database):
+    keys = {SqlKeys(database).create(Role.OPERATOR, "") for _ in range(20)}
+    assert len(keys) == 20
+
+
+@pytest.mark.parametrize("key", ["", "x", "udp_", "ü" * 50])
+def test_what_nobody_was_given_is_refused(database, key):
+    SqlKeys(database).create(Role.OPERATOR, "")
+    with pytest.raises(KeyRefused):
+        SqlKeys(database, Secret("other")).caller(key)
+
+
+def test_the_key_of_the_settings_counts_too(database):
+    assert SqlKeys(database, Secret("from-a-file")).caller("from-a-file") == OPERATOR
+    with pytest.raises(KeyRefused):
+        SqlKeys(database).caller("from-a-file")
+
+
+def _stream(access, licence):
+    return Datastream(
+        id=1, key="k", name="n", thing="t", sensor="s", observed_property=ObservedProperty("p", "P", ""),
+        unit=Unit("1", ""), access=access, exemption=None, licence=licence, expected_interval_s=1.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("access", list(Access))
+@pytest.mark.parametrize("licence", ["", "dl-de/zero-2-0"])
+def test_only_what_is_open_with_a_licence_is_public(access, licence):
+    stream = _stream(access, licence)
+    assert visible(stream, PUBLIC) is (access is Access.OPEN and bool(licence))
+    assert visible(stream, OPERATOR)
+
+
+def test_whoever_says_nothing_is_the_public():
+    assert Caller() == PUBLIC

@@ -1,0 +1,210 @@
+"""`make run`: the whole platform on this machine, with the virtual city, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from udp.errors import ConfigurationError
+from udp.launch.broker import BrokerPlan, find_mosquitto, install_mosquitto, write_configuration
+from udp.launch.configuration import Site
+from udp.launch.credentials import Credentials
+from udp.launch.environment import (
+    HTTP_PORT,
+    INGEST_PORT,
+    MODBUS_PORT,
+    MQTT_PORT,
+    RADIO_PORT,
+    Environment,
+    require_free_port,
+)
+from udp.launch.supervisor import Program, Supervisor
+
+_NEWS_EVERY_S = 10.0
+_PATIENCE_S = 60.0
+
+
+def say(text: str) -> None:
+    """To the person who typed the command."""
+    print(text, flush=True)
+
+
+def main() -> int:
+    """Start everything, say where it is, and keep it running until a signal."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    try:
+        return _run(Environment.read(os.environ), stop)
+    except (ConfigurationError, OSError, subprocess.CalledProcessError) as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(environment: Environment, stop: threading.Event) -> int:
+    say("Urban Data Platform" + (" with the virtual city of Castrop-Rauxel" if environment.city else ""))
+    environment.data.mkdir(parents=True, exist_ok=True)
+    credentials = Credentials(environment.data / "secrets")
+    _require_ports(environment)
+    program = (find_mosquitto() or install_mosquitto(say)) if environment.broker else None
+    site = Site(environment, credentials, with_broker=program is not None)
+    if environment.city:
+        site = _describe_city(site)
+    site.write()
+    if environment.city:
+        _udp("import-city", str(environment.data / "city.toml"), "--config", str(site.file("udp")))
+    supervisor = Supervisor(environment.data / "log", time.monotonic, say)
+    try:
+        _start(site, program, supervisor, stop)
+        _watch(site, supervisor, stop)
+    finally:
+        say("\nStopping ...")
+        supervisor.stop()
+        say(f"Stopped. Everything is kept in {environment.data}; `make run` continues.")
+    return 0
+
+
+def _require_ports(environment: Environment) -> None:
+    require_free_port(HTTP_PORT, environment.http_port)
+    require_free_port(INGEST_PORT, environment.ingest_port)
+    if environment.broker:
+        require_free_port(MQTT_PORT, environment.mqtt_port)
+    if environment.city:
+        require_free_port(RADIO_PORT, environment.radio_port, socket.SOCK_DGRAM)
+        require_free_port(MODBUS_PORT, environment.modbus_port)
+
+
+def _describe_city(site: Site) -> Site:
+    data, secrets = site.data, site.data / "secrets"
+    (secrets / "agents").mkdir(exist_ok=True, mode=0o700)
+    city = data / "city.toml"
+    subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "simulators", "describe", "--out", str(city), "--sessions",
+         str(secrets / "sessions.toml"), "--agent-sessions", str(secrets / "agents")],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    things = tomllib.loads(city.read_text(encoding="utf-8"))["thing"]
+    of_kind = {
+        kind: tuple(
+            sensor["agent"] for thing in things if thing["kind"] == kind for sensor in thing["wired"][:1]
+        )
+        for kind in ("gateway", "pole")
+    }
+    return replace(site, gateways=of_kind["gateway"], poles=of_kind["pole"])
+
+
+def _start(site: Site, mosquitto: str | None, supervisor: Supervisor, stop: threading.Event) -> None:
+    environment = site.environment
+    if mosquitto is not None:
+        plan = BrokerPlan(mosquitto, site.data / "broker", "127.0.0.1", environment.mqtt_port)
+        configuration = write_configuration(plan, site.users())
+        supervisor.start(Program("broker", [mosquitto, "-c", str(configuration)]))
+        say(f"  broker      Mosquitto on 127.0.0.1:{environment.mqtt_port}; agents speak MQTT")
+    else:
+        say("  broker      none: agents post CBOR over HTTP straight to ingest, with the same promise")
+        say("              (confirmed means on disk). ChirpStack and The Things Stack use webhooks; what")
+        say("              needs MQTT, such as commands pushed to agents, waits until a broker is there.")
+    supervisor.start(_program(site, "ingest", "ingest", stop_within_s=40))
+    _await_port(environment.ingest_port, "ingest", supervisor, stop)
+    say(f"  ingest      doors at http://127.0.0.1:{environment.ingest_port}")
+    supervisor.start(_program(site, "api", "udp", settings="udp"))
+    supervisor.start(_program(site, "dashboards", "dashboards"))
+    if environment.city:
+        # First the city: its poles answer when their agents ask for the first time.
+        continues = (site.data / "city" / "state.json").exists()
+        supervisor.start(_program(site, "city", "simulators"))
+        begins = (
+            "continues where it stopped" if continues else f"begins {environment.history_days:g} days ago"
+        )
+        say(f"  city        virtual; {begins} and catches up first")
+    for name in site.agents:
+        supervisor.start(_program(site, name, "edge"))
+    if site.agents:
+        say(f"  agents      {len(site.gateways)} gateways, {len(site.poles)} poles")
+    _await_port(environment.http_port, "api", supervisor, stop)
+    _announce(site)
+
+
+def _announce(site: Site) -> None:
+    address = f"http://localhost:{site.environment.http_port}"
+    key = site.credentials.text("operator-key")
+    say(f"\n  Open        {address}/\n  Operator    {address}/betrieb/?schluessel={key}")
+    say(f"  Data API    {address}/api/v1/latest\n  Logs        {site.data / 'log'}")
+    if not site.environment.city:
+        say(f"  No city yet: .venv/bin/udp import-city YOUR-CITY.toml --config {site.file('udp')}")
+    say("  Ctrl-C stops everything; the data stay.\n")
+
+
+def _program(
+    site: Site, name: str, room: str, *, settings: str | None = None, stop_within_s: float = 10.0
+) -> Program:
+    command = [sys.executable, "-m", room, "run", "--config", str(site.file(settings or name))]
+    return Program(name, command, stop_within_s=stop_within_s)
+
+
+def _watch(site: Site, supervisor: Supervisor, stop: threading.Event) -> None:
+    """Until a signal: restart what died, and pass on what the city says while it catches up."""
+    said = ""
+    next_news = 0.0
+    while not stop.wait(1.0):
+        supervisor.tick()
+        if site.environment.city and time.monotonic() >= next_news:
+            next_news = time.monotonic() + _NEWS_EVERY_S
+            news = _last_line(supervisor.log_of("city"))
+            if news != said:
+                say(f"  {news}")
+            said = news
+
+
+def _last_line(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 2000))
+        lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+def _await_port(port: int, name: str, supervisor: Supervisor, stop: threading.Event) -> None:
+    """Wait until the process answers over HTTP, whatever it answers."""
+    end = time.monotonic() + _PATIENCE_S
+    while not stop.is_set():
+        if _answers(f"http://127.0.0.1:{port}/health"):
+            return
+        if time.monotonic() > end:
+            raise ConfigurationError(
+                f"{name} did not answer on port {port} within {_PATIENCE_S:.0f} s; "
+                f"what it said stands in {supervisor.log_of(name)}"
+            )
+        supervisor.tick()
+        stop.wait(0.2)
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2).close()  # noqa: S310
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _udp(*arguments: str) -> None:
+    command: Sequence[str] = [sys.executable, "-m", "udp", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode != 0:
+        raise ConfigurationError((done.stderr or done.stdout).strip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
