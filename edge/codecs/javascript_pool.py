@@ -28,9 +28,10 @@ _WORKER = Path(__file__).with_name("javascript_worker.py")
 _START_S: Final = 20.0  # a loaded gateway needs a second or two to start Python
 _AT_ONCE: Final = 256  # calls handed over before the first answers are taken out
 _CHUNK: Final = 1 << 16
+_FROM_OUTSIDE: Final = "its process was killed from outside, twice; perhaps the machine's memory is short"
 _DIES_WITH: Final = {
     -signal.SIGPROF: "the codec hung in one long native call",
-    -signal.SIGKILL: "its process was killed, perhaps because the machine's memory was short",
+    -signal.SIGKILL: _FROM_OUTSIDE,
     3: "the codec used up its process's memory",
 }
 
@@ -204,10 +205,11 @@ class JavaScriptPool:
     def run(self, calls: Sequence[Call]) -> list[bytes]:
         """One JSON object per call, in their order; `errors` stands in it where a codec failed.
 
-        A codec that hangs or crashes costs its own call only. CodecError if no process can be had.
+        A codec that hangs or crashes costs its own call only; a process that somebody else kills
+        costs none. CodecError if no process can be had.
         """
         answers: list[bytes] = []
-        worker = self._idle.get()
+        worker, whole, again = self._idle.get(), False, -1
         try:
             while len(answers) < len(calls):
                 worker = worker or WorkerProcess(self._limits, engine_directory())
@@ -217,14 +219,16 @@ class JavaScriptPool:
                 if reason:
                     worker = None
                     self.killed += 1
+                    if reason == _FROM_OUTSIDE and again < len(answers):
+                        again = len(answers)  # the call may be innocent: once more in a new process
+                        continue
                     log.warning("JavaScript codec: %s; its process is replaced", reason)
                     answers.append(json.dumps({"errors": [reason]}).encode())
-        except BaseException:
-            if worker is not None:
-                worker.close()  # answers nobody took may still be in its pipe
-            worker = None
-            raise
+            whole = True
         finally:
+            if not whole and worker is not None:
+                worker.close()  # answers nobody took may still be in its pipe
+                worker = None
             self._idle.put(worker)
         return answers
 
