@@ -14,6 +14,8 @@ from udp.registry.profiles import ChannelProfile, Profile
 from udp.registry.toml_tables import Table
 from udp.sensorthings import Access, Datastream
 
+UNDECIDED = "undecided"
+"""The exemption of what stays unpublished because nobody has decided yet."""
 _STRICTNESS = (Access.OPEN, Access.INTERNAL, Access.RESTRICTED)
 T = TypeVar("T")
 
@@ -155,7 +157,7 @@ def _channel(position: int, channel: ChannelProfile, line: Linear) -> Channel:
 def _datastream(
     position: int, mount: Mount, profile: Profile, channel: ChannelProfile, interval: float
 ) -> Datastream:
-    release = mount.release
+    release = _released(mount.release, channel)
     return Datastream(
         id=position,
         key=channel.key,
@@ -164,15 +166,18 @@ def _datastream(
         sensor=profile.sensor,
         observed_property=channel.observed_property,
         unit=channel.unit,
-        access=_stricter(release.access, channel.access),
+        access=release.access,
         exemption=release.exemption,
         licence=release.licence,
         expected_interval_s=interval,
     )
 
 
-def _stricter(place: Access, channel: Access | None) -> Access:
-    return max(place, channel or place, key=_STRICTNESS.index)
+def _released(place: Release, channel: ChannelProfile) -> Release:
+    """The stricter of the two, with its own exemption; between equals, the place knows better."""
+    if channel.access is None or _STRICTNESS.index(channel.access) <= _STRICTNESS.index(place.access):
+        return place
+    return Release(channel.access, channel.exemption or place.exemption or UNDECIDED, "")
 
 
 def _parse(table: Table, key: str, parser: Callable[[str], T]) -> T | None:
