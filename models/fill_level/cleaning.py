@@ -1,4 +1,4 @@
-"""Find the true content behind ultrasonic echoes: obstacles, lost messages, noise and emptyings in one filter.
+"""Find the true content behind ultrasonic echoes: obstacles, losses, noise and emptyings in one filter.
 
 A hidden Markov model over the content in 2 cm cells (Rabiner 1989, Proc. IEEE 77): content rises by inflow,
 settles a little, and drops to the floor when emptied. A reading is the true distance, or the fixed echo of an
@@ -42,7 +42,9 @@ class Container:
 
     def __post_init__(self) -> None:
         if not 0 <= self.full_cm < self.depth_cm:
-            raise ValueError(f"full at {self.full_cm} cm and empty at {self.depth_cm} cm: swap or correct them")
+            raise ValueError(
+                f"full at {self.full_cm} cm and empty at {self.depth_cm} cm: swap or correct them"
+            )
 
     @property
     def cells(self) -> int:
@@ -56,8 +58,8 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """``filtered`` and its ``spread`` use only what was known at each time; ``smoothed`` uses the whole record
-    and serves learning. All in percent, (n,). ``emptied`` marks the hours in which a crew came."""
+    """``filtered`` and its ``spread`` use only what was known at each time; ``smoothed`` uses the whole
+    record and serves learning. All in percent, (n,). ``emptied`` marks the hours in which a crew came."""
 
     times: Times
     filtered: Floats
@@ -115,7 +117,9 @@ def find_obstacle(readings: Floats, container: Container) -> Container:
         return container
     near = origin[np.abs(origin - edges[best]) <= 3]
     share = float((np.abs(readings - np.median(near)) <= 3).mean())
-    return replace(container, obstacle_cm=float(np.median(near)), obstacle_share=float(np.clip(share, 0.03, 0.6)))
+    return replace(
+        container, obstacle_cm=float(np.median(near)), obstacle_share=float(np.clip(share, 0.03, 0.6))
+    )
 
 
 def _with_share(container: Container, forward: Floats, reading: Floats) -> Container:
