@@ -40,7 +40,7 @@ class Outlook:
 
 @dataclass
 class FillForecaster:
-    """One model for a fleet of one kind: `fit` on cleaned levels, then ask for any, also a new one."""
+    """One model for a fleet of one kind: `fit` on cleaned levels, then ask for any container."""
 
     name: str = "pooled inflow rate"
     fleet: FleetRate | None = None
@@ -80,7 +80,7 @@ class FillForecaster:
         self, name: str, fill: float, *, issued_at: Instant, leads: Leads, spread: float = 0.0,
         levels: tuple[float, ...] = LEVELS,
     ) -> Forecast | NotCalibrated:  # fmt: skip
-        """Fill (%) at each lead if not emptied, from the filtered fill and its spread (%) at the issue time."""
+        """Fill (%) at each lead if not emptied, from the filtered fill and its spread (%) at issue."""
         if self.fleet is None:
             return NotCalibrated("Füllstandsmodell nicht kalibriert")
         if not np.isfinite(fill):
@@ -169,8 +169,8 @@ def _cut(cleaned: Sequence[Cleaned]) -> Instant | None:
 
 
 def strays(cleaned: Cleaned, rate: OwnRate, since: Instant) -> Floats:
-    """(pairs, 2): expected inflow and (real - expected) / scale, of forecasts issued after ``since`` every six
-    hours, whose container was not emptied and not full in between."""
+    """(pairs, 2): expected inflow and (real - expected) / scale, of forecasts issued after ``since`` every
+    six hours, whose container was not emptied and not full in between."""
     first = int(np.searchsorted(cleaned.times, since))
     visits = np.cumsum(cleaned.emptied)
     rows = []
