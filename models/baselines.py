@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.forecaster import LEVELS, Forecast, Leads, NotCalibrated, ascending
+from models.regression import Linear, ridge
 from models.series import DAY, Floats, Instant, Integers, Record, Series, Step, Times
 
 PointRule = Callable[[Record, Times, Step], Floats]
@@ -150,7 +151,7 @@ class LinearArx(_Dressed):
 
     def __init__(self, leads: Leads, rain: str = "precipitation", ridge: float = 1e-3) -> None:
         self.rain, self.ridge = rain, ridge
-        self._weights: dict[int, Floats] = {}
+        self._lines: dict[int, Linear | None] = {}
         super().__init__("ARX without rain ahead", self._point, leads)
 
     def _features(self, record: Record, origins: Times) -> Floats:
@@ -172,13 +173,10 @@ class LinearArx(_Dressed):
         for lead in self.leads:
             y = record.target.on_grid(record.target.times + lead) - x[:, 1]
             keep = np.isfinite(x).all(axis=1) & np.isfinite(y)
-            scale = x[keep].std(axis=0) + 1e-12
-            gram = (x[keep] / scale).T @ (x[keep] / scale)
-            penalty = self.ridge * keep.sum() * np.eye(len(scale))
-            self._weights[_micro(lead)] = (
-                np.linalg.solve(gram + penalty, (x[keep] / scale).T @ y[keep]) / scale
-            )
+            line = ridge(x[keep], y[keep], strengths=(self.ridge,))[0] if keep.any() else None
+            self._lines[_micro(lead)] = line
 
     def _point(self, record: Record, origins: Times, lead: Step) -> Floats:
         x = self._features(record, origins)
-        return np.asarray(x[:, 1] + (x * self._weights[_micro(lead)]).sum(axis=1), dtype=np.float64)
+        line = self._lines.get(_micro(lead))
+        return x[:, 1] + (line(x) if line is not None else 0.0)

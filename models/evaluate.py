@@ -90,8 +90,8 @@ def daily_runoff(data: Path) -> Iterable[str]:
         blend = ", ".join(f"{name} {weight:.2f}" for name, weight in model.weights.items())
         yield (
             f"{file.stem}: NSE {metrics.nash_sutcliffe(seen, simulated):.3f} KGE "
-            f"{metrics.kling_gupta(seen, simulated):.3f} peak error {peak.height:.0%} ({blend}; 1-day persistence NSE "
-            f"{before:.3f}; {time.process_time() - began:.0f} s CPU)"
+            f"{metrics.kling_gupta(seen, simulated):.3f} peak error {peak.height:.0%} ({blend}; "
+            f"1-day persistence NSE {before:.3f}; {time.process_time() - began:.0f} s CPU)"
         )
 
 
@@ -176,10 +176,11 @@ def fill_daily(data: Path) -> Iterable[str]:
         own, still = (
             metrics.mean_absolute_error(later[test], one[test]) for one in (made.median, levels.level)
         )
+        area = metrics.area_under_curve(reached[test], made.probability[test])
         cover = metrics.coverage(later[test], made.quantiles[test, 0], made.quantiles[test, -1])
         yield (
-            f"fill daily, {days} d: MAE {10 * own:.1f} (persistence {10 * still:.1f}) points, 80 % interval covers "
-            f"{cover:.2f}, AUC {metrics.area_under_curve(reached[test], made.probability[test]):.3f}, Brier "
+            f"fill daily, {days} d: MAE {10 * own:.1f} (persistence {10 * still:.1f}) points, "
+            f"80 % interval covers {cover:.2f}, AUC {area:.3f}, Brier "
             f"{metrics.brier(reached[test], made.probability[test]):.3f} (base rate "
             f"{reached[test].mean() * (1 - reached[test].mean()):.3f})"
         )
@@ -194,14 +195,10 @@ def consumption(data: Path) -> Iterable[str]:
     warmth = pd.read_parquet(folder / "weather.parquet")
     temperature = Series.tidy(_times(warmth["t"]), warmth["temp_c"].to_numpy(dtype=np.float64), "Cel")
     events = [
-        Event(
-            str(row["meter"]),
-            np.datetime64(row["start"], "us"),
-            np.datetime64(row["end"], "us"),
-            row["type"],
-            row["cost_eur"],
-        )
-        for row in pd.read_csv(folder / "events.csv").to_dict("records")
+        Event(str(meter), np.datetime64(start, "us"), np.datetime64(end, "us"), str(kind), float(cost))
+        for meter, start, end, kind, cost in pd.read_csv(folder / "events.csv")[
+            ["meter", "start", "end", "type", "cost_eur"]
+        ].to_numpy()
     ]
     models: list[MeterModel] = []
     fresh: list[Series] = []

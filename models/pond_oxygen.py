@@ -1,4 +1,4 @@
-"""Warn in the evening of the oxygen a pond will have left before sunrise, while the aerator can still help."""
+"""Warn in the evening of the oxygen a pond will have left at sunrise, while the aerator can help."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from models.series import DAY, HOUR, Floats, Instant, Series
 
 LEAST_NIGHTS = 10
 DAWN_HOUR_UTC = 4.0
-# Respiration doubles with 10 K (Q10 = 2), the usual figure for ponds (Kirschbaum 1995, Soil Biol. Biochem. 27).
+# Respiration doubles with 10 K (Q10 = 2), the usual figure (Kirschbaum 1995, Soil Biol. Biochem. 27).
 Q10 = 2.0
 
 
 def saturation_mg_l(temperature_c: Floats) -> Floats:
-    """Oxygen of air-saturated fresh water at sea level, mg/L (Benson & Krause 1984, Limnol. Oceanogr. 29, as
-    tabulated by USGS; fitted polynomial good to 0.05 mg/L between 0 and 35 Cel)."""
-    t = np.asarray(temperature_c, dtype=np.float64)
-    return np.asarray(14.652 - 0.41022 * t + 0.0079910 * t**2 - 0.000077774 * t**3)
+    """Oxygen of air-saturated fresh water at sea level, mg/L (Benson & Krause 1984, in the form of
+    APHA Standard Methods 4500-O)."""
+    t = np.asarray(temperature_c, dtype=np.float64) + 273.15
+    return np.asarray(
+        np.exp(-139.34411 + 1.575701e5 / t - 6.642308e7 / t**2 + 1.2438e10 / t**3 - 8.621949e11 / t**4)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class NightModel:
 
     def minimum(self, oxygen: float, temperature: float, hours: float) -> float:
         """Lowest oxygen reached within ``hours``, exact solution of the linear equation."""
-        drain = self.respiration * Q10 ** ((temperature - 20.0) / 10.0)
+        drain = float(self.respiration * Q10 ** ((temperature - 20.0) / 10.0))
         full = float(saturation_mg_l(np.array([temperature]))[0])
         if self.reaeration < 1e-6:
             return max(oxygen - drain * hours, 0.0)
@@ -84,7 +86,7 @@ def _nights(oxygen: Series, temperature: Series) -> Floats:
 
 
 def _estimate(rows: Floats) -> tuple[float, float]:
-    """Least squares over a grid of reaeration; respiration follows in closed form from the linear solution."""
+    """Least squares over a grid of reaeration; respiration follows in closed form."""
     best = (np.inf, 0.0, 0.0)
     warm = Q10 ** ((rows[:, 1] - 20.0) / 10.0)
     full = saturation_mg_l(rows[:, 1])

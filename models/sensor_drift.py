@@ -16,8 +16,8 @@ OUTDOOR_CO2_PPM = 425.0
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Trend of the difference to a reference, unit per 30 days, with its 95 % interval and how far it has come
-    over the record."""
+    """Trend of the difference to a reference, unit per 30 days, with its 95 % interval and how far it
+    has come over the record."""
 
     per_month: float
     low: float
@@ -70,7 +70,7 @@ def _trend(times: Times, difference: Floats) -> Drift | NotCalibrated:
 
 @dataclass(frozen=True, slots=True)
 class BaselineCheck:
-    """What an automatic self-calibration (ABC) did to a CO2 sensor: weekly lowest levels (ppm), steps at which
+    """What an automatic self-calibration (ABC) did to a CO2 sensor: weekly lowest levels (ppm), steps where
     it was pulled, and whether the lowest level is still fresh air."""
 
     weekly_lowest: Floats
@@ -83,7 +83,7 @@ def co2_baseline(
     co2: Series, *, outdoor_ppm: float = OUTDOOR_CO2_PPM, tolerance_ppm: float = 60.0
 ) -> BaselineCheck | NotCalibrated:
     """The fifth lowest of a thousand values each week should be outdoor air when a room is aired or empty. A
-    sensor that calibrates itself in a room that never sees fresh air takes stale air for outdoor air and reads
+    sensor that calibrates itself in a room that never sees fresh air takes stale air for outdoor air, reads
     too low for ever after; one that drifts up never comes down to it. A step of the weekly lowest by more
     than ``tolerance_ppm`` that stays is such a self-calibration."""
     if len(co2) < 2 or float((co2.times[-1] - co2.times[0]) / DAY) < 21:

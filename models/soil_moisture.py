@@ -15,8 +15,8 @@ HORIZON_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class DryingModel:
-    """log(tension) rises by ``rate`` + ``warmth`` x (temperature - 15) per dry day and falls by ``wetting`` per
-    mm of rain; ``spread`` is the standard deviation of a day's change. Soil tension in kPa."""
+    """log(tension) rises by ``rate`` + ``warmth`` x (temperature - 15) per dry day and falls by ``wetting``
+    per mm of rain; ``spread`` is the standard deviation of a day's change. Soil tension in kPa."""
 
     rate: float
     warmth: float
@@ -25,7 +25,7 @@ class DryingModel:
     highest: float
 
     def path(self, tension_kpa: float, rain_mm: Floats, temperature_c: Floats) -> Floats:
-        """Expected tension at the end of each coming day (kPa), within 1 kPa and 1.5 x the highest measured."""
+        """Expected tension at the end of each coming day (kPa), from 1 kPa to 1.5 x the highest measured."""
         change = self.rate + self.warmth * (temperature_c - 15.0) - self.wetting * np.maximum(rain_mm, 0.0)
         level, out = float(np.log(max(tension_kpa, 1.0))), np.empty(len(change))
         for i, step in enumerate(change):
@@ -44,14 +44,15 @@ class DaysToDry:
 
 
 def learn_drying(tension: Series, rain: Series, temperature: Series) -> DryingModel | NotCalibrated:
-    """Regression of daily changes of log tension on weather. A fall without rain is a watering and is left out."""
+    """Regression of daily changes of log tension on weather; a fall without rain is a watering, left out."""
     begin = (
         tension.times[0].astype("datetime64[D]").astype("datetime64[us]")
         if len(tension)
-        else np.datetime64(0, "us")
+        else np.datetime64("1970-01-01", "us")
     )
     days = np.arange(begin, tension.times[-1] if len(tension) else begin, DAY)
-    level = np.log(np.maximum(tension.on_grid(days + DAY, DAY), 1.0))
+    ends = np.asarray(days + DAY, dtype="datetime64[us]")
+    level = np.log(np.maximum(tension.on_grid(ends, DAY), 1.0))
     fallen = np.array([np.nansum(np.maximum(rain.between(d, d + DAY).values, 0.0)) for d in days])
     warm = np.array([_mean(temperature.between(d, d + DAY).values) for d in days])
     change = np.append(np.nan, np.diff(level)) if len(level) else level
@@ -59,15 +60,20 @@ def learn_drying(tension: Series, rain: Series, temperature: Series) -> DryingMo
     keep = np.isfinite(change) & np.isfinite(warm) & ~watered
     if (keep & (fallen < 0.5)).sum() < LEAST_DRY_DAYS:
         return NotCalibrated(f"Bodenfeuchte: weniger als {LEAST_DRY_DAYS} trockene Tage gemessen")
-    x = np.stack([np.ones(keep.sum()), warm[keep] - 15.0, -np.minimum(fallen[keep], 30.0)], axis=1)
-    solution = np.linalg.lstsq(
-        np.vstack([x, np.diag([0, 1.0, 0.1])]), np.append(change[keep], [0, 0, 0]), rcond=None
-    )[0]
-    rest = change[keep] - x @ solution
+    # How fast it dries comes from dry days alone: rain on wet soil changes nothing and would blur the rate.
+    # A sensor at the end of its range no longer moves.
+    ended = level > np.nanmax(level) + np.log(0.9)
+    dry, wet = keep & (fallen < 0.5) & ~ended, keep & (fallen >= 2.0)
+    if dry.sum() < LEAST_DRY_DAYS // 2:
+        return NotCalibrated("Bodenfeuchte: kaum trockene Tage innerhalb des Messbereichs")
+    x = np.stack([np.ones(dry.sum()), warm[dry] - 15.0], axis=1)
+    rate, warmth = np.linalg.lstsq(np.vstack([x, [[0.0, 1.0]]]), np.append(change[dry], 0.0), rcond=None)[0]
+    rest = change[dry] - x @ np.array([rate, warmth])
+    due = rate + warmth * (warm[wet] - 15.0)
+    amount = np.minimum(fallen[wet], 30.0)
+    wetting = float(np.median((due - change[wet]) / amount)) if wet.any() else 0.05
     highest = float(np.nanmax(np.exp(level)))
-    return DryingModel(
-        float(solution[0]), float(solution[1]), max(float(solution[2]), 0.0), float(rest.std()), highest
-    )
+    return DryingModel(float(rate), float(warmth), max(wetting, 0.0), float(rest.std()), highest)
 
 
 def _mean(values: Floats) -> float:
@@ -83,7 +89,7 @@ def days_to_dry(
     temperature_ahead: Floats,
     critical_kpa: float = 80.0,
 ) -> DaysToDry | NotCalibrated:
-    """Rain and temperature by coming day; beyond the forecast no rain falls and the last temperature stays."""
+    """Rain and temperature by coming day; beyond the forecast it stays dry and as warm as on its last day."""
     if not np.isfinite(tension_kpa):
         return NotCalibrated("Bodenfeuchte: kein aktueller Messwert")
     if tension_kpa >= critical_kpa:
