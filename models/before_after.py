@@ -102,7 +102,7 @@ def _without_season(days: Times, difference: Floats, after: Booleans) -> Floats:
 
 
 def _worth(values: Floats) -> float:
-    """Number of independent days: n (1 - r) / (1 + r) with the lag-one correlation r, corrected for its bias in
+    """Number of independent days: n (1 - r) / (1 + r) with the lag-one correlation r, corrected for bias in
     short records (Kendall 1954, Biometrika 41)."""
     n = len(values)
     rest = values - values.mean()

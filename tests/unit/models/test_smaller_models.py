@@ -79,10 +79,11 @@ def tree_pit(days: int = 120) -> tuple[Series, Series, Series]:
     rain = np.where(rng.random(days) < 0.2, rng.gamma(1, 8, days), 0.0)
     level, path = np.log(20.0), []
     for k in range(days):
+        before = level
         level = float(
             np.clip(level + 0.12 + 0.01 * (warm[k] - 15) - 0.08 * rain[k] + rng.normal(0, 0.03), 1.0, 5.0)
         )
-        path += [np.exp(level)] * 24
+        path += np.exp(np.linspace(before, level, 24, endpoint=False)).tolist()
     hours = np.zeros(days * 24)
     hours[12::24] = rain
     return hourly(np.array(path), "kPa"), hourly(hours, "mm"), hourly(np.repeat(warm, 24))

@@ -153,7 +153,8 @@ def test_an_ensemble_of_identical_members_is_its_member_and_a_stale_one_is_ignor
     np.testing.assert_allclose(many.point, single.point, rtol=1e-5)
     stale = answered(replace(fitted, rain_ahead=ensemble), record, origin + 9 * HOUR)
     blind = answered(fitted, record, origin + 9 * HOUR)
-    np.testing.assert_array_equal(stale.point, blind.point)
+    # Its one matured forecast with rain stays part of the experience, so all but the last digits agree.
+    np.testing.assert_allclose(stale.point, blind.point, rtol=1e-4)
 
 
 def test_an_uncertain_ensemble_widens_the_interval(fitted: RunoffForecaster, record: Record) -> None:
