@@ -26,6 +26,8 @@ SPREAD_FOLDS = 3
 MOVE_CLASSES = 9
 PRIOR_ROWS = 100.0
 TRUST_POWER = 0.6
+EVENTS_FOR_CLASSES = 20.0
+VALIDATION_ROWS = 500.0
 # After a month of own errors the validation is the smaller voice.
 POOL = 300
 # Boosting needs many floods before it knows more than a line does.
@@ -103,7 +105,7 @@ def fit_candidate(
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """How far predicted moves of each size came true in validation, so that own experience can correct it.
+    """How far predicted moves of each size come true in operation, beginning with full trust in validation.
 
     A model that learned floods may wander in a drought it has never seen; there its small moves lose their
     weight as soon as matured forecasts show it, while its say about floods stays as validated."""
@@ -112,20 +114,25 @@ class Trust:
     prior: Floats
 
     @classmethod
-    def learn(cls, sample: Sample, point: Floats) -> Trust:
-        """Classes by size of the predicted move between litres and percents (TRUST_POWER); sums count as
-        PRIOR_ROWS rows."""
+    def learn(cls, sample: Sample, point: Floats, evidence: float) -> Trust:
+        """Classes by size of the predicted move between litres and percents (TRUST_POWER). The trust in
+        what validation weighed counts as PRIOR_ROWS rows of each class."""
         scale = sample.scale.with_power(TRUST_POWER)
         move = scale.forward(point) - scale.forward(sample.now)
         came = scale.forward(sample.then) - scale.forward(sample.now)
         edges = np.quantile(np.abs(move), 0.5) * 2.0 ** np.arange(MOVE_CLASSES - 1)
+        # The size a class stands for; every move is believed fully until experience says otherwise.
+        typical = (1.4 * np.concatenate([edges[:1] / 2, edges])) ** 2
+        prior = PRIOR_ROWS * np.stack([typical, typical], axis=1)
         kind = np.searchsorted(edges, np.abs(move))
-        prior = np.zeros((MOVE_CLASSES, 2))
+        # Rows of few events repeat each other: then validation by class says little.
+        share = min(1.0, evidence / EVENTS_FOR_CLASSES) ** 2
         for number in range(MOVE_CLASSES):
             inside = kind == number
             if inside.any():
-                prior[number] = (move * came)[inside].mean(), (move**2)[inside].mean()
-        return cls(edges, prior * PRIOR_ROWS)
+                rows = share * min(float(inside.sum()), VALIDATION_ROWS)
+                prior[number] += rows * np.array([(move * came)[inside].mean(), (move**2)[inside].mean()])
+        return cls(edges, prior)
 
     def factor(self, move: Floats, experience: Floats) -> Floats:
         """Share (0-1) of each predicted move to believe; ``experience`` (rows, classes, 2) are the sums of
@@ -184,7 +191,7 @@ class LeadModel:
             if w > 0
         ]
         point = honest.now + changes @ weights
-        self.trust = Trust.learn(honest, point)
+        self.trust = Trust.learn(honest, point, self.evidence)
         self._learn_spread(honest, point)
 
     def _cross_fitted(

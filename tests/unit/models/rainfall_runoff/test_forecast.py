@@ -137,9 +137,7 @@ def test_more_rain_ahead_never_lowers_a_quantile(fitted: RunoffForecaster, recor
         assert (more.point >= less.point - 1e-9).all()
 
 
-def test_an_ensemble_of_identical_members_is_its_member_and_a_stale_one_is_ignored(
-    fitted: RunoffForecaster, record: Record
-) -> None:
+def test_an_ensemble_of_identical_members_is_its_member(fitted: RunoffForecaster, record: Record) -> None:
     rain = record.driver("precipitation")
     assert rain is not None
     place = 8000
@@ -150,11 +148,18 @@ def test_an_ensemble_of_identical_members_is_its_member_and_a_stale_one_is_ignor
     many, single = (
         answered(replace(fitted, rain_ahead=source), record, origin) for source in (ensemble, one)
     )
-    np.testing.assert_allclose(many.point, single.point, rtol=1e-5)
-    stale = answered(replace(fitted, rain_ahead=ensemble), record, origin + 9 * HOUR)
-    blind = answered(fitted, record, origin + 9 * HOUR)
-    # Its one matured forecast with rain stays part of the experience, so all but the last digits agree.
-    np.testing.assert_allclose(stale.point, blind.point, rtol=1e-4)
+    np.testing.assert_allclose(many.point, single.point, rtol=1e-9)
+
+
+def test_an_archive_says_nothing_before_its_first_run_or_after_it_is_too_old() -> None:
+    run = np.arange(12.0).reshape(1, 12)
+    archive = ArchivedEnsemble({START: run}, HOUR, 3 * HOUR)
+    asked = archive.table(np.array([START - HOUR, START, START + 2 * HOUR, START + 4 * HOUR]), HOUR, 6)[0]
+    assert np.isnan(asked[[0, 3]]).all()
+    np.testing.assert_array_equal(asked[1], run[0, :6])
+    np.testing.assert_array_equal(asked[2], run[0, 2:8])
+    with pytest.raises(ValueError, match="steps"):
+        archive.table(np.array([START]), DAY, 2)
 
 
 def test_an_uncertain_ensemble_widens_the_interval(fitted: RunoffForecaster, record: Record) -> None:
