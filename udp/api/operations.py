@@ -88,8 +88,8 @@ def times(snapshot: Snapshot) -> dict[int, datetime]:
     """When the newest measurement of each Datastream was made."""
     found = snapshot.observations
     return {
-        number: datetime.fromtimestamp(micros / 1e6, UTC)
-        for number, micros in zip(found.datastream.tolist(), found.phenomenon_time.tolist(), strict=True)
+        number: measured.replace(tzinfo=UTC)
+        for number, measured in zip(found.datastream.tolist(), found.phenomenon_time.tolist(), strict=True)
     }
 
 
@@ -132,7 +132,7 @@ def _gateways(
     unheard = sensors.keys() - set(places.values()) if None not in places.values() else set()
     for thing in sorted(unheard):
         eui = inventory.things[thing].properties.get("gateway_eui") if thing in inventory.things else None
-        places[eui or sensors[thing].agent] = thing
+        places[str(eui or sensors[thing].agent).lower()] = thing
     rows = []
     for gateway, place in places.items():
         one, sensor = heard.get(gateway), sensors.get(place or "")
@@ -247,7 +247,12 @@ def _place(thing: str | None, inventory: Inventory) -> dict[str, Any]:
 
 def _thing_of_gateway(gateway: str, inventory: Inventory) -> str | None:
     """By the property `gateway_eui` of a Thing, else by an agent of that name."""
-    named = (key for key, one in inventory.things.items() if one.properties.get("gateway_eui") == gateway)
+    eui = gateway.lower()
+    named = (
+        key
+        for key, one in inventory.things.items()
+        if str(one.properties.get("gateway_eui", "")).lower() == eui
+    )
     return next(named, None) or _thing_of_agent(gateway, inventory)
 
 
