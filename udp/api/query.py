@@ -110,8 +110,10 @@ def whole_steps(asked: Period, step: timedelta, now: datetime) -> Period:
     Part of a step would tell its moments to whoever asks often enough with other ends, and the step
     that is running to whoever asks it again and again.
     """
-    over = _down(now, step)
-    end = min(_down(asked.end, step) + (step if asked.end > _down(asked.end, step) else timedelta(0)), over)
+    end = over = _down(now, step)
+    if asked.end < over:
+        end = _down(asked.end, step)
+        end += step if end < asked.end else timedelta(0)
     return Period(min(_down(asked.start, step), end), end)
 
 

@@ -13,7 +13,7 @@ from udp.api.operations import content
 from udp.ledger.port import GatewayFreshness
 from udp.registry.port import Channel, Inventory, WiredSensor
 
-EUI = "0016c001f1500801"
+EUI = "0016C001F1500801"
 
 
 def inventory_of(city: Any, **properties: str) -> Inventory:
@@ -41,14 +41,14 @@ def test_a_gateway_has_its_things_name_and_its_last_statistics(city: Any) -> Non
     at = city.clock[0] - timedelta(minutes=16)
     city.measure("intern-1/fill_level", [at], [1.0])
     heard = GatewayFreshness(EUI, at - timedelta(hours=1), 9)
-    (row,) = body(city, inventory_of(city, gateway_eui=EUI.upper()), heard)["gateways"]
+    (row,) = body(city, inventory_of(city, gateway_eui=EUI.lower()), heard)["gateways"]
     assert (row["gateway"], row["thing_name"], row["agent"]) == (EUI, "Gateway Rathaus", "gw-rathaus")
     assert (row["last_stat_at"], row["stat_interval_s"]) == (columns_json.time(at), 3600.0)
     assert str(GatewayEUI.parse(row["gateway"])) == EUI
 
 
 def test_a_gateway_nobody_was_heard_by_stands_there_once(city: Any) -> None:
-    (row,) = body(city, inventory_of(city, gateway_eui=EUI))["gateways"]
+    (row,) = body(city, inventory_of(city, gateway_eui=EUI.lower()))["gateways"]
     assert (row["gateway"], row["last_received_at"], row["receptions"]) == (EUI, None, 0)
     stranger = GatewayFreshness("ff" * 8, city.clock[0], 1)
     rows = body(city, inventory_of(city), stranger)["gateways"]
