@@ -132,7 +132,7 @@ def _gateways(
     unheard = sensors.keys() - set(places.values()) if None not in places.values() else set()
     for thing in sorted(unheard):
         eui = inventory.things[thing].properties.get("gateway_eui") if thing in inventory.things else None
-        places[str(eui or sensors[thing].agent).lower()] = thing
+        places[str(eui).upper() if eui else sensors[thing].agent] = thing
     rows = []
     for gateway, place in places.items():
         one, sensor = heard.get(gateway), sensors.get(place or "")
