@@ -73,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--config", type=Path, required=True, metavar="PATH")
         one.set_defaults(verb=verb)
     replay = verbs.choices["replay"]
-    replay.add_argument("--since", type=_moment, required=True, metavar="TIME", help="2026-11-01T00:00Z")
-    replay.add_argument("--until", type=_moment, metavar="TIME", help="default: everything until now")
+    replay.add_argument("--since", type=_time, required=True, metavar="TIME", help="2026-11-01T00:00Z")
+    replay.add_argument("--until", type=_time, metavar="TIME", help="default: everything until now")
     replay.add_argument(
         "--device", type=_dev_eui, action="append", default=[], metavar="DEVEUI", help="this device only"
     )
@@ -82,8 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: 2026-11-01T00:00Z is meant") from error
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} lacks its offset from UTC: 2026-11-01T00:00Z is meant")
     return moment.astimezone(UTC)

@@ -23,7 +23,7 @@ from ingest.decode import Item, PayloadDecoder, Stranger, open_entry, resolve
 from ingest.deduplicate import Deduplicator
 from ingest.heard import Empty, Joined, Noted, Unusable
 from ingest.journal import Entry
-from ingest.normalise import Bindings, Columns, status_record
+from ingest.normalise import Bindings, Columns, rounded, status_record
 from ingest.quality import Judged, QualityMemory, QualitySettings, judge
 from udp.errors import StoreRejected
 from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, SequenceRun
@@ -170,7 +170,8 @@ class Pipeline:
         source = np.repeat(np.arange(len(columns.count)), columns.count)
         time, known = np.array(columns.time, np.int64), np.array(columns.known, np.int64)[source]
         journalled = np.array(columns.journalled, np.int64)[source]
-        result = np.array(columns.value, np.float64) * channels.scale[position] + channels.offset[position]
+        value = np.array(columns.value, np.float64)
+        result = rounded(value * channels.scale[position] + channels.offset[position])
         ahead = self._quality.clock_ahead.total_seconds() * 1e6
         behind = self._quality.clock_behind.total_seconds() * 1e6
         wrong = (np.maximum(known, time) > journalled + ahead) | (time < journalled - behind)
