@@ -134,12 +134,15 @@ def _channels(
             break
         mount.keys.add(channel.key)
         position = len(mount.mounted.datastreams)
-        channels.append(_channel(position, channel, line))
-        mount.mounted.datastreams.append(_datastream(position, mount, profile, channel, interval))
+        channels.append(channel_at(position, channel, line))
+        mount.mounted.datastreams.append(
+            datastream_at(position, mount.thing, mount.release, profile, channel, interval)
+        )
     return tuple(channels)
 
 
-def _channel(position: int, channel: ChannelProfile, line: Linear) -> Channel:
+def channel_at(position: int, channel: ChannelProfile, line: Linear) -> Channel:
+    """A profile's channel at one place, its raw values turned by `line`."""
     return Channel(
         datastream=position,
         field=channel.field,
@@ -152,15 +155,15 @@ def _channel(position: int, channel: ChannelProfile, line: Linear) -> Channel:
     )
 
 
-def _datastream(
-    position: int, mount: Mount, profile: Profile, channel: ChannelProfile, interval: float
+def datastream_at(
+    position: int, thing: str, release: Release, profile: Profile, channel: ChannelProfile, interval: float
 ) -> Datastream:
-    release = mount.release
+    """The Datastream a channel feeds at a Thing; `position` stands for the id to come."""
     return Datastream(
         id=position,
         key=channel.key,
         name=channel.name,
-        thing=mount.thing,
+        thing=thing,
         sensor=profile.sensor,
         observed_property=channel.observed_property,
         unit=channel.unit,
