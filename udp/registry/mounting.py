@@ -136,7 +136,9 @@ def _channels(
         position = len(mount.mounted.datastreams)
         channels.append(channel_at(position, channel, line))
         mount.mounted.datastreams.append(
-            datastream_at(position, mount.thing, mount.release, profile, channel, interval)
+            datastream_at(
+                position, profile, channel, thing=mount.thing, release=mount.release, interval=interval
+            )
         )
     return tuple(channels)
 
@@ -156,7 +158,13 @@ def channel_at(position: int, channel: ChannelProfile, line: Linear) -> Channel:
 
 
 def datastream_at(
-    position: int, thing: str, release: Release, profile: Profile, channel: ChannelProfile, interval: float
+    position: int,
+    profile: Profile,
+    channel: ChannelProfile,
+    *,
+    thing: str,
+    release: Release,
+    interval: float,
 ) -> Datastream:
     """The Datastream a channel feeds at a Thing; `position` stands for the id to come."""
     return Datastream(

@@ -128,8 +128,8 @@ def _refuse_two_measuring_one(connection: Connection, fed: Mapping[int, bytes]) 
     for what, row in theirs if fed else ():
         if twice := [one["datastream"] for one in row.channels if one["datastream"] in fed]:
             raise ConfigurationError(
-                f"city file: thing {row.thing!r}: {what} measures what device {fed[twice[0]].hex().upper()} of "
-                f"the device register measures there already; take one of the two out"
+                f"city file: thing {row.thing!r}: {what} measures what device "
+                f"{fed[twice[0]].hex().upper()} of the device register measures there already; take one out"
             )
 
 
