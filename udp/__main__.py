@@ -15,7 +15,7 @@ import uvicorn
 
 from edge.wire import settings as files
 from edge.wire.settings import SettingsError
-from udp import device_commands
+from udp import device_commands, profile_commands
 from udp.api.app import create_app
 from udp.api.desk import Ports, utc_now
 from udp.api.late_store import LateStore
@@ -129,6 +129,7 @@ _VERBS = {
     "import-city": import_city,
     "key": key,
     "devices": device_commands.run,
+    "profiles": profile_commands.run,
     "check-config": check_config,
     "print-config": print_config,
 }
@@ -161,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_argument("--role", choices=(Role.OPERATOR.value,), required=True)
     keys.add_argument("--note", default="", help="whose key it is")
     device_commands.add_verbs(verbs, shared)
+    profile_commands.add_verbs(verbs, shared)
     verbs.add_parser("check-config", parents=[shared], help="say whether the settings can be meant")
     verbs.add_parser("print-config", parents=[shared], help="show what is in force, secrets hidden")
     return parser

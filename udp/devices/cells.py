@@ -142,4 +142,4 @@ class Cells:
 def meant(value: str, choices: Sequence[str]) -> str:
     """A remedy: the nearest choice, else all of them."""
     near = get_close_matches(value.lower(), choices, n=1)
-    return f"gemeint ist vielleicht {near[0]!r}" if near else f"möglich sind {', '.join(choices)}"
+    return f"gemeint ist vielleicht '{near[0]}'" if near else f"möglich sind {', '.join(choices)}"

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, bindparam, select
 
 from udp.registry import schema
 from udp.registry.rows import Values
@@ -65,6 +65,7 @@ def restore(connection: Connection, images: Iterable[Image]) -> list[Image]:
         table, key = schema.metadata.tables[name], KEYS[name]
         held = {tuple(row[part] for part in key): row for row in read_rows(connection, table)}
         back: list[Values] = []
+        gone: list[Values] = []
         for image in mine:
             place = tuple(image.after[part] for part in key)
             if held.get(place) != image.after:
@@ -74,15 +75,12 @@ def restore(connection: Connection, images: Iterable[Image]) -> list[Image]:
             elif name in _LASTING:
                 back.append(image.after | {"retired": True})
             else:
-                _delete(connection, table, key, place)
+                gone.append({f"key_{part}": image.after[part] for part in key})
+        if gone:
+            one = [table.c[part] == bindparam(f"key_{part}") for part in key]
+            connection.execute(table.delete().where(*one), gone)
         update_rows(connection, table, key, back)
     return left
-
-
-def _delete(connection: Connection, table: Table, key: tuple[str, ...], place: tuple[Any, ...]) -> None:
-    connection.execute(
-        table.delete().where(*(table.c[name] == value for name, value in zip(key, place, strict=True)))
-    )
 
 
 def read_rows(connection: Connection, table: Table) -> list[Values]:
