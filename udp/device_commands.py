@@ -104,7 +104,7 @@ def log(config: Settings, given: argparse.Namespace) -> int:
 def note(config: Settings, given: argparse.Namespace) -> int:
     """One more line in it."""
     with _register(config) as register:
-        register.note(given.thing, given.kind, given.text, person=given.by, at=given.at)
+        register.note(given.thing, given.kind, given.text, person=given.by, at=given.at or "")
     return 0
 
 
@@ -186,7 +186,7 @@ def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     entry.add_argument("text")
     entry.add_argument("--kind", choices=LOG_KINDS, default="notiz")
     entry.add_argument("--by", default="", help="wer es getan hat")
-    entry.add_argument("--at", default="", type=_moment, help="wann, z. B. 2026-12-24; sonst jetzt")
+    entry.add_argument("--at", type=_moment, help="wann, z. B. 2026-12-24; sonst jetzt")
     action("qr", "Text eines QR-Codes (LoRa Alliance TR005) lesen").add_argument("text")
     action("columns", "die Spalten der Tabelle erklären")
     for name, meaning in (

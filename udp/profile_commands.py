@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.codecs.by_profile import codec_named, codec_names
+from edge.codecs.port import Codec, CodecError
 from udp.config import Settings
 from udp.device_types.checking import check_profile
 from udp.device_types.examples import examples_file, read_examples
@@ -94,7 +95,7 @@ def _check(config: Settings, given: argparse.Namespace) -> int:
     failed = 0
     for name in given.names or profiles:
         examples = read_examples(examples_file(_folder(config, name), name))
-        verdict = check_profile(profiles[name], examples, codec_named, datetime.now(UTC))
+        verdict = check_profile(profiles[name], examples, _codec_named, datetime.now(UTC))
         if verdict.untested:
             _say(f"{name}: nicht geprüft: {verdict.untested}")
         elif verdict.problems:
@@ -110,6 +111,12 @@ def _check(config: Settings, given: argparse.Namespace) -> int:
         for hint in verdict.implausible:
             _say(f"  Hinweis: {hint}")
     return 1 if failed else 0
+
+
+def _codec_named(name: str) -> Codec:
+    if name.endswith(".js"):
+        raise CodecError(f"{name} ist JavaScript; geprüft werden hier nur eigene Decoder")
+    return codec_named(name)
 
 
 def _folder(config: Settings, name: str) -> Path:
