@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edge.codecs.by_profile import codec_named, codec_names
-from edge.codecs.port import Codec, CodecError
+from edge.codecs.javascript import JavaScriptCodecs, JavaScriptSettings
 from udp.config import Settings
-from udp.device_types.checking import check_profile
+from udp.device_types.checking import Verdict, check_profile
 from udp.device_types.examples import examples_file, read_examples
 from udp.device_types.foreign import ForeignType, slug
 from udp.device_types.importing import native_codec, read_types, write_type
@@ -92,31 +94,31 @@ def _check(config: Settings, given: argparse.Namespace) -> int:
     profiles = _profiles(config)
     if unknown := sorted(set(given.names) - set(profiles)):
         raise ConfigurationError(f"profile {unknown[0]!r} is not known; see udp profiles list")
-    failed = 0
-    for name in given.names or profiles:
-        examples = read_examples(examples_file(_folder(config, name), name))
-        verdict = check_profile(profiles[name], examples, _codec_named, datetime.now(UTC))
-        if verdict.untested:
-            _say(f"{name}: nicht geprüft: {verdict.untested}")
-        elif verdict.problems:
-            failed += 1
-            _say(f"{name}: {len(verdict.problems)} Fehler in {verdict.examples} Beispielen")
-            for problem in verdict.problems:
-                _say(f"  {problem}")
-        elif not verdict.examples:
-            _say(f"{name}: keine Beispiele")
-        else:
-            rest = f"; ohne Beispiel: {', '.join(verdict.unseen)}" if verdict.unseen else ""
-            _say(f"{name}: {verdict.examples} Beispiele stimmen{rest}")
-        for hint in verdict.implausible:
-            _say(f"  Hinweis: {hint}")
+    failed = False
+    with closing(JavaScriptCodecs(JavaScriptSettings(directory=config.profiles_dir))) as javascript:
+        codecs = partial(codec_named, javascript=javascript.named)
+        for name in given.names or profiles:
+            examples = read_examples(examples_file(_folder(config, name), name))
+            verdict = check_profile(profiles[name], examples, codecs, datetime.now(UTC))
+            _tell(verdict)
+            failed = failed or bool(verdict.problems or verdict.untested)
     return 1 if failed else 0
 
 
-def _codec_named(name: str) -> Codec:
-    if name.endswith(".js"):
-        raise CodecError(f"{name} ist JavaScript; geprüft werden hier nur eigene Decoder")
-    return codec_named(name)
+def _tell(verdict: Verdict) -> None:
+    if verdict.untested:
+        _say(f"{verdict.name}: nicht geprüft: {verdict.untested}")
+    elif verdict.problems:
+        _say(f"{verdict.name}: {len(verdict.problems)} Fehler in {verdict.examples} Beispielen")
+    elif not verdict.examples:
+        _say(f"{verdict.name}: keine Beispiele")
+    else:
+        rest = f"; ohne Beispiel: {', '.join(verdict.unseen)}" if verdict.unseen else ""
+        _say(f"{verdict.name}: {verdict.examples} Beispiele stimmen{rest}")
+    for problem in verdict.problems:
+        _say(f"  {problem}")
+    for hint in verdict.implausible:
+        _say(f"  Hinweis: {hint}")
 
 
 def _folder(config: Settings, name: str) -> Path:

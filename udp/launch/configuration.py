@@ -115,6 +115,7 @@ class Site:
             "registry": self._database("registry"),
             "ledger": self._database("ledger"),
             "sessions": str(self.data / "secrets" / "sessions.toml"),
+            "javascript": {"directory": str(self.data / "profiles")},
             "journal": {"directory": str(self.data / "journal")},
             "store": self._store(),
             "http": {

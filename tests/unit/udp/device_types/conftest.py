@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-CODEC = "function decodeUplink(input) { return { data: { temperature: input.bytes[0] / 10 } }; }\n"
+CODEC = """
+function decodeUplink(input) {
+  if (input.fPort > 8) return { errors: ["unknown port"] };
+  return { data: { temperature: input.bytes[0] / 10, relay: "on", serial: "00012074", battery: 3.6,
+    distance: 800, pressure: { displayName: "Air pressure", unit: "Pa", value: 101325 } } };
+}
+"""
 FILES = {
     "index.yaml": "endDevices:\n  - room-1\n  - df702 # has a native decoder\n  - silent\n",
     "room-1.yaml": """

@@ -187,10 +187,13 @@ def test_the_command_imports_checks_and_lists(vendor, tmp_path, capsys):
     assert main(["profiles", "check", "tonne", "dingtek-df702", "dingtek-room-1", *arguments]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[:2] == ["tonne: 1 Beispiele stimmen", "dingtek-df702: 3 Beispiele stimmen"]
-    assert out[2].startswith("dingtek-room-1: nicht geprüft: ")
+    assert out[2] == "dingtek-room-1: 2 Beispiele stimmen"
     examples = tmp_path / "own" / "tonne.examples.json"
     examples.write_text(examples.read_text(encoding="utf-8").replace("25 ℃", "52 ℃"), encoding="utf-8")
     assert main(["profiles", "check", *arguments]) == 1
+    (tmp_path / "own" / "dingtek-room-1.js").unlink()
+    assert main(["profiles", "check", "dingtek-room-1", *arguments]) == 1
+    assert "dingtek-room-1: nicht geprüft: " in capsys.readouterr().out
     capsys.readouterr()
     assert main(["profiles", "list", *arguments]) == 0
     assert "tonne " in capsys.readouterr().out
