@@ -64,6 +64,7 @@ class Checker:
         self._today = today
         self._findings = findings
         self._lines: dict[DevEUI, int] = {}
+        self._replaced_in: dict[DevEUI, int] = {}
         self._placed: dict[str, PlacedThing] = {}
         self._measured = {thing: dict(keys) for thing, keys in held.measured.items()}
 
@@ -95,6 +96,9 @@ class Checker:
             cells.complain(
                 "dev_eui", f"steht schon in Zeile {self._lines[dev_eui]}; eine der Zeilen entfernen"
             )
+        if dev_eui in self._replaced_in:
+            line_of = self._replaced_in[dev_eui]
+            cells.complain("dev_eui", f"wird in Zeile {line_of} ersetzt; eine der Zeilen entfernen")
         self._refuse_move(cells, before)
         placed = self._place(line, cells.text("objekt"), given)
         profile = self._profile(cells)
@@ -254,6 +258,8 @@ class Checker:
 
     def _remember(self, mounting: Mounting, before: HeldDevice | None) -> None:
         self._placed[mounting.placed.thing.key] = mounting.placed
+        if mounting.replaces is not None:
+            self._replaced_in[mounting.replaces] = mounting.line
         measured = self._measured.setdefault(mounting.placed.thing.key, {})
         gone = {str(mounting.dev_eui), str(mounting.replaces)}
         for key in [key for key, label in measured.items() if label in gone]:

@@ -49,11 +49,8 @@ def write(
     ]
     images += write_rows(connection, schema.datastream, streams)
     images += write_rows(connection, schema.device, _device_rows(connection, mountings))
-    retired = [
-        {"dev_eui": bytes(one.replaces), "retired": True, "origin": schema.DEVICES}
-        for one in mountings
-        if one.replaces is not None and one.replaces in held.devices
-    ]
+    replaced = {one.replaces for one in mountings if one.replaces is not None}
+    retired = [{"dev_eui": bytes(old), "retired": True, "origin": schema.DEVICES} for old in sorted(replaced)]
     images += write_rows(connection, schema.device, retired, whole=False)
     images += write_rows(
         connection,

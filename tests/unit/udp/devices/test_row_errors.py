@@ -91,6 +91,17 @@ def test_the_same_device_twice_is_refused(desk, row):
     assert "steht schon in Zeile 2" in finding.problem
 
 
+def test_a_device_cannot_go_and_stay_in_one_table(desk, row):
+    desk.take_in(row(1))
+    old = row(1)["dev_eui"]
+    finding, *_ = desk.take_in(row(1, dev_eui="70B3D50000000009", ersetzt=old), row(1)).findings
+    assert (finding.line, finding.column) == (3, "dev_eui")
+    assert "wird in Zeile 2 ersetzt" in finding.problem
+    finding, *_ = desk.take_in(row(1), row(1, dev_eui="70B3D50000000009", ersetzt=old)).findings
+    assert (finding.line, finding.column) == (3, "ersetzt")
+    assert "steht in Zeile 2 als Gerät" in finding.problem
+
+
 def test_one_quantity_is_measured_by_one_device(desk, row):
     (finding,) = desk.take_in(row(1), row(1, dev_eui="70B3D50000000009")).findings
     assert (finding.line, finding.column) == (3, "profil")
