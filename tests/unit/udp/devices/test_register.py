@@ -1,8 +1,6 @@
 """The device register: repeating changes nothing, an import can be taken back, a place keeps its series."""
 
-import shutil
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -293,32 +291,3 @@ def test_a_devices_session_is_kept_and_told(desk, row):
     assert keys.app_key == bytes(range(16))
     with pytest.raises(NotFound, match="70B3D50000000009"):
         desk.register.keep_session(NEW, *session)
-
-
-def test_a_register_of_the_first_version_is_taken_over(desk, row, import_city, tmp_path):
-    import_city(CITY)
-    before = desk.registry.inventory()
-    desk.registry.close()
-    old = tmp_path / "alt.sqlite"
-    shutil.copy(tmp_path / "registry.sqlite", old)
-    _as_version_1(old)
-    opened = SqlRegistry(f"sqlite:///{old}")
-    try:
-        assert opened.inventory() == before
-        opened.import_city(read_city(tmp_path / "city.toml", load_profiles()))
-        assert opened.inventory() == before
-    finally:
-        opened.close()
-
-
-def _as_version_1(path: Path) -> None:
-    import sqlite3
-
-    connection = sqlite3.connect(path)
-    for table in ("thing", "datastream", "device", "wired_sensor"):
-        connection.execute(f"ALTER TABLE {table} DROP COLUMN origin")
-    for table in ("device_record", "thing_record", "device_secret", "device_import", "maintenance"):
-        connection.execute(f"DROP TABLE {table}")
-    connection.execute("UPDATE register SET schema_version = 1")
-    connection.commit()
-    connection.close()
