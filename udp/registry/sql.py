@@ -186,7 +186,11 @@ def update_rows(connection: Connection, table: Table, key: tuple[str, ...], chan
         return
     statement = table.update().where(*(table.c[name] == bindparam(f"key_{name}") for name in key))
     values: dict[str, Any] = {column: bindparam(column) for column in changed[0] if column not in key}
-    rows_ = [row | {f"key_{name}": row[name] for name in key} for row in changed]
+    # Keys under other names: SQLAlchemy would set every column that a parameter is called after, and for a
+    # key that is set, even to itself, SQLite looks through all rows that point at it.
+    rows_ = [
+        {f"key_{name}" if name in key else name: value for name, value in row.items()} for row in changed
+    ]
     connection.execute(statement.values(values), rows_)
 
 

@@ -1,5 +1,6 @@
 """The device register: repeating changes nothing, an import can be taken back, a place keeps its series."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -291,3 +292,15 @@ def test_a_devices_session_is_kept_and_told(desk, row):
     assert keys.app_key == bytes(range(16))
     with pytest.raises(NotFound, match="70B3D50000000009"):
         desk.register.keep_session(NEW, *session)
+
+
+def test_a_thousand_devices_come_in_within_ten_seconds(desk, row, abp):
+    rows = [row(number, **(abp if number % 2 else {})) for number in range(1, 1001)]
+    started = time.monotonic()
+    assert desk.take_in(*rows).added == 1000
+    assert time.monotonic() - started < 10
+    assert desk.take_in(*rows).unchanged == 1000
+    broken = [{**one, "breite": "x"} if number % 10 == 0 else one for number, one in enumerate(rows)]
+    assert len(desk.take_in(*broken).findings) == 100
+    desk.register.undo()
+    assert desk.registry.inventory().devices == {}
