@@ -9,7 +9,7 @@ run: .venv/.platform
 	@exec $(BIN)/python -m udp.launch
 
 test: .venv/.development
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 check: .venv/.development
 	$(BIN)/ruff check .

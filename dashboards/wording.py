@@ -70,14 +70,26 @@ def duration(span: timedelta) -> str:
     return counted(seconds, "Sekunde", "Sekunden")
 
 
+def roughly(span: timedelta) -> str:
+    """The same, rounded to the nearest: 5 days and 23 hours are 6 Tage."""
+    seconds = max(0.0, span.total_seconds())
+    unit_s = next((size for size in (86_400, 3_600, 60) if seconds >= 2 * size), 1)
+    return duration(timedelta(seconds=unit_s * int(seconds / unit_s + 0.5)))
+
+
+def since(span: timedelta) -> str:
+    """What stands after `seit`: 20 Minuten, 2 Tagen."""
+    words = duration(span)
+    return f"{words}n" if words.endswith("Tage") else words
+
+
 def age(span: timedelta) -> str:
     """gerade eben, vor 3 Stunden, vor 2 Tagen; a time ahead of ours is named as such."""
     if span < timedelta(minutes=-5):
         return "Zeitangabe liegt in der Zukunft"
     if span < timedelta(minutes=1):
         return "gerade eben"
-    words = duration(span)
-    return f"vor {words}n" if words.endswith("Tage") else f"vor {words}"
+    return f"vor {since(span)}"
 
 
 class LocalTime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -72,7 +73,8 @@ def compare(
 
 
 def _differs(made: Observations, number: int, stored: Stored) -> bool:
-    if float(made.result[number]) != stored.result:
+    # Values kept before results were rounded may end in another binary digit: that is no other value.
+    if not math.isclose(float(made.result[number]), stored.result, rel_tol=1e-11, abs_tol=1e-12):
         return True
     rule = int(made.rule[number])
     return rule != stored.rule and (rule in _OWN_VERDICT or stored.rule in _OWN_VERDICT)

@@ -18,6 +18,9 @@ from udp.store.columns import Floats, Ints
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# No sensor resolves more; what lies below is the noise of binary fractions (21.900000000000002).
+_DIGITS = 12
+_POWERS = 10.0 ** np.arange(23)  # all of them exact
 _NEVER = np.iinfo(np.int64).max
 
 FieldChannels = Mapping[str, tuple[int, ...]]
@@ -119,16 +122,21 @@ class Bindings:
 class Columns:
     """Values on their way to becoming Observations, column by column, in order of arrival.
 
-    `position`, `value`, `time`: one element per value. `known`, `journalled`, `count`: one element
+    `position`, `raw`, `time`: one element per value. `known`, `journalled`, `count`: one element
     per message (`source` number), which brought `count` values. Times in microseconds.
     """
 
     position: list[int] = field(default_factory=list)
-    value: list[float] = field(default_factory=list)
+    raw: list[float] = field(default_factory=list)
     time: list[int] = field(default_factory=list)
     known: list[int] = field(default_factory=list)
     journalled: list[int] = field(default_factory=list)
     count: list[int] = field(default_factory=list)
+
+    @property
+    def value(self) -> Floats:
+        """`raw` without the noise of binary fractions."""
+        return rounded(np.array(self.raw, np.float64))
 
     def add(
         self,
@@ -151,11 +159,24 @@ class Columns:
                     values.append(_number(name, value))
                     times.append(time)
         self.position += positions
-        self.value += values
+        self.raw += values
         self.time += times
         self.known.append(known)
         self.journalled.append(journalled_at)
         self.count.append(len(positions))
+
+
+def rounded(values: Floats) -> Floats:
+    """To twelve significant digits, all at once; rounding again changes nothing.
+
+    What has more digits before its point than that (counters) or is below 1e-11 stays as it is.
+    """
+    size = np.abs(values)
+    meant = (size > 1e-11) & (size < 10.0**_DIGITS)
+    safe = np.where(meant, values, 1.0)
+    first = np.floor(np.log10(np.abs(safe))).astype(np.int64)
+    power = _POWERS[np.clip(_DIGITS - 1 - first, 0, len(_POWERS) - 1)]
+    return np.where(meant, np.round(safe * power) / power, values)
 
 
 def _number(name: str, value: FieldValue) -> float:

@@ -7,7 +7,7 @@ With an empty store and ledger this rebuilds both.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from edge.wire.identifiers import DevEUI
@@ -46,6 +46,8 @@ class Summary:
     missing: int = 0
     quarantined: int = 0
     released: int = 0
+    unknown: list[DevEUI] = field(default_factory=list)
+    """Devices that were named and that the register does not know."""
 
     def text(self, *, dry_run: bool) -> str:
         """For people, one figure per line."""
@@ -59,6 +61,11 @@ class Summary:
                 f"{self.missing:>10} values in the store are no longer produced (they stay as they are)",
                 f"{self.quarantined:>10} messages cannot be used and stay in the quarantine",
                 f"{self.released:>10} messages {head} released from the quarantine: they can be used now",
+                *(
+                    f"device {one} is not registered: nothing of it can be used; look at the DevEUI, "
+                    "or register it with `udp import-city`"
+                    for one in self.unknown
+                ),
             )
         )
 
@@ -90,7 +97,8 @@ class Replay:
 
     def run(self, readers: Sequence[JournalReader], scope: Scope) -> Summary:
         """Everything in scope, in journal order. StoreUnavailable ends it; running it again is safe."""
-        summary = Summary()
+        known = self._pipeline.bindings.devices
+        summary = Summary(unknown=sorted({one for one in scope.devices if one not in known}, key=str))
         for reader in readers:
             for entries in _batches(reader, scope):
                 self._handle(entries, scope, summary)

@@ -32,6 +32,7 @@ from udp.store.opening import open_store
 
 _LOG = logging.getLogger("udp")
 _BROKEN_CONFIG = 2
+_ROLES = (Role.OPERATOR.value, Role.METRICS.value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -159,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     city.add_argument("--dry-run", action="store_true", help="only say what would change")
     keys = verbs.add_parser("key", parents=[shared], help="keys for the API")
     keys.add_argument("action", choices=("create",))
-    keys.add_argument("--role", choices=(Role.OPERATOR.value,), required=True)
+    keys.add_argument("--role", choices=_ROLES, required=True, help="metrics: a scraper of /metrics")
     keys.add_argument("--note", default="", help="whose key it is")
     device_commands.add_verbs(verbs, shared)
     profile_commands.add_verbs(verbs, shared)

@@ -1,11 +1,13 @@
-"""The one gate: whether a caller may know a Datastream. Every exit of the platform asks here.
+"""The one gate: whether, and how finely, a caller may know a Datastream. Every exit asks here.
 
 No policy entry, no publication: only what is open and carries a licence is public.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from udp.registry.port import Inventory
@@ -16,6 +18,8 @@ class Role(StrEnum):
     """What a caller has proven to be."""
 
     PUBLIC = "public"
+    METRICS = "metrics"
+    """A scraper of /metrics: sees the figures of the platform, of the data only what the public sees."""
     OPERATOR = "operator"
 
 
@@ -29,6 +33,9 @@ class Caller:
 PUBLIC = Caller()
 OPERATOR = Caller(Role.OPERATOR)
 
+# When a car comes and goes is somebody's affair; how full a place is by the quarter of an hour is not.
+_FINEST: Mapping[str, timedelta] = {"parking_occupied": timedelta(minutes=15)}
+
 
 def visible(datastream: Datastream, caller: Caller) -> bool:
     """Whether `caller` may know that this Datastream exists, and hence everything about it."""
@@ -37,12 +44,23 @@ def visible(datastream: Datastream, caller: Caller) -> bool:
     return datastream.access is Access.OPEN and bool(datastream.licence)
 
 
-def agent_visible(agent: str, inventory: Inventory, caller: Caller) -> bool:
-    """Whether `caller` may know that this agent exists.
+def finest(datastream: Datastream, caller: Caller) -> timedelta | None:
+    """The finest step of time in which `caller` may know this Datastream; None: as it was measured.
 
-    Agents and gateways are publicly audible, except those that carry a restricted Datastream.
+    Steps are aligned to the UTC epoch. Every time that leaves the platform is rounded down to one, and
+    history leaves in whole steps only.
     """
-    if caller.role is Role.OPERATOR:
+    return None if caller.role is Role.OPERATOR else _FINEST.get(datastream.observed_property.key)
+
+
+def figures_visible(caller: Caller) -> bool:
+    """Whether `caller` may know what the platform counts of itself: losses, gaps, quarantine, listeners."""
+    return caller.role in (Role.OPERATOR, Role.METRICS)
+
+
+def agent_visible(agent: str, inventory: Inventory, caller: Caller) -> bool:
+    """Whether `caller` may know that this agent exists: the public only, if it carries something public."""
+    if figures_visible(caller):
         return True
     carried = (
         inventory.datastreams.get(channel.datastream)
@@ -50,4 +68,4 @@ def agent_visible(agent: str, inventory: Inventory, caller: Caller) -> bool:
         if name == agent
         for channel in sensor.channels
     )
-    return not any(one is not None and one.access is Access.RESTRICTED for one in carried)
+    return any(one is not None and visible(one, caller) for one in carried)

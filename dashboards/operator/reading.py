@@ -9,6 +9,8 @@ from dashboards.operator.report import (
     AgentState,
     DeviceState,
     GatewayState,
+    ModuleState,
+    ModuleStream,
     Operations,
     QuarantineEntry,
     SequenceGap,
@@ -33,6 +35,7 @@ def fetch(interface: Interface) -> Operations:
         quarantined=each(quarantine.entries("newest"), "quarantine", _quarantined),
         counters={name: int(value) for name, value in whole.numbers("counters").items()},
         conditions=whole.texts("conditions"),
+        modules=each(whole.entries("modules"), "modules", _module),
     )
 
 
@@ -54,8 +57,32 @@ def _gateway(entry: Entry) -> GatewayState:
     return GatewayState(
         gateway=entry.text("gateway"),
         name=entry.text("thing_name", ""),
-        last_received_at=entry.moment("last_received_at"),
+        last_received_at=entry.optional_moment("last_received_at"),
         receptions=entry.integer("receptions"),
+        agent=entry.text("agent", ""),
+        last_stat_at=entry.optional_moment("last_stat_at"),
+        stat_interval=(
+            None
+            if entry.raw("stat_interval_s") is None
+            else timedelta(seconds=entry.number("stat_interval_s"))
+        ),
+    )
+
+
+def _module(entry: Entry) -> ModuleState:
+    return ModuleState(
+        agent=entry.text("agent"),
+        sensor=entry.text("sensor"),
+        name=entry.text("thing_name", entry.text("agent")),
+        streams=each(entry.entries("streams"), "streams", _stream),
+    )
+
+
+def _stream(entry: Entry) -> ModuleStream:
+    return ModuleStream(
+        name=entry.text("name", entry.text("key")),
+        interval=timedelta(seconds=entry.number("expected_interval_s")),
+        last_measured_at=entry.optional_moment("last_measured_at"),
     )
 
 

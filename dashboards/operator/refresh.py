@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from dashboards.interface import Interface, InterfaceUnavailable
 from dashboards.operator.findings import REPORT_FRESH, Finding, Severity, findings
 from dashboards.operator.reading import fetch
 from dashboards.operator.report import Operations
+from dashboards.operator.silence import Arrivals
 from dashboards.operator.tables import tables
 from dashboards.page_directory import PageDirectory
 from dashboards.reading import Unreadable
@@ -62,6 +63,7 @@ class OperatorRefresh:
         self._time = time
         self._city = city
         self._now = now
+        self._arrivals = Arrivals()
         self._addresses = {name: address for name, (address, _) in assets().items()}
 
     def round(self) -> bool:
@@ -72,7 +74,7 @@ class OperatorRefresh:
             _log.warning("no operations report: %s", error)
             self._write(fault=str(error))
             return False
-        self._write(**self._shown(operations))
+        self._write(**self._shown(replace(operations, catching_up=self._arrivals.note(operations))))
         return True
 
     def _shown(self, operations: Operations) -> dict[str, Any]:

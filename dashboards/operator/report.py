@@ -27,12 +27,47 @@ class DeviceState:
 
 @dataclass(frozen=True, slots=True)
 class GatewayState:
-    """A gateway as receptions show it."""
+    """A gateway as receptions and its forwarder's statistics show it.
+
+    `stat_interval` is None where no statistics are expected; `agent` is empty where it is not known.
+    """
 
     gateway: str
     name: str
-    last_received_at: datetime
+    last_received_at: datetime | None
     receptions: int
+    agent: str = ""
+    last_stat_at: datetime | None = None
+    stat_interval: timedelta | None = None
+
+    @property
+    def last_sign(self) -> datetime | None:
+        """The newest of both."""
+        return max((one for one in (self.last_received_at, self.last_stat_at) if one), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleStream:
+    """One Datastream of a wired sensor."""
+
+    name: str
+    interval: timedelta
+    last_measured_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleState:
+    """A wired sensor of an agent: a pole's module."""
+
+    agent: str
+    sensor: str
+    name: str
+    streams: Sequence[ModuleStream]
+
+    @property
+    def last_sign(self) -> datetime | None:
+        """The newest measurement of any of its Datastreams."""
+        return max((one.last_measured_at for one in self.streams if one.last_measured_at), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +115,7 @@ class QuarantineEntry:
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """Everything at the moment `at`."""
+    """Everything at the moment `at`; `catching_up` names (kind, name) of those whose past is arriving."""
 
     at: datetime
     devices: Sequence[DeviceState]
@@ -91,3 +126,5 @@ class Operations:
     quarantined: Sequence[QuarantineEntry]
     counters: Mapping[str, int]
     conditions: Mapping[str, str]
+    modules: Sequence[ModuleState] = ()
+    catching_up: frozenset[tuple[str, str]] = frozenset()

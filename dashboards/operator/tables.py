@@ -6,11 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dashboards.operator.findings import AGENT_SILENT, GATEWAY_SILENT, loss, silent_after, silent_devices
-from dashboards.operator.report import AgentState, DeviceState, Operations
+from dashboards.operator.findings import LOSS_EXPECTED, loss
+from dashboards.operator.report import AgentState, DeviceState, ModuleState, Operations
+from dashboards.operator.silence import (
+    AGENT_SILENT,
+    device_limit,
+    silent_devices,
+    silent_gateway,
+    silent_streams,
+)
 from dashboards.wording import LocalTime, age, counted, duration, number
 
 _LONGEST = 60
+_LARGE_MB = 10_000.0
 _EVER = datetime.min.replace(tzinfo=UTC)
 _HEALTH = ("backlog_messages", "backlog_age", "dropped_messages", "disk_free", "clock_offset", "memory")
 
@@ -34,6 +42,7 @@ def tables(operations: Operations, time: LocalTime) -> list[TableView]:
         _agents(operations, time),
         _health(operations),
         _gateways(operations, time),
+        _modules(operations, time),
         _silent(operations, time),
         _gaps(operations, time),
         _losses(operations),
@@ -77,16 +86,38 @@ def _health(operations: Operations) -> TableView:
 def _gateways(operations: Operations, time: LocalTime) -> TableView:
     rows = [
         (
-            gateway.gateway,
-            _state(gateway.last_received_at, operations, GATEWAY_SILENT),
+            gateway.name or gateway.gateway,
+            _word(gateway.last_sign, silent=silent_gateway(gateway, operations)),
             _moment(gateway.last_received_at, operations, time),
+            "–" if gateway.stat_interval is None else _moment(gateway.last_stat_at, operations, time),
             number(gateway.receptions, 0),
-            gateway.name or "–",
+            gateway.gateway,
         )
-        for gateway in sorted(operations.gateways, key=lambda gateway: gateway.last_received_at)
+        for gateway in sorted(operations.gateways, key=lambda gateway: gateway.last_sign or _EVER)
     ]
-    heads = ("Gateway", "Zustand", "letzter Empfang", "Empfänge", "Ort")
+    heads = ("Gateway", "Zustand", "letzter Empfang", "letzte Statistik", "Empfänge", "EUI")
     return TableView("gateways", "Gateways", "Längstes Schweigen zuerst", heads, rows, "Noch kein Empfang.")
+
+
+def _modules(operations: Operations, time: LocalTime) -> TableView:
+    rows = [
+        (
+            f"{module.name}: {module.sensor}",
+            _module_word(module, operations),
+            _moment(module.last_sign, operations, time),
+            module.agent,
+        )
+        for module in sorted(operations.modules, key=lambda module: module.last_sign or _EVER)
+    ]
+    heads = ("Modul", "Zustand", "letzter Wert", "Agent")
+    return TableView("module", "Module", "Längstes Schweigen zuerst", heads, rows, "Kein Modul im Register.")
+
+
+def _module_word(module: ModuleState, operations: Operations) -> str:
+    silent = silent_streams(module, operations)
+    if silent and len(silent) < len(module.streams):
+        return f"▲ {counted(len(silent), 'Wert fehlt', 'Werte fehlen')}"
+    return _word(module.last_sign, silent=bool(silent))
 
 
 def _silent(operations: Operations, time: LocalTime) -> TableView:
@@ -95,7 +126,7 @@ def _silent(operations: Operations, time: LocalTime) -> TableView:
             device.name,
             _moment(device.last_received_at, operations, time),
             duration(device.expected_interval),
-            duration(silent_after(device.expected_interval)),
+            duration(device_limit(device.expected_interval)),
             device.dev_eui,
         )
         for device in silent_devices(operations)
@@ -104,7 +135,8 @@ def _silent(operations: Operations, time: LocalTime) -> TableView:
     return TableView(
         "stumm", "Stumme Geräte", "Längstes Schweigen zuerst", heads, rows,
         "Kein Gerät, das sich je gemeldet hat, ist stumm.",
-        "Stumm ist, wer länger als drei erwartete Abstände und länger als 6 Stunden schweigt.",
+        "Stumm ist, wer drei erwartete Abstände lang schweigt, mindestens aber 30 Minuten; "
+        "wer seltener als alle 2 Stunden sendet, mindestens 6 Stunden.",
     )  # fmt: skip
 
 
@@ -142,7 +174,8 @@ def _losses(operations: Operations) -> TableView:
     heads = ("Gerät", "nie gehört", "Anteil", "gehört", "DevEUI")
     return TableView(
         "verluste", "Verlorene Funksprüche", _shown(len(rows), len(poor)), heads, rows,
-        "Kein Zähler (FCnt) hat eine Lücke.", "Bis 10 % sind bei LoRaWAN ohne Bestätigung eingeplant.",
+        "Kein Zähler (FCnt) hat eine Lücke.",
+        f"Bis {number(100 * LOSS_EXPECTED, 0)} % sind bei LoRaWAN ohne Bestätigung zu erwarten.",
     )  # fmt: skip
 
 
@@ -194,9 +227,13 @@ def _longest_silent(device: DeviceState) -> tuple[datetime, str]:
 
 
 def _state(moment: datetime | None, operations: Operations, limit: timedelta) -> str:
+    return _word(moment, silent=moment is not None and operations.at - moment > limit)
+
+
+def _word(moment: datetime | None, *, silent: bool) -> str:
     if moment is None:
         return "○ noch nie"
-    return "✕ schweigt" if operations.at - moment > limit else "✓ meldet sich"
+    return "✕ schweigt" if silent else "✓ meldet sich"
 
 
 def _moment(moment: datetime | None, operations: Operations, time: LocalTime) -> str:
@@ -220,7 +257,9 @@ def _figure(value: float | None, name: str) -> str:
         return "–"
     if name in ("backlog_age", "clock_offset"):
         return f"{number(value, 1 if name == 'backlog_age' else 3)} s"
-    return f"{number(value, 0)} MB" if name in ("disk_free", "memory") else number(value, 0)
+    if name not in ("disk_free", "memory"):
+        return number(value, 0)
+    return f"{number(value / 1000, 1)} GB" if value > _LARGE_MB else f"{number(value, 0)} MB"
 
 
 def _shown(shown: int, known: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.public.quantities import Drawing, quantity
 from dashboards.public.series import Sample, Series
 from dashboards.public.snapshot import Stream
-from dashboards.wording import LocalTime, counted, duration, with_unit
+from dashboards.wording import LocalTime, counted, roughly, with_unit
 from udp.sensorthings import Quality
 
 
@@ -63,8 +63,10 @@ def _gaps(series: Series) -> str:
     silences = [end - start for start, end in series.gaps()]
     if not silences:
         return ""
-    gaps = counted(len(silences), "Lücke", "Lücken")
-    return f" {gaps} ohne Werte, die längste rund {duration(max(silences))}."
+    gaps, longest = counted(len(silences), "Lücke", "Lücken"), roughly(max(silences))
+    if len(silences) == 1:
+        return f" {gaps} ohne Werte, Dauer rund {longest}."
+    return f" {gaps} ohne Werte, die längste rund {longest}."
 
 
 def _doubts(series: Series) -> str:

@@ -59,13 +59,14 @@ class Series:
             yield run
 
     def gaps(self) -> list[tuple[datetime, datetime]]:
-        """Silence between samples, before the first and after the last; as long as `reach` it is none."""
+        """Silence between samples and after the last; as long as `reach` it is none.
+
+        Before the first there may have been no sensor yet.
+        """
         half = self.bucket / 2
         times = [sample.at for sample in self.samples]
         found = [
-            (before + half, after - half)
-            for before, after in pairwise([self.start - half, *times])
-            if after - before > self.reach
+            (before + half, after - half) for before, after in pairwise(times) if after - before > self.reach
         ]
         # The hour that is running may have no value yet.
         if times and self.fetched_at - times[-1] > self.reach:

@@ -16,7 +16,7 @@ from socket import socket
 from typing import Final
 
 from pymodbus.client import ModbusTcpClient
-from pymodbus.exceptions import ModbusException
+from pymodbus.exceptions import ConnectionException, ModbusException
 
 from edge.sources.registers import ModbusSettings, RegisterSettings, SensorSettings
 from edge.wire.messages import Clock, FieldValue, Message, Reading
@@ -25,10 +25,15 @@ log = logging.getLogger(__name__)
 
 _UNSTORED: Final = 10_000  # readings waiting for the agent; a loop that stands still must not cost memory
 _DIGITS: Final = 6
+_RETRY_S: Final = 5.0  # a controller that starts again must not cost a whole interval
 
 
 class NoValue(Exception):
     """A module did not give what was asked for; the text says what it did instead."""
+
+
+class Unconnected(NoValue):
+    """Nobody answers at the controller's address."""
 
 
 class ModbusSource:
@@ -73,26 +78,32 @@ class ModbusSource:
         while not self._closing.is_set():
             for sensor in self._settings.sensor:
                 if due[sensor.name] <= time.monotonic() and not self._closing.is_set():
-                    self._poll(sensor)
+                    wait = sensor.interval_s if self._poll(sensor) else min(sensor.interval_s, _RETRY_S)
                     # Missed polls are not made up for: a value is only worth something at its time.
-                    due[sensor.name] = max(due[sensor.name] + sensor.interval_s, time.monotonic())
+                    due[sensor.name] = max(due[sensor.name] + wait, time.monotonic())
             self._closing.wait(max(0.0, min(due.values()) - time.monotonic()))
         self._hang_up()
 
-    def _poll(self, sensor: SensorSettings) -> None:
+    def _poll(self, sensor: SensorSettings) -> bool:
+        """Whether there was somebody to ask, with or without a value."""
         try:
             reading = self._read(sensor)
+        except (Unconnected, ConnectionException, OSError) as error:
+            self._hang_up()
+            self._complain(sensor, str(error))
+            return False
         except NoValue as error:
             self._complain(sensor, str(error))
-            return
-        except (ModbusException, OSError) as error:
+            return True
+        except ModbusException as error:
             self._hang_up()  # or a late answer would be taken for the answer to the next question
             self._complain(sensor, str(error))
-            return
+            return True
         if self._trouble.pop(sensor.name, None) is not None:
             log.info("sensor %s gives values again", sensor.name)
         self._readings.append(reading)
         self._wake()
+        return True
 
     def _read(self, sensor: SensorSettings) -> Reading:
         fields: dict[str, FieldValue] = {}
@@ -124,7 +135,7 @@ class ModbusSource:
             else self._client.read_input_registers
         )
         if not self._connected():
-            raise NoValue(f"no connection to {self._settings.host}:{self._settings.port}")
+            raise Unconnected(f"no connection to {self._settings.host}:{self._settings.port}")
         answer = read(register.address, count=register.words, device_id=sensor.device_id)
         if answer.isError() or len(answer.registers) != register.words:
             raise NoValue(f"register {register.address} ({register.field}): {answer}")

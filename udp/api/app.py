@@ -9,7 +9,7 @@ from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,10 +17,11 @@ from starlette.responses import HTMLResponse, Response
 
 from udp.api import health, metrics, operations, problems, schemas, v1
 from udp.api.desk import Asking, AtDesk, Desk, Ports
-from udp.api.headers import Outermost
+from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
 from udp.api.pages import Pages, Sessions
-from udp.policy import agent_visible
+from udp.api.parameters import known_parameters
+from udp.policy import agent_visible, figures_visible
 
 _ALLOWED = ["Authorization", "X-Api-Key", "If-None-Match", "Last-Event-ID", "Cache-Control"]
 _DESCRIPTION = """
@@ -43,6 +44,7 @@ def create_app(ports: Ports) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        dependencies=[Depends(known_parameters)],
     )
     app.openapi = partial(_describe, app)  # type: ignore[method-assign]
     app.state.desk = desk
@@ -67,10 +69,11 @@ def create_app(ports: Ports) -> FastAPI:
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],
-        allow_methods=["GET"],
+        allow_methods=["GET", "HEAD"],
         allow_headers=_ALLOWED,
         expose_headers=["ETag", "Link"],
     )
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Outermost, metrics=app.state.metrics, monotonic=ports.monotonic)
     return app
 
@@ -110,6 +113,7 @@ def _feed(desk: Desk) -> LiveFeed:
         desk.now,
         every_s=settings.refresh_s,
         most_listeners=settings.most_listeners,
+        most_per_client=settings.most_listeners_per_client,
         queue_size=settings.listener_queue,
         heartbeat_s=settings.heartbeat_s,
         listening_s=settings.listening_s,
@@ -133,13 +137,19 @@ async def _health(at: AtDesk, who: Asking, response: Response) -> schemas.Health
 
 
 async def _metrics(request: Request, at: AtDesk, who: Asking) -> Response:
-    """The API's own figures and the ledger's; labels pass the gate like everything else."""
+    """How the API answers, for everybody; what the platform counts of itself for operators and scrapers.
+
+    A scraper's key: `udp key create --role metrics`.
+    """
+    own = request.app.state.metrics.text() + metrics.build_text(_version())
+    headers = {"Cache-Control": "no-store"}
+    if not figures_visible(who):
+        return Response(own, headers=headers, media_type=metrics.MEDIA_TYPE)
     report, inventory = await at.report.get(), (await at.views.get()).inventory
     text = metrics.ledger_text(
         report, request.app.state.feed, at.now(), lambda agent: agent_visible(agent, inventory, who)
     )
-    own = request.app.state.metrics.text()
-    return Response(own + text, headers={"Cache-Control": "no-store"}, media_type=metrics.MEDIA_TYPE)
+    return Response(own + text, headers=headers, media_type=metrics.MEDIA_TYPE)
 
 
 async def _list(request: Request) -> HTMLResponse:

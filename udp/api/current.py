@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 import numpy as np
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from udp.api import columns_json
 from udp.api.view import Filter, View
-from udp.store.columns import Floats, Observations
+from udp.store.columns import Floats, Ints, Observations, Times
 from udp.store.port import ObservationStore
 
 # The public pages judge by the same rule: two intervals missed, and five minutes are never late.
 SHORTEST_INTERVAL_S = 300.0
 MISSED_INTERVALS = 2.0
 _MOST_WISHES = 256
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,8 @@ def read_snapshot(store: ObservationStore, before: Snapshot | None) -> Snapshot:
     return Snapshot(found)
 
 
-def changes(before: Snapshot, after: Snapshot) -> Observations:
-    """The Observations of `after` that `before` does not hold."""
-    old, new = before.observations, after.observations
+def changes(old: Observations, new: Observations) -> Observations:
+    """The Observations of `new` that `old` does not hold."""
     place = np.searchsorted(old.datastream, new.datastream)
     inside = np.minimum(place, max(len(old) - 1, 0))
     if len(old) == 0:
@@ -95,13 +95,47 @@ def render(view: View, snapshot: Snapshot, wish: Filter, now: datetime) -> Rende
 
 
 def chosen(view: View, observations: Observations, wish: Filter) -> Observations:
-    """What the view knows and the wish means."""
+    """What the view knows and the wish means, as finely as the view may know it."""
     known = np.fromiter((one.id for one in view.select(wish)), dtype=np.int64)
-    return observations.take(np.isin(observations.datastream, known))
+    return coarsened(view, observations.take(np.isin(observations.datastream, known)))
+
+
+def coarsened(view: View, observations: Observations) -> Observations:
+    """Both times rounded down to the finest step of their Datastream, where it has one."""
+    step = _steps(view, observations)
+    if not step.any():
+        return observations
+    whole = np.maximum(step, 1)
+
+    def down(moments: Times) -> Times:
+        microseconds = moments.astype(np.int64)
+        return (microseconds - microseconds % whole).astype("datetime64[us]")
+
+    return replace(
+        observations,
+        phenomenon_time=down(observations.phenomenon_time),
+        result_time=down(observations.result_time),
+    )
+
+
+def _steps(view: View, observations: Observations) -> Ints:
+    """In microseconds, one per Observation; 0 where times stay as they are."""
+    if not view.finest:
+        return np.zeros(len(observations), np.int64)
+    steps = {number: step // _MICROSECOND for number, step in view.finest.items()}
+    return np.fromiter(
+        (steps.get(number, 0) for number in observations.datastream.tolist()),
+        dtype=np.int64,
+        count=len(observations),
+    )
 
 
 def judge(view: View, observations: Observations, now: datetime) -> tuple[list[int], list[bool]]:
-    """Age in whole seconds, and whether two expected intervals have been missed."""
+    """Age in whole seconds, and whether two expected intervals have been missed.
+
+    A rounded time may be younger by its whole step, and nobody shall be able to compute by how much:
+    such a value turns stale up to one step later, never earlier.
+    """
     microseconds = (columns_json.micros(now) - observations.phenomenon_time).astype(np.int64)
     age_s = microseconds / 1e6
     interval = np.fromiter(
@@ -109,7 +143,8 @@ def judge(view: View, observations: Observations, now: datetime) -> tuple[list[i
         dtype=np.float64,
         count=len(observations),
     )
-    stale = age_s > MISSED_INTERVALS * np.maximum(interval, SHORTEST_INTERVAL_S)
+    patience_s = MISSED_INTERVALS * np.maximum(interval, SHORTEST_INTERVAL_S)
+    stale = age_s > patience_s + _steps(view, observations) / 1e6
     return np.floor(age_s).astype(np.int64).tolist(), stale.tolist()
 
 

@@ -47,6 +47,7 @@ class ApiSettings:
     most_rows: int = 50_000
     default_rows: int = 10_000
     most_listeners: int = 500
+    most_listeners_per_client: int = 50
     listener_queue: int = 32
     heartbeat_s: float = 15.0
     listening_s: float = 3600.0
@@ -56,7 +57,13 @@ class ApiSettings:
         for name in ("refresh_s", "heartbeat_s", "listening_s", "silent_after_s"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative")
-        for name in ("most_rows", "default_rows", "most_listeners", "listener_queue"):
+        for name in (
+            "most_rows",
+            "default_rows",
+            "most_listeners",
+            "most_listeners_per_client",
+            "listener_queue",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
 

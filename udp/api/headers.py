@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +26,35 @@ _DATA = "default-src 'none'; frame-ancestors 'none'"
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 
+_HEAD_ONLY = "udp.head_only"
+
+
+def head_only(scope: MutableMapping[str, Any]) -> bool:
+    """Whether the caller asked by HEAD: an endless answer need not begin."""
+    return bool(scope.get(_HEAD_ONLY, False))
+
+
+class HeadAsGet:
+    """HEAD on the interface is GET without content (RFC 9110, 9.3.2); pages know HEAD themselves."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The routes see a GET; its content stays here."""
+        if scope["type"] != "http" or scope["method"] != "HEAD" or not _of_interface(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        scope["method"], scope[_HEAD_ONLY] = "GET", True
+
+        async def outgoing(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app(scope, receive, outgoing)
+
+
 class Outermost:
     """Security headers on every answer; duration by route."""
 
@@ -38,7 +68,7 @@ class Outermost:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = self._monotonic()
+        started, method = self._monotonic(), scope["method"]
         status = 500
 
         async def outgoing(message: Message) -> None:
@@ -52,8 +82,8 @@ class Outermost:
         try:
             await self._app(scope, receive, outgoing)
         finally:
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._metrics.observe(_route(scope), method, status, self._monotonic() - started)
+            counted = method if method in _METHODS else "other"
+            self._metrics.observe(_route(scope), counted, status, self._monotonic() - started)
 
 
 def _route(scope: Scope) -> str:
@@ -63,6 +93,10 @@ def _route(scope: Scope) -> str:
     if isinstance(path, str) and path:
         return path
     return "other" if scope["path"].startswith("/api") else "pages"
+
+
+def _of_interface(path: str) -> bool:
+    return path.split("/")[1:2] in (["api"], ["health"], ["metrics"])
 
 
 def _policy(path: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from udp.api.current import Snapshot, changes, chosen, items, judge, tails
+from udp.api.current import Snapshot, changes, chosen, coarsened, items, judge, tails
 from udp.api.problems import Overloaded
 from udp.api.refreshed import Refreshed
 from udp.api.view import Filter, View, Views
@@ -28,6 +28,7 @@ class Listener:
     role: Role
     wish: Filter
     queue: asyncio.Queue[bytes]
+    client: str | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -46,6 +47,7 @@ class LiveFeed:
         *,
         every_s: float,
         most_listeners: int,
+        most_per_client: int,
         queue_size: int,
         heartbeat_s: float,
         listening_s: float,
@@ -55,6 +57,7 @@ class LiveFeed:
         self._now = now
         self._every_s = every_s
         self._most_listeners = most_listeners
+        self._most_per_client = most_per_client
         self._queue_size = queue_size
         self._heartbeat_s = heartbeat_s
         self._listening_s = listening_s
@@ -69,21 +72,22 @@ class LiveFeed:
         """How many clients are connected now."""
         return len(self._listeners)
 
-    async def join(self, role: Role, wish: Filter) -> Listener:
-        """A new listener, who first gets all current values. Overloaded when there is no room."""
-        if len(self._listeners) >= self._most_listeners:
-            raise Overloaded(
-                f"{self._most_listeners} listeners are connected already; ask /api/v1/latest instead"
-            )
+    async def join(self, role: Role, wish: Filter, client: str | None = None) -> Listener:
+        """A new listener, who first gets all current values. Overloaded when there is no room.
+
+        `client` is the address it listens from; None is nobody's, and only the total counts.
+        """
+        self._require_room(client)
         snapshot = await self._current.get()
         view = (await self._views.get()).of_role[role]
-        # From here to the end nothing is awaited: no change can slip in between.
+        # From here to the end nothing is awaited: no change and no other listener can slip in between.
+        self._require_room(client)
         if self._reader is None:
             self._shown = snapshot
             self._reader = asyncio.create_task(self._read(), name="live values")
             self._reader.add_done_callback(self._ended)
         base = self._shown or snapshot
-        listener = Listener(role, wish, asyncio.Queue(self._queue_size))
+        listener = Listener(role, wish, asyncio.Queue(self._queue_size), client)
         listener.queue.put_nowait(self._event(view, base.observations, wish) or b": nothing yet\n\n")
         self._listeners.add(listener)
         return listener
@@ -108,6 +112,19 @@ class LiveFeed:
         """Let all listeners go; they reconnect elsewhere."""
         for listener in list(self._listeners):
             self._drop(listener)
+
+    def _require_room(self, client: str | None) -> None:
+        """One address may not take the room of all others."""
+        if len(self._listeners) >= self._most_listeners:
+            raise Overloaded(
+                f"{self._most_listeners} listeners are connected already; ask /api/v1/latest instead"
+            )
+        same = sum(one.client == client for one in self._listeners) if client is not None else 0
+        if same >= self._most_per_client:
+            raise Overloaded(
+                f"{same} listeners are connected from your address already, which is its share; "
+                "close one, or ask /api/v1/latest instead"
+            )
 
     def _leave(self, listener: Listener) -> None:
         self._listeners.discard(listener)
@@ -139,18 +156,24 @@ class LiveFeed:
                 continue
             before, self._shown = self._shown, after
             if before is not None and after is not before:
-                self._tell(views, changes(before, after))
+                self._tell(views, before, after)
 
-    def _tell(self, views: Views, changed: Observations) -> None:
+    def _tell(self, views: Views, before: Snapshot, after: Snapshot) -> None:
         """One rendering per role and wish, however many listen."""
-        if not len(changed):
+        changed = {
+            role: _changed(views.of_role[role], before, after)
+            for role in {one.role for one in self._listeners}
+        }
+        if not any(len(one) for one in changed.values()):
             return
         self._number += 1
         rendered: dict[tuple[Role, Filter], bytes | None] = {}
         for listener in list(self._listeners):
             key = (listener.role, listener.wish)
             if key not in rendered:
-                rendered[key] = self._event(views.of_role[listener.role], changed, listener.wish)
+                rendered[key] = self._event(
+                    views.of_role[listener.role], changed[listener.role], listener.wish
+                )
             event = rendered[key]
             if event is None:
                 continue
@@ -167,3 +190,8 @@ class LiveFeed:
         ages, stale = judge(view, wanted, self._now())
         values = ",".join(tails(items(view, wanted), ages, stale))
         return f"id: {self._number}\nevent: observations\ndata: [{values}]\n\n".encode()
+
+
+def _changed(view: View, before: Snapshot, after: Snapshot) -> Observations:
+    """What is new as finely as the view may know it: saying a value again within its step is no news."""
+    return changes(coarsened(view, before.observations), coarsened(view, after.observations))

@@ -39,6 +39,15 @@ class RequestMetrics:
         return generate_latest(self._registry)
 
 
+def build_text(version: str) -> bytes:
+    """Which program answers, in the exposition format."""
+    registry = CollectorRegistry()
+    build = GaugeMetricFamily("udp_build_info", "1, labelled with the version that runs", labels=["version"])
+    build.add_metric([version], 1)
+    registry.register(_Figures([build]))
+    return generate_latest(registry)
+
+
 def ledger_text(report: Report, feed: LiveFeed, now: datetime, agent_shown: Callable[[str], bool]) -> bytes:
     """The ledger and the listeners in the exposition format; `agent_shown` is the gate for labels."""
     registry = CollectorRegistry()

@@ -56,6 +56,10 @@ def sheet(store: ObservationStore, question: Question, settings: ApiSettings) ->
         raise InvalidRequest(f"format: {wish.format!r} is not known; known are {', '.join(FORMATS)}")
     asked = query.period(wish.start, wish.end, question.now)
     limit = _limit(wish.limit, settings)
+    step = question.view.finest.get(question.stream.id)
+    if step is not None:
+        query.require_steps(wish.every, question.stream.observed_property.key, step)
+        asked = query.whole_steps(asked, step, question.now)
     if wish.every:
         bucket, functions = query.every(wish.every), query.functions(wish.functions)
         query.require_bucket_count(asked, bucket, limit)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -18,9 +18,12 @@ from udp.api.desk import Asking, AtDesk
 from udp.api.problems import KeyRequired
 from udp.ledger.port import Quarantined, Report
 from udp.policy import Role
-from udp.registry.port import Device, Inventory
+from udp.registry.port import Device, Inventory, WiredSensor
 
 _MOST_OCTETS = 512
+_AGENT, _GATEWAY = "agent", "gateway"  # sensors every agent has; all others are modules
+# An agent's health comes as a whole: a figure it no longer gives is no longer so.
+_HEALTH_SPREAD_S = 300.0
 
 
 def router() -> APIRouter:
@@ -62,7 +65,8 @@ def content(
         "conditions": dict(report.conditions),
         "counters": dict(sorted(report.counters.items())),
         "agents": _agents(report, inventory, snapshot, now),
-        "gateways": _gateways(report, inventory, now),
+        "gateways": _gateways(report, inventory, times(snapshot), now),
+        "modules": _modules(inventory, times(snapshot), now),
         "devices": devices,
         "stale_devices": [one["dev_eui"] for one in devices if one["stale"]],
         "gaps": [
@@ -77,6 +81,15 @@ def content(
             for gap in report.gaps
         ],
         "quarantine": {"count": report.quarantine, "newest": [_quarantined(one) for one in entries]},
+    }
+
+
+def times(snapshot: Snapshot) -> dict[int, datetime]:
+    """When the newest measurement of each Datastream was made."""
+    found = snapshot.observations
+    return {
+        number: measured.replace(tzinfo=UTC)
+        for number, measured in zip(found.datastream.tolist(), found.phenomenon_time.tolist(), strict=True)
     }
 
 
@@ -108,17 +121,67 @@ def _devices(report: Report, inventory: Inventory, now: datetime) -> list[dict[s
     return rows
 
 
-def _gateways(report: Report, inventory: Inventory, now: datetime) -> list[dict[str, Any]]:
-    return [
-        {
-            "gateway": one.gateway,
-            **_place(_thing_of_gateway(one.gateway, inventory), inventory),
-            "last_received_at": columns_json.time(one.last_received_at),
-            "age_s": _age_s(one.last_received_at, now),
-            "receptions": one.receptions,
-        }
-        for one in report.gateways
-    ]
+def _gateways(
+    report: Report, inventory: Inventory, newest: Mapping[int, datetime], now: datetime
+) -> list[dict[str, Any]]:
+    """Gateways as receptions and their forwarders' statistics show them, never heard ones included."""
+    sensors = {one.thing: one for (_, name), one in inventory.wired.items() if name == _GATEWAY}
+    heard = {one.gateway: one for one in report.gateways}
+    places = {gateway: _thing_of_gateway(gateway, inventory) for gateway in heard}
+    # Without the property gateway_eui one gateway would otherwise stand here twice.
+    unheard = sensors.keys() - set(places.values()) if None not in places.values() else set()
+    for thing in sorted(unheard):
+        eui = inventory.things[thing].properties.get("gateway_eui") if thing in inventory.things else None
+        places[str(eui).upper() if eui else sensors[thing].agent] = thing
+    rows = []
+    for gateway, place in places.items():
+        one, sensor = heard.get(gateway), sensors.get(place or "")
+        streams = _streams(sensor, inventory)
+        last_stat = max((newest[number] for number in streams if number in newest), default=None)
+        intervals = [inventory.datastreams[number].expected_interval_s for number in streams]
+        rows.append(
+            {
+                "gateway": gateway,
+                **_place(place, inventory),
+                "agent": sensor.agent if sensor else None,
+                "last_received_at": columns_json.time(one.last_received_at) if one else None,
+                "age_s": _age_s(one.last_received_at, now) if one else None,
+                "receptions": one.receptions if one else 0,
+                "last_stat_at": columns_json.time(last_stat) if last_stat else None,
+                "stat_interval_s": max(intervals, default=None),
+            }
+        )
+    return rows
+
+
+def _modules(inventory: Inventory, newest: Mapping[int, datetime], now: datetime) -> list[dict[str, Any]]:
+    """Wired sensors (a pole's modules) with the newest time of each of their Datastreams."""
+    rows = []
+    for (agent, name), sensor in sorted(inventory.wired.items()):
+        if name in (_AGENT, _GATEWAY):
+            continue
+        streams = []
+        for number in _streams(sensor, inventory):
+            stream, last = inventory.datastreams[number], newest.get(number)
+            age_s = _age_s(last, now) if last else None
+            streams.append(
+                {
+                    "datastream": number,
+                    "key": stream.key,
+                    "name": stream.name,
+                    "expected_interval_s": stream.expected_interval_s,
+                    "last_measured_at": columns_json.time(last) if last else None,
+                    "age_s": age_s,
+                    "stale": _stale(age_s, stream.expected_interval_s),
+                }
+            )
+        rows.append({"agent": agent, "sensor": name, **_place(sensor.thing, inventory), "streams": streams})
+    return rows
+
+
+def _streams(sensor: WiredSensor | None, inventory: Inventory) -> list[int]:
+    channels = sensor.channels if sensor else ()
+    return [one.datastream for one in channels if one.datastream in inventory.datastreams]
 
 
 def _agents(report: Report, inventory: Inventory, snapshot: Snapshot, now: datetime) -> list[dict[str, Any]]:
@@ -127,7 +190,7 @@ def _agents(report: Report, inventory: Inventory, snapshot: Snapshot, now: datet
     newest = dict(
         zip(snapshot.observations.datastream.tolist(), snapshot.observations.result.tolist(), strict=True)
     )
-    rows = []
+    measured, rows = times(snapshot), []
     for name in sorted({agent for agent, _ in inventory.wired} | set(sent)):
         one = sent.get(name)
         rows.append(
@@ -138,20 +201,24 @@ def _agents(report: Report, inventory: Inventory, snapshot: Snapshot, now: datet
                 "last_sent_at": columns_json.time(one.last_sent_at) if one else None,
                 "last_journalled_at": columns_json.time(one.last_journalled_at) if one else None,
                 "age_s": _age_s(one.last_journalled_at, now) if one else None,
-                "health": _health(name, inventory, newest),
+                "health": _health(name, inventory, newest, measured),
             }
         )
     return rows
 
 
-def _health(agent: str, inventory: Inventory, newest: Mapping[int, float]) -> dict[str, float]:
+def _health(
+    agent: str, inventory: Inventory, newest: Mapping[int, float], measured: Mapping[int, datetime]
+) -> dict[str, float]:
     """What the agent last said of itself, by Datastream key."""
-    sensor = inventory.wired.get((agent, "agent"))
-    streams: Iterable[int] = (channel.datastream for channel in sensor.channels) if sensor else ()
+    said = [one for one in _streams(inventory.wired.get((agent, _AGENT)), inventory) if one in measured]
+    last = max((measured[number] for number in said), default=None)
     return {
         inventory.datastreams[number].key: newest[number]
-        for number in streams
-        if number in inventory.datastreams and math.isfinite(newest.get(number, math.nan))
+        for number in said
+        if last is not None
+        and (last - measured[number]).total_seconds() <= _HEALTH_SPREAD_S
+        and math.isfinite(newest[number])
     }
 
 
@@ -180,7 +247,12 @@ def _place(thing: str | None, inventory: Inventory) -> dict[str, Any]:
 
 def _thing_of_gateway(gateway: str, inventory: Inventory) -> str | None:
     """By the property `gateway_eui` of a Thing, else by an agent of that name."""
-    named = (key for key, one in inventory.things.items() if one.properties.get("gateway_eui") == gateway)
+    eui = gateway.lower()
+    named = (
+        key
+        for key, one in inventory.things.items()
+        if str(one.properties.get("gateway_eui", "")).lower() == eui
+    )
     return next(named, None) or _thing_of_agent(gateway, inventory)
 
 

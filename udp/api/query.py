@@ -19,6 +19,7 @@ FUNCTIONS = {
     "count": Function.COUNT,
 }
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORT = re.compile(r"(\d{1,9})\s?(s|m|min|h|d)", re.ASCII)
 _ISO = re.compile(
     r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?", re.ASCII
@@ -90,6 +91,34 @@ def require_bucket_count(asked: Period, bucket: timedelta, most: int) -> None:
             f"every: {count} buckets are too many at once, an answer holds {most}; "
             "choose a longer every or a shorter time"
         )
+
+
+def require_steps(text: str | None, observed_property: str, step: timedelta) -> None:
+    """InvalidRequest unless `text`, the parameter `every`, is made of whole steps."""
+    if text and every(text) % step == timedelta(0):
+        return
+    finest = f"{step // timedelta(minutes=1)}m"
+    raise InvalidRequest(
+        f"every: {observed_property} is public in steps of {finest} at the finest; "
+        f"ask with every={finest} or a multiple of it"
+    )
+
+
+def whole_steps(asked: Period, step: timedelta, now: datetime) -> Period:
+    """`asked` in whole steps that are over.
+
+    Part of a step would tell its moments to whoever asks often enough with other ends, and the step
+    that is running to whoever asks it again and again.
+    """
+    end = over = _down(now, step)
+    if asked.end < over:
+        end = _down(asked.end, step)
+        end += step if end < asked.end else timedelta(0)
+    return Period(min(_down(asked.start, step), end), end)
+
+
+def _down(moment: datetime, step: timedelta) -> datetime:
+    return moment - (moment - _EPOCH) % step
 
 
 def duration(bucket: timedelta) -> str:

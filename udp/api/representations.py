@@ -104,8 +104,10 @@ def datastream(one: Datastream, view: View) -> dict[str, Any]:
         },
         "unit": {"symbol": one.unit.symbol, "name": one.unit.name},
         "access": one.access.value,
+        "exemption": one.exemption,
         "licence": one.licence,
         "expected_interval_s": one.expected_interval_s,
+        "finest_s": view.finest[one.id].total_seconds() if one.id in view.finest else None,
         "self": f"{V1}/datastreams/{one.id}",
         "observations": f"{V1}/datastreams/{one.id}/observations",
     }

@@ -96,8 +96,16 @@ class DatastreamAnswer(Answer):
     observed_property: ObservedPropertyAnswer
     unit: UnitAnswer
     access: Literal["open", "internal", "restricted"]
+    exemption: Literal["copyright", "personal", "state", "data_protection", "undecided"] | None = Field(
+        description="why it is not open; null where it is"
+    )
     licence: str = Field(examples=["dl-de/zero-2-0"])
     expected_interval_s: float = Field(examples=[3600.0])
+    finest_s: float | None = Field(
+        description="finest step of time you may know: times of current values are rounded down to it, "
+        "history comes in buckets of whole such steps; null: as measured",
+        examples=[None, 900.0],
+    )
     self: str = Field(examples=["/api/v1/datastreams/17"])
     observations: str = Field(examples=["/api/v1/datastreams/17/observations"])
 

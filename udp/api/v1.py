@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from udp.api import representations, schemas
 from udp.api.desk import Asking, AtDesk, Desk, answer, cache_header, unchanged
+from udp.api.headers import head_only
 from udp.api.live import LiveFeed
 from udp.api.observations import Question, Wish, sheet
 from udp.api.problems import InvalidRequest
@@ -88,7 +89,9 @@ async def things(
 ) -> Response:
     """Every Thing with at least one Datastream you may see; `format=geojson` for maps."""
     view = await at.view(who)
-    found = view.select_things(Filter(theme=theme, district=district, kind=kind))
+    wish = Filter(theme=theme, district=district, kind=kind)
+    view.require_known(wish)
+    found = view.select_things(wish)
     if format == "geojson":
         text = representations.dumps(representations.geojson(found, view))
         return answer(request, who, text, media_type=_GEOJSON, seconds=_LONG_S)
@@ -117,6 +120,7 @@ async def datastreams(
     """Every Datastream you may see."""
     view = await at.view(who)
     wish = Filter(theme=theme, district=district, thing=thing, observed_property=observed_property)
+    view.require_known(wish)
     listed = [representations.datastream(one, view) for one in view.select(wish)]
     return _json(request, who, {"count": len(listed), "datastreams": listed})
 
@@ -143,7 +147,10 @@ def wish(
 async def observations(
     at: AtDesk, who: Asking, *, number: int, asked: Annotated[Wish, Depends(wish)]
 ) -> Response:
-    """Measurements in [from, to), ascending. With `every`, buckets aligned to UTC without bad values."""
+    """Measurements in [from, to), ascending. With `every`, buckets aligned to UTC without bad values.
+
+    A Datastream with `finest_s` leaves only in buckets of whole such steps, up to the last that is over.
+    """
     view = await at.view(who)
     stream = view.datastream(number)
     question = Question(view, stream, asked, at.now())
@@ -171,17 +178,28 @@ async def latest(
 
 
 async def live(
-    request: Request, who: Asking, *, theme: Theme = None, district: District = None, thing: ThingKey = None
-) -> StreamingResponse:
+    request: Request,
+    at: AtDesk,
+    who: Asking,
+    *,
+    theme: Theme = None,
+    district: District = None,
+    thing: ThingKey = None,
+) -> Response:
     """Event `observations` with a list of values as in /latest: first all, then what changed."""
-    source = feed(request)
-    listener = await source.join(who.role, Filter(theme=theme, district=district, thing=thing))
+    asked = Filter(theme=theme, district=district, thing=thing)
+    (await at.view(who)).require_known(asked)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    if head_only(request.scope):
+        return Response(headers=headers, media_type="text/event-stream")
+    source = feed(request)
+    listener = await source.join(who.role, asked, request.client.host if request.client else None)
     return StreamingResponse(source.events(listener), headers=headers, media_type="text/event-stream")
 
 
 async def _latest(at: Desk, who: Caller, asked: Filter) -> Any:
     view, snapshot = await at.view(who), await at.current.get()
+    view.require_known(asked)
     return await anyio.to_thread.run_sync(at.latest.render, view, snapshot, asked, at.now())
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
+from udp.api.problems import InvalidRequest
 from udp.errors import NotFound
-from udp.policy import Caller, Role, visible
+from udp.policy import Caller, Role, finest, visible
+from udp.registry.city_file import THEMES
 from udp.registry.port import Inventory, Registry
 from udp.sensorthings import Datastream, Thing
 
@@ -37,13 +40,15 @@ class Filter:
 class View:
     """Things and Datastreams one caller may know. A Thing without any visible Datastream is not known.
 
-    `labels` holds, per Datastream, the unchanging members of its JSON in lists of values.
+    `labels` holds, per Datastream, the unchanging members of its JSON in lists of values; `finest`,
+    the finest step of time of those that the caller may not know as they were measured.
     """
 
     things: Mapping[str, Thing]
     datastreams: Mapping[int, Datastream]
     of_thing: Mapping[str, tuple[Datastream, ...]]
     labels: Mapping[int, str]
+    finest: Mapping[int, timedelta]
 
     def thing(self, key: str) -> Thing:
         """NotFound for what does not exist or is not to be known."""
@@ -56,6 +61,21 @@ class View:
         if number not in self.datastreams:
             raise NotFound(f"datastream {number} is not known; see /api/v1/datastreams for all of them")
         return self.datastreams[number]
+
+    def require_known(self, wish: Filter) -> None:
+        """InvalidRequest for a theme, district or kind nothing here can have; what is hidden is not known."""
+        if not self.things:
+            return
+        places = self.things.values()
+        known = {
+            "theme": {*THEMES},
+            "district": {one.location.district for one in places},
+            "kind": {one.kind for one in places},
+        }
+        for name, values in known.items():
+            asked = getattr(wish, name)
+            if asked is not None and asked not in values:
+                raise InvalidRequest(f"{name}: {asked!r} is not known; known are {', '.join(sorted(values))}")
 
     def select_things(self, wish: Filter) -> Iterator[Thing]:
         """In the order of their keys."""
@@ -95,6 +115,7 @@ def view_of(inventory: Inventory, caller: Caller) -> View:
         datastreams=known,
         of_thing={key: tuple(group) for key, group in grouped.items()},
         labels=dict(_labels(things, known.values())),
+        finest={number: step for number, one in known.items() if (step := finest(one, caller))},
     )
 
 

@@ -10,6 +10,8 @@ from udp.device_types.guess import Proposal
 
 _USUAL_INTERVAL_S = 3600.0
 _SHOWN_VALUES = 4
+# As in the shipped profiles: the inner state of a device concerns its operator.
+_EXEMPTION = "state"
 
 
 def profile_text(kind: ForeignType, name: str, codec: str, proposals: Sequence[Proposal]) -> str:
@@ -51,6 +53,7 @@ def _channel(proposal: Proposal, kind: ForeignType) -> Iterator[str]:
     yield f"maximum = {float(quantity.maximum)!r}"
     if quantity.internal:
         yield 'access = "internal"'
+        yield f"exemption = {_text(_EXEMPTION)}"
 
 
 def _text(value: str) -> str:

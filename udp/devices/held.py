@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from edge.wire.identifiers import DevEUI
 from udp.devices.columns import RELEASE_COLUMNS
 from udp.registry import rows, schema
-from udp.registry.mounting import Release
+from udp.registry.mounting import UNDECIDED, Release
 from udp.registry.rows import Values
 from udp.sensorthings import Access, Datastream, Thing
 
@@ -34,6 +34,7 @@ class HeldThing:
     def cells(self) -> dict[str, str]:
         """Everything about it as a clerk would write it."""
         thing, place = self.thing, self.thing.location
+        decided = self.release.exemption != UNDECIDED
         known = {
             "objekt": thing.key,
             "name": thing.name,
@@ -46,8 +47,8 @@ class HeldThing:
             "gelaende_m": "" if place.elevation_m is None else repr(place.elevation_m),
             "beschreibung": thing.description,
             "simuliert": "ja" if thing.simulated else "nein",
-            "zugang": self.release.access.value if self.release.exemption or self.release.licence else "",
-            "ausnahme": self.release.exemption or "",
+            "zugang": self.release.access.value if decided else "",
+            "ausnahme": (self.release.exemption or "") if decided else "",
             "lizenz": self.release.licence,
             **self.record,
         }
@@ -138,17 +139,22 @@ def _things(connection: Connection, streams: Iterable[Datastream]) -> dict[str, 
 
 
 def _written(own: Mapping[str, str]) -> Release:
-    return Release(
-        Access(own.get("zugang", Access.INTERNAL)), own.get("ausnahme") or None, own.get("lizenz", "")
-    )
+    return _release(Access(own.get("zugang", Access.INTERNAL)), own.get("ausnahme"), own.get("lizenz", ""))
+
+
+def _release(access: Access, exemption: str | None, licence: str) -> Release:
+    """Registers of earlier days left the exemption of closed data empty."""
+    if access is Access.OPEN:
+        return Release(access, None, licence)
+    return Release(access, exemption or UNDECIDED, "")
 
 
 def _seen(streams: list[Datastream]) -> Release:
     """What the city file decided for a Thing: channels are only ever stricter than their Thing."""
     if not streams:
-        return Release(Access.INTERNAL, None, "")
+        return Release(Access.INTERNAL, UNDECIDED, "")
     loosest = min(streams, key=lambda one: _STRICTNESS.index(one.access))
-    return Release(loosest.access, loosest.exemption, loosest.licence)
+    return _release(loosest.access, loosest.exemption, loosest.licence)
 
 
 def _records(connection: Connection, table: Any) -> dict[Any, dict[str, str]]:

@@ -10,9 +10,10 @@ from udp.devices.cells import Cells
 from udp.devices.columns import PRIVATE_THING_COLUMNS, RELEASE_COLUMNS, THING_COLUMNS
 from udp.devices.held import HeldThing
 from udp.devices.settings import DeviceSettings
-from udp.registry.city_file import EXEMPTIONS, KEY, THEMES
-from udp.registry.mounting import Release
+from udp.registry.city_file import KEY, THEMES
+from udp.registry.mounting import UNDECIDED, Release
 from udp.registry.place import from_utm32
+from udp.registry.profiles import EXEMPTIONS
 from udp.sensorthings import Access, Location, Thing
 
 
@@ -140,7 +141,9 @@ def _release(cells: Cells) -> Release:
         cells.complain("ausnahme", "widerspricht dem Zugang open; eines von beiden leeren (-)")
     if access in (Access.INTERNAL, Access.RESTRICTED) and not exemption:
         cells.complain("ausnahme", f"fehlt; wer nicht veröffentlicht, nennt {', '.join(EXEMPTIONS)}")
-    return Release(Access(access) if access else Access.INTERNAL, exemption or None, licence)
+    if access == Access.OPEN:
+        return Release(Access.OPEN, None, licence)
+    return Release(Access(access) if access else Access.INTERNAL, exemption or UNDECIDED, "")
 
 
 def _release_record(release: Release, held: HeldThing | None) -> dict[str, str]:

@@ -9,10 +9,10 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from udp.registry.mounting import Mount, Mounted, Release, read_device, read_wired
+from udp.registry.mounting import UNDECIDED, Mount, Mounted, Release, read_device, read_wired
 from udp.registry.place import from_utm32
 from udp.registry.port import CityDescription
-from udp.registry.profiles import Profile
+from udp.registry.profiles import EXEMPTIONS, Profile
 from udp.registry.toml_tables import Complaints, Table, open_toml
 from udp.sensorthings import Access, Location, Thing
 
@@ -22,7 +22,6 @@ THEMES = (
     "wetter", "luft", "regen-und-baeche", "baeume-und-boden", "teiche", "parken-und-laden",
     "papier-und-abfall", "energie", "schulen", "netz",
 )  # fmt: skip
-EXEMPTIONS = ("copyright", "personal", "state", "data_protection")
 
 
 def read_city(path: Path, profiles: Mapping[str, Profile]) -> CityDescription:
@@ -101,7 +100,7 @@ def _point(table: Table) -> tuple[float, float]:
 
 
 def _release(table: Table) -> Release:
-    """Nothing is open by default: without an entry a Thing stays internal and unpublished."""
+    """Nothing is open by default: without an entry a Thing stays internal, its exemption undecided."""
     access = table.text("access", "", choices=tuple(Access))
     exemption = table.text("exemption", "", choices=EXEMPTIONS)
     licence = table.text("licence", "")
@@ -111,7 +110,10 @@ def _release(table: Table) -> Release:
         table.complain("exemption", 'contradicts access = "open"; remove one of the two')
     if access in (Access.INTERNAL, Access.RESTRICTED) and not table.has("exemption"):
         table.complain("exemption", f"is missing; what is not open needs one of {', '.join(EXEMPTIONS)}")
-    return Release(Access(access) if access else Access.INTERNAL, exemption or None, licence)
+    if access == Access.OPEN:
+        return Release(Access.OPEN, None, licence)
+    # A licence says what others may do with it; what nobody gets needs none.
+    return Release(Access(access) if access else Access.INTERNAL, exemption or UNDECIDED, "")
 
 
 def _properties(table: Table) -> dict[str, str | float | bool]:

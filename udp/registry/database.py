@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -32,6 +33,7 @@ class Database:
             ) from error
         self.name = self._engine.url.render_as_string(hide_password=True)
         if self._engine.dialect.name == "sqlite":
+            _require_folder(self._engine)
             _prepare_sqlite(self._engine)
         with self.reading() as connection:
             made = schema.is_made(connection)
@@ -65,6 +67,17 @@ class Database:
                     yield connection
         except DBAPIError as error:
             raise RegistryUnavailable(f"registry {self.name}: {error.orig}") from error
+
+
+def _require_folder(engine: Engine) -> None:
+    """The driver would say only that it cannot open the file."""
+    file = engine.url.database or ":memory:"
+    folder = Path(file).parent
+    if file != ":memory:" and not folder.is_dir():
+        raise RegistryUnavailable(
+            f"registry: the folder {folder} does not exist; make it with mkdir -p {folder}, "
+            "or name the platform's settings with --config PATH"
+        )
 
 
 def _prepare_sqlite(engine: Engine) -> None:

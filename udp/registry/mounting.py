@@ -14,6 +14,8 @@ from udp.registry.profiles import ChannelProfile, Profile
 from udp.registry.toml_tables import Table
 from udp.sensorthings import Access, Datastream
 
+UNDECIDED = "undecided"
+"""The exemption of what stays unpublished because nobody has decided yet."""
 _STRICTNESS = (Access.OPEN, Access.INTERNAL, Access.RESTRICTED)
 T = TypeVar("T")
 
@@ -167,6 +169,7 @@ def datastream_at(
     interval: float,
 ) -> Datastream:
     """The Datastream a channel feeds at a Thing; `position` stands for the id to come."""
+    released = _released(release, channel)
     return Datastream(
         id=position,
         key=channel.key,
@@ -175,15 +178,18 @@ def datastream_at(
         sensor=profile.sensor,
         observed_property=channel.observed_property,
         unit=channel.unit,
-        access=_stricter(release.access, channel.access),
-        exemption=release.exemption,
-        licence=release.licence,
+        access=released.access,
+        exemption=released.exemption,
+        licence=released.licence,
         expected_interval_s=interval,
     )
 
 
-def _stricter(place: Access, channel: Access | None) -> Access:
-    return max(place, channel or place, key=_STRICTNESS.index)
+def _released(place: Release, channel: ChannelProfile) -> Release:
+    """The stricter of the two, with its own exemption; between equals, the place knows better."""
+    if channel.access is None or _STRICTNESS.index(channel.access) <= _STRICTNESS.index(place.access):
+        return place
+    return Release(channel.access, channel.exemption or place.exemption or UNDECIDED, "")
 
 
 def _parse(table: Table, key: str, parser: Callable[[str], T]) -> T | None:

@@ -16,6 +16,7 @@ from udp.units import unit
 
 HERE = Path(__file__).parent
 DATASTREAM_KEY = r"[a-z][a-z0-9_]{0,62}"
+EXEMPTIONS = ("copyright", "personal", "state", "data_protection")
 GEOMETRIES = ("fill", "level")
 
 
@@ -23,6 +24,7 @@ GEOMETRIES = ("fill", "level")
 class ChannelProfile:
     """One field of a codec as a Datastream, before anybody knows at which place it is mounted.
 
+    `access` not open needs its own `exemption`: it holds where the place alone would be open.
     `origin`: None, "fill" or "level" (udp.registry.geometry). Limits are in `unit`.
     """
 
@@ -40,6 +42,7 @@ class ChannelProfile:
     max_step: float | None = None
     stuck_after_s: float | None = None
     access: Access | None = None
+    exemption: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,13 @@ def _channel(table: Table, properties: Mapping[str, ObservedProperty]) -> Channe
     property_key = table.text("observed_property")
     symbol = table.text("unit")
     access = table.text("access", "", choices=tuple(Access))
+    exemption = table.text("exemption", "", choices=EXEMPTIONS)
+    if access in (Access.INTERNAL, Access.RESTRICTED) and not table.has("exemption"):
+        table.complain("exemption", f"is missing; what is not open needs one of {', '.join(EXEMPTIONS)}")
+    if access not in (Access.INTERNAL, Access.RESTRICTED) and table.has("exemption"):
+        table.complain(
+            "exemption", 'stands without access = "internal" or "restricted"; add that or remove it'
+        )
     origin = table.text("from", "", choices=GEOMETRIES)
     observed = properties.get(property_key)
     if property_key and observed is None:
@@ -137,6 +147,7 @@ def _channel(table: Table, properties: Mapping[str, ObservedProperty]) -> Channe
         unit=known_unit,
         origin=origin or None,
         access=Access(access) if access else None,
+        exemption=exemption or None,
         scale=scale,
         offset=offset,
         input_scale=input_scale,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge.codecs.port import Decoded
@@ -74,6 +75,24 @@ def test_a_replay_of_what_is_stored_changes_nothing(history: World) -> None:
     assert (after.devices, after.gateways, after.agents, after.gaps, after.quarantine, after.counters) == (
         report.devices, report.gateways, report.agents, report.gaps, report.quarantine, report.counters,
     )  # fmt: skip
+
+
+def test_noise_of_binary_fractions_is_no_new_value(history: World) -> None:
+    """As values were kept before results were rounded."""
+    noisy = history.everything()
+    noisy.result[:] = np.nextafter(np.nextafter(noisy.result, np.inf), np.inf)
+    noisy.revision[:] += 1
+    noisy.result_time[:] += np.timedelta64(1, "us")
+    history.store.append(noisy)
+    assert replay(history).changed == 0
+    assert history.everything().revision.tolist() == [1] * 5
+
+
+def test_a_named_device_that_nobody_registered_is_told(history: World) -> None:
+    summary = replay(history, Scope(EPOCH, LATER, [BIN, STRANGER]))
+    assert summary.unknown == [STRANGER]
+    assert f"device {STRANGER} is not registered" in summary.text(dry_run=False)
+    assert "not registered" not in replay(history, Scope(EPOCH, LATER, [BIN])).text(dry_run=False)
 
 
 def test_a_better_codec_writes_higher_revisions_and_the_old_value_stays_traceable(history: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from udp.__main__ import main
 from udp.auth import SqlKeys
-from udp.policy import OPERATOR
+from udp.policy import OPERATOR, Caller, Role
 from udp.registry.sql import SqlRegistry
 
 CITY = """format = 1
@@ -91,6 +91,22 @@ def test_a_key_is_printed_alone_and_works(config, tmp_path, capsys):
     registry = SqlRegistry(f"sqlite:///{tmp_path}/registry.sqlite")
     assert SqlKeys(registry.database).caller(key) == OPERATOR
     registry.close()
+
+
+def test_a_key_for_a_scraper_is_one(config, tmp_path, capsys):
+    assert main(["key", "create", "--role", "metrics", "--config", str(config)]) == 0
+    (key,) = capsys.readouterr().out.split()
+    registry = SqlRegistry(f"sqlite:///{tmp_path}/registry.sqlite")
+    assert SqlKeys(registry.database).caller(key) == Caller(Role.METRICS)
+    registry.close()
+
+
+def test_without_the_folder_of_the_data_a_key_is_refused_with_the_remedy(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["key", "create", "--role", "operator"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "mkdir -p var" in line
+    assert "--config" in line
 
 
 @pytest.mark.parametrize(

@@ -186,3 +186,42 @@ def test_the_page_is_not_for_others_on_the_machine(
 ) -> None:
     page()
     assert (tmp_path / "betrieb/index.html").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_silent_gateway_and_a_stale_module_are_shown_until_they_return(
+    operations: dict[str, Any], page: Any
+) -> None:
+    old, fresh = iso(NOW - timedelta(minutes=16)), iso(NOW - timedelta(seconds=20))
+    silent = {
+        "gateway": "0016c001f1500802", "thing_name": "Gateway Ickern", "agent": "crx-gw-2",
+        "last_received_at": old, "last_stat_at": old, "stat_interval_s": 30.0, "receptions": 5,
+    }  # fmt: skip
+    stream = {"key": "pm10", "name": "PM10", "expected_interval_s": 60.0, "last_measured_at": old}
+    operations["gateways"].append(silent)
+    operations["modules"] = [
+        {"agent": "crx-pole-1", "sensor": "air", "thing_name": "Pole 1", "streams": [stream]},
+        {"agent": "crx-pole-1", "sensor": "sound", "thing_name": "Pole 1",
+         "streams": [stream | {"name": "Schall", "last_measured_at": fresh}]},
+    ]  # fmt: skip
+    for _ in range(2):
+        text = page()
+        assert text.count("Gateway Gateway Ickern schweigt") == 1
+        assert text.count("Modul air von Pole 1 schweigt seit 16 Minuten") == 1
+        assert text.count("✕ schweigt") == 2
+    silent["last_stat_at"] = stream["last_measured_at"] = fresh
+    text = page()
+    assert "schweigt" not in text.split("Stumm ist")[0]
+    assert "Alles in Ordnung" in text
+
+
+def test_every_table_scrolls_in_a_region_a_keyboard_reaches(operations: dict[str, Any], page: Any) -> None:
+    text = page()
+    regions = text.count('<div class="rollbar" tabindex="0" role="region" aria-labelledby=')
+    assert regions == text.count("<table>") > 3
+
+
+def test_large_sizes_are_told_in_gigabytes(operations: dict[str, Any], page: Any) -> None:
+    operations["agents"][0]["health"]["disk_free"] = 123_456.0
+    text = page()
+    assert "123,5 GB" in text
+    assert "Bericht vom <time" in text

@@ -34,10 +34,10 @@ def test_lowest_highest_and_middle_are_told_with_their_times(local: LocalTime) -
     assert "Lücke" not in text
 
 
-def test_gaps_are_told_inside_and_at_both_ends(local: LocalTime) -> None:
+def test_gaps_are_told_inside_and_at_the_end_but_not_before_the_first_value(local: LocalTime) -> None:
     values = {hour: 10.0 for hour in range(24) if 2 <= hour < 10 or 15 <= hour < 21}
     text = describe(day(hourly(values)), STREAM, SPAN, local).replace("\u00a0", " ")
-    assert "3 Lücken ohne Werte" in text
+    assert "2 Lücken ohne Werte" in text
     assert "die längste rund 5 Stunden" in text
 
 
@@ -45,6 +45,14 @@ def test_the_hour_that_is_running_is_no_gap(local: LocalTime) -> None:
     series = replace(day(hourly(dict.fromkeys(range(23), 10.0))), fetched_at=END - 0.8 * HOUR)
     assert "Lücke" not in describe(series, STREAM, SPAN, local)
     assert "1\u00a0Lücke" in describe(replace(series, fetched_at=END), STREAM, SPAN, local)
+
+
+def test_one_gap_is_told_rounded_and_in_the_singular(local: LocalTime) -> None:
+    samples = [Sample(END - span * HOUR, 1.0, 1.0, 1.0) for span in (6 * 24, 1)]
+    series = replace(day(samples), start=END - 7 * 24 * HOUR, fetched_at=END - 0.5 * HOUR)
+    text = describe(series, STREAM, SPAN, local).replace("\u00a0", " ")
+    assert "1 Lücke ohne Werte, Dauer rund 6 Tage." in text
+    assert "längste" not in text
 
 
 def test_doubtful_and_left_out_values_are_told(local: LocalTime) -> None:

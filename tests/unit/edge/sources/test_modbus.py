@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -141,6 +142,24 @@ def test_a_pole_that_is_switched_on_later_is_found() -> None:
     late = Pole(port)
     assert woken.wait(10)
     assert source.hear()
+    source.close()
+    late.close()
+
+
+def test_a_controller_that_comes_late_costs_no_whole_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.sources.modbus._RETRY_S", 0.1)
+    port, woken = free_port(), threading.Event()
+    source = ModbusSource(
+        ModbusSettings(sensor=(replace(WEATHER, interval_s=3600.0),), port=port, timeout_s=0.2),
+        now=lambda: NOON,
+        clock=Clock.NTP,
+        wake=woken.set,
+    )
+    assert not woken.wait(0.3)
+    late = Pole(port)
+    assert woken.wait(10)
+    assert len(source.hear()) == 1
+    assert not woken.wait(0) or not source.hear()
     source.close()
     late.close()
 

@@ -21,7 +21,7 @@ def samples(city, **more):
 
 
 def test_metrics_can_be_read_by_prometheus_and_hold_the_ledger(measured):
-    found = samples(measured)
+    found = samples(measured, headers=measured.operator)
     assert found["udp_ledger_figure", "messages_edge"] == 9
     assert found["udp_quarantine_entries",] == 1
     assert found["udp_gap_messages", "gw-rathaus", "open"] == 3

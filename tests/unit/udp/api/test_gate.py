@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from udp.policy import OPERATOR, PUBLIC, Role, agent_visible
 from udp.sensorthings import Access
 
 HIDDEN = (
@@ -87,9 +88,15 @@ def test_an_open_thing_does_not_mention_what_is_restricted_beside(measured):
 @pytest.mark.parametrize("path", ["things", "datastreams", "latest"])
 def test_filters_find_nothing_hidden(measured, path, query):
     answer = measured.client.get(f"/api/v1/{path}?{query}")
-    if path == "things" or "kind" not in query:
+    name, _, value = query.partition("=")
+    invented = measured.client.get(f"/api/v1/{path}?{name}=erfunden")
+    if name == "theme":
         assert answer.json()["count"] == 0
-    assert_silent(answer.text)
+    else:
+        # What is hidden is refused exactly as what nobody ever heard of.
+        assert answer.status_code == invented.status_code == 422
+        assert answer.text.replace(f"'{value}'", "'erfunden'") == invented.text
+    assert_silent(answer.text.replace(value, ""))
 
 
 @pytest.mark.parametrize("query", ["thing=geheim-1", "observed_property=fill_level"])
@@ -142,11 +149,40 @@ def test_conditions_name_no_paths_to_the_public(measured):
     assert "/var/lib" in measured.client.get("/health", headers=measured.operator).text
 
 
-def test_metrics_name_agents_but_none_that_carry_restricted_values(measured):
+INTERNALS = ("gw-", "AAAAAAAAAAAAAAAA", "gap", "quarantine", "lost", "ledger", "device", "condition", "agent",
+             "listeners")  # fmt: skip
+
+
+def test_metrics_tell_the_public_how_the_interface_answers_and_nothing_else(measured):
+    measured.client.get("/api/v1/latest")
     public = measured.client.get("/metrics").text
-    assert 'udp_gap_messages{agent="gw-rathaus",state="open"} 3.0' in public
-    assert "gw-geheim" not in public
-    assert "gw-geheim" in measured.client.get("/metrics", headers=measured.operator).text
+    families = {line.split()[2] for line in public.splitlines() if line.startswith("# TYPE")}
+    assert families <= {"udp_api_request_seconds", "udp_api_request_seconds_created", "udp_build_info"}
+    assert "udp_build_info{" in public
+    assert [word for word in INTERNALS if word in public] == []
+
+
+def test_a_scraper_reads_the_figures_but_no_hidden_data(measured):
+    key = {"X-Api-Key": measured.keys.create(Role.METRICS, "Prometheus")}
+    found = measured.client.get("/metrics", headers=key)
+    assert 'udp_gap_messages{agent="gw-geheim",state="open"} 3.0' in found.text
+    assert found.headers["cache-control"] == "no-store"
+    assert measured.client.get("/api/v1/operations", headers=key).status_code == 401
+    assert measured.client.get("/api/v1/latest", headers=key).json()["count"] == 2
+    assert "/var/lib" not in measured.client.get("/health", headers=key).text
+
+
+def test_the_public_knows_an_agent_only_by_what_is_open_of_it(measured):
+    inventory = measured.registry.inventory()
+    assert not agent_visible("gw-rathaus", inventory, PUBLIC)
+    assert not agent_visible("erfunden", inventory, PUBLIC)
+    assert agent_visible("gw-geheim", inventory, OPERATOR)
+    opened = tuple(
+        replace(one, access=Access.OPEN, licence="dl-de/zero-2-0") if one.thing == "intern-1" else one
+        for one in measured.description.datastreams
+    )
+    measured.registry.import_city(replace(measured.description, datastreams=opened))
+    assert agent_visible("gw-rathaus", measured.registry.inventory(), PUBLIC)
 
 
 def test_what_becomes_restricted_disappears_at_once(measured):

@@ -27,7 +27,8 @@ PATIENCE_S = 10
 
 def feed_of(city, **more):
     limits = {
-        "every_s": 0.01, "most_listeners": 3, "queue_size": 4, "heartbeat_s": 0.05, "listening_s": 30.0,
+        "every_s": 0.01, "most_listeners": 3, "most_per_client": 2, "queue_size": 4,
+        "heartbeat_s": 0.05, "listening_s": 30.0,
     } | more  # fmt: skip
     views = Refreshed(lambda before: read_views(city.registry, before), 0.0, time.monotonic)
     current = Refreshed(lambda before: read_snapshot(city.store, before), 0.0, time.monotonic)
@@ -138,6 +139,32 @@ def test_there_is_room_for_so_many_and_no_more(measured):
         feed.close()
         assert feed.listening == 0
         await feed.join(Role.PUBLIC, EVERYTHING)
+        feed.close()
+
+    asyncio.run(listen())
+
+
+def test_one_address_cannot_take_the_room_of_all(measured):
+    async def listen():
+        feed = feed_of(measured)
+        for _ in range(2):
+            await feed.join(Role.PUBLIC, EVERYTHING, "192.0.2.1")
+        with pytest.raises(Overloaded, match="your address"):
+            await feed.join(Role.PUBLIC, EVERYTHING, "192.0.2.1")
+        await feed.join(Role.PUBLIC, EVERYTHING, "192.0.2.2")
+        assert feed.listening == 3
+        feed.close()
+
+    asyncio.run(listen())
+
+
+def test_the_room_is_counted_also_when_all_come_at_once(measured):
+    async def listen():
+        feed = feed_of(measured)
+        joining = [feed.join(Role.PUBLIC, EVERYTHING, "192.0.2.1") for _ in range(8)]
+        found = await asyncio.gather(*joining, return_exceptions=True)
+        assert sum(isinstance(one, Overloaded) for one in found) == 6
+        assert feed.listening == 2
         feed.close()
 
     asyncio.run(listen())

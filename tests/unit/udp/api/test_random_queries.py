@@ -45,9 +45,21 @@ EXAMPLES = settings(
 )
 
 
+READ_BY = {
+    "things": {"theme", "district", "kind", "format"},
+    "datastreams": {"theme", "district", "thing", "observed_property"},
+    "latest": {"theme", "district"},
+    "operations": {"quarantine"},
+    "observations": {"from", "to", "every", "functions", "limit", "format"},
+}
+
+
 @EXAMPLES
-@given(path=PATHS, query=QUERIES, operator=st.booleans())
-def test_no_query_breaks_the_interface(measured, path, query, operator):
+@given(path=PATHS, query=QUERIES, operator=st.booleans(), foreign=st.integers(0, 4))
+def test_no_query_breaks_the_interface(measured, path, query, operator, foreign):
+    if foreign:  # else what the route does not read is refused before anything else is tried
+        read = READ_BY.get(path.rpartition("/")[2], set())
+        query = {name: value for name, value in query.items() if name in read}
     headers = measured.operator if operator else {}
     answer = measured.client.get(f"/api/v1/{path}", params=query, headers=headers)
     assert answer.status_code < 500, answer.text

@@ -28,11 +28,53 @@ def test_answers_are_what_the_description_says(measured):
         ("?district=castrop", ["behaelter-1"]),
         ("?kind=bin", ["behaelter-1"]),
         ("?kind=bin&theme=wetter", []),
-        ("?theme=nirgends", []),
+        ("?theme=energie", []),
     ],
 )
 def test_things_are_found(measured, query, expected):
     assert keys(measured.client.get(f"/api/v1/things{query}")) == expected
+
+
+@pytest.mark.parametrize("path", ["things", "datastreams", "latest", "live"])
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("theme=nirgends", ("theme", "nirgends", "luft", "wetter")),
+        ("district=schwerin", ("district", "known are castrop, ickern")),
+        ("thema=luft", ("thema", "known here are", "theme", "district")),
+        ("theme=luft&theme=luft", ("theme", "2 times")),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_can(measured, path, query, words):
+    answer = measured.client.get(f"/api/v1/{path}?{query}")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    detail = answer.json()["detail"]
+    assert [word for word in words if word not in detail] == []
+
+
+@pytest.mark.parametrize("path", ["/health?x=1", "/metrics?x=1", "/api/v1/things/wetter-1?x=1",
+                                  "/api/v1/operations?x=1"])  # fmt: skip
+def test_addresses_without_parameters_take_none(measured, path):
+    answer = measured.client.get(path, headers=measured.operator)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("x:")
+
+
+def test_an_unknown_kind_is_refused_and_a_hidden_one_too(measured):
+    for kind in ("meter", "erfunden"):
+        answer = measured.client.get(f"/api/v1/things?kind={kind}")
+        assert (answer.status_code, answer.json()["detail"]) == (
+            422, f"kind: {kind!r} is not known; known are bin, weather_station",
+        )  # fmt: skip
+    assert keys(measured.client.get("/api/v1/things?kind=meter", headers=measured.operator)) == ["geheim-1"]
+
+
+def test_operators_read_why_something_is_not_open(measured):
+    listed = measured.client.get("/api/v1/datastreams", headers=measured.operator).json()["datastreams"]
+    assert {one["access"]: one["exemption"] for one in listed} == {
+        "open": None, "restricted": "personal", "internal": "personal",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

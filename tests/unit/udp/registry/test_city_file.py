@@ -7,6 +7,7 @@ import pytest
 from edge.wire.identifiers import DevEUI
 from udp.errors import ConfigurationError
 from udp.registry.city_file import EXEMPTIONS, read_city
+from udp.registry.mounting import UNDECIDED
 from udp.registry.profiles import load_profiles
 from udp.sensorthings import Access
 
@@ -120,6 +121,22 @@ def test_nothing_is_open_without_saying_so(read):
     city = read(HEAD + BIN.replace('access = "open"\nlicence = "dl-de/zero-2-0"\n', "") + DEVICE + POLE)
     assert {one.access for one in city.datastreams} == {Access.INTERNAL}
     assert {one.licence for one in city.datastreams} == {""}
+    # What the profile alone would keep back has its reason there only where the place is open.
+    assert {one.exemption for one in city.datastreams} == {UNDECIDED}
+
+
+def test_what_is_not_open_says_why_and_has_no_licence(read):
+    streams = {one.key: one for one in read(HEAD + BIN + DEVICE).datastreams}
+    assert (streams["fill_level"].exemption, streams["fill_level"].licence) == (None, "dl-de/zero-2-0")
+    for one in streams.values():
+        if one.key != "fill_level":
+            assert (one.access, one.exemption, one.licence) == (Access.INTERNAL, "state", "")
+
+
+def test_between_equals_the_place_knows_better(read):
+    text = BIN.replace('access = "open"', 'access = "internal"\nexemption = "personal"')
+    streams = read(HEAD + text + DEVICE).datastreams
+    assert {(one.exemption, one.licence) for one in streams} == {("personal", "")}
 
 
 def test_a_profile_can_only_make_it_stricter(read):

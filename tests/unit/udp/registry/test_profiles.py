@@ -31,6 +31,7 @@ def test_every_shipped_profile_can_be_used():
     for profile in profiles.values():
         assert profile.channels
         for channel in profile.channels:
+            assert (channel.access is None) == (channel.exemption is None)
             assert channel.minimum is None or channel.maximum is None or channel.minimum < channel.maximum
 
 
@@ -50,6 +51,9 @@ def test_every_shipped_profile_can_be_used():
         ('field = "level"', 'field = "level"\nfarbe = 1', ("farbe", "not known here")),
         ('key = "water_level"', 'key = "Wasser"', ("key", "must match")),
         ("scale = 0.1", 'access = "offen"', ("access", "open, internal, restricted")),
+        ("scale = 0.1", 'access = "internal"', ("exemption", "copyright, personal, state,")),
+        ("scale = 0.1", 'access = "restricted"\nexemption = "dsgvo"', ("exemption", "dsgvo")),
+        ("scale = 0.1", 'exemption = "state"', ("exemption", "remove it")),
     ],
 )
 def test_a_broken_profile_names_file_channel_key_and_remedy(tmp_path, properties, old, new, words):

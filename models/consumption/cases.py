@@ -1,0 +1,189 @@
+"""Open one case per fault, name it, price it and give a reason a facility manager can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.consumption.expected import Calendar, ExpectedLoad
+from models.consumption.statistics import KINDS, Load, statistics
+from models.consumption.tails import Tail
+from models.forecaster import NotCalibrated
+from models.series import DAY, HOUR, Booleans, Floats, Instant, Series
+
+HOLD = 2 * DAY
+# An open case that becomes ten times stranger, or shows another kind of fault, is news.
+NEWS = 1.0
+# Quiet for so long closes a case: a weekend fault is silent all week, a slow one wavers.
+QUIET_DAYS: Mapping[str, int] = {"meter": 2, "low": 7, "high": 7, "creep": 21, "base": 9, "weekend": 9}
+FAMILIES: Mapping[str, str] = {
+    "spike": "meter", "stuck": "meter", "missing": "meter", "low day": "low", "low week": "low",
+    "high day": "high", "high week": "high", "creep": "creep", "base load": "base", "night": "base",
+    "nights": "base", "weekend": "weekend", "weekends": "weekend", "never zero": "base",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """``strangeness`` = -log10 of how often per month the healthy meter would show this. ``cost`` counts what
+    was used above the expectation since a week before opening."""
+
+    meter: str
+    kind: str
+    opened_at: Instant
+    strangeness: float
+    excess: float
+    cost: float
+    reason: str
+
+
+@dataclass
+class MeterModel:
+    """One meter: its expectation and what is normal for each statistic."""
+
+    meter: str
+    price: float
+    water: bool
+    expected: ExpectedLoad
+    tails: dict[str, Tail] = field(default_factory=dict)
+    reference: Series | None = None
+    level: float = 0.0
+    reference_expected: Floats = field(default_factory=lambda: np.array([]))
+
+    def fit(self, load: Series, temperature: Series | None) -> NotCalibrated | None:
+        """Learn from a reference without known faults."""
+        crossed = self.expected.fit(load, temperature)
+        if crossed is None:
+            return NotCalibrated(f"{self.meter}: weniger als 60 Tage Verbrauch als Vergleich")
+        if not (np.nan_to_num(load.values) > 0).any():
+            return NotCalibrated(f"{self.meter}: nur Nullen im Vergleichszeitraum")
+        self.reference, self.reference_expected = load, crossed
+        self.level = float(np.nanmean(load.values))
+        asked = statistics(self._load(load, crossed), water=self.water)
+        per_day = self._load(load, crossed).per_day
+        start = 35 * per_day
+        self.tails = {kind: Tail.learn(values[start:], per_day) for kind, values in asked.items()}
+        return None
+
+    def strangeness(self, load: Series, temperature: Series | None) -> tuple[dict[str, Floats], Load]:
+        """By kind over the new load (n,), causal: element i uses rows up to i. The reference stands
+        before it, so that habits are known from the first day."""
+        if self.reference is None:
+            raise RuntimeError(f"{self.meter} is not calibrated")
+        due = self.expected.predict(load.times, temperature)
+        both = Load(
+            np.concatenate([self.reference.times, load.times]),
+            np.concatenate([self.reference.values, load.values]),
+            np.concatenate([self.reference_expected, due]),
+            self._step_hours(load),
+            self.level,
+        )
+        asked = statistics(both, water=self.water)
+        tail = slice(len(self.reference), None)
+        now = Load(load.times, load.values, due, both.step_hours, self.level)
+        return {kind: self.tails[kind].strangeness(values[tail]) for kind, values in asked.items()}, now
+
+    def was_fine(self, case: Case, load: Series, temperature: Series | None) -> None:
+        """Feedback: the case's statistic around its opening belongs to the healthy reference from now on."""
+        if self.reference is None:
+            return
+        due = self.expected.predict(load.times, temperature)
+        asked = statistics(self._load(load, due), water=self.water)
+        near = (load.times >= case.opened_at) & (load.times <= case.opened_at + HOLD)
+        seen = asked[case.kind][near]
+        if np.isfinite(seen).any():
+            self.tails[case.kind] = self.tails[case.kind].with_fine(float(np.nanmax(seen)))
+
+    def _load(self, load: Series, due: Floats) -> Load:
+        return Load(load.times, load.values, due, self._step_hours(load), self.level)
+
+    def _step_hours(self, load: Series) -> float:
+        step = load.step or (self.reference.step if self.reference is not None else None)
+        return float((step or HOUR) / HOUR)
+
+
+def share_scales(models: Sequence[MeterModel]) -> None:
+    """Pull every meter's tail scale to the fleet's median for the same statistic."""
+    kinds = {kind for model in models for kind in model.tails}
+    for kind in kinds:
+        scales = [m.tails[kind].scale for m in models if kind in m.tails and np.isfinite(m.tails[kind].scale)]
+        usual = float(np.median(scales)) if scales else float("nan")
+        for model in models:
+            if kind in model.tails:
+                model.tails[kind] = model.tails[kind].shared(usual)
+
+
+def open_cases(
+    model: MeterModel, strangeness: Mapping[str, Floats], load: Load, threshold: float
+) -> list[Case]:
+    """Cases whose strangeness passes ``threshold``: one per family of kinds while it lasts, and one per fault
+    across families. A case ten times stranger than at its opening is raised again. Causal."""
+    cases: list[tuple[int, str, Case]] = []
+    awake: dict[str, Booleans] = {}
+    for family, days in QUIET_DAYS.items():
+        kinds = [kind for kind in strangeness if FAMILIES[kind] == family]
+        if not kinds:
+            continue
+        table = np.stack([strangeness[kind] for kind in kinds])
+        top = table.max(axis=0)
+        awake[family] = top > threshold
+        for i in _raised(top, threshold, days * load.per_day):
+            kind = kinds[int(np.argmax(table[:, i]))]
+            cases.append((i, family, _case(model, kind, i, float(top[i]), load)))
+    return _one_per_fault(sorted(cases, key=lambda one: one[0]), awake, 2 * load.per_day)
+
+
+def _raised(top: Floats, threshold: float, quiet_steps: int) -> list[int]:
+    """Steps at which a family opens a case or its open case becomes much stranger."""
+    found, last, peak = [], -quiet_steps - 1, -np.inf
+    for i in np.flatnonzero(top > threshold):
+        fresh = i - last > quiet_steps
+        if fresh or top[i] > peak + NEWS:
+            found.append(int(i))
+            peak = float(top[i])
+        last = int(i)
+    return found
+
+
+def _one_per_fault(
+    cases: list[tuple[int, str, Case]], awake: Mapping[str, Booleans], hold: int
+) -> list[Case]:
+    """A family that wakes while another one is awake (within 48 h) tells of the same fault, unless it is much
+    stranger. A fault of the meter itself stands for itself."""
+    kept: list[tuple[int, str, Case]] = []
+    for at, family, case in cases:
+        rivals = [
+            other.strangeness
+            for since, name, other in kept
+            if name != family
+            and (name == "meter") == (family == "meter")
+            and awake[name][max(0, at - hold) : at + 1].any()
+            and at - since <= 60 * hold
+        ]
+        just_raised = bool(kept) and at - kept[-1][0] <= hold
+        if just_raised or (rivals and case.strangeness <= max(rivals) + NEWS):
+            continue
+        kept.append((at, family, case))
+    return [case for _, _, case in kept]
+
+
+def _case(model: MeterModel, kind: str, at: int, strangeness: float, load: Load) -> Case:
+    start = max(0, at - 7 * load.per_day)
+    above = np.nan_to_num(load.measured[start : at + 1] - load.expected[start : at + 1])
+    excess = float(np.maximum(above, 0.0).sum())
+    rarity = 10.0 ** -min(strangeness, 6.0)
+    often = f"etwa alle {1 / rarity / 12:.0f} Jahre" if rarity < 1 / 12 else f"{rarity:.1f}-mal im Monat"
+    reason = f"{KINDS[kind]} (bei diesem Zähler ohne Fehler {often} zu erwarten)."
+    cost = excess * model.price
+    if kind in ("spike", "stuck", "missing"):
+        excess = cost = 0.0
+    return Case(model.meter, kind, load.times[at], strangeness, excess, cost, reason)
+
+
+def new_model(
+    meter: str, *, calendar: Calendar, price: float = 0.3, water: bool = False, seed: int = 0
+) -> MeterModel:
+    """A meter without history; ``price`` in euro per unit of its series."""
+    return MeterModel(meter, price, water, ExpectedLoad(calendar, seed))

@@ -1,0 +1,201 @@
+"""Forecast a stream from minutes to half a day ahead, whoever knows the coming rain.
+
+A concept keeps the catchment's wetness, recent flow enters as input (the cheapest good updating), candidates
+are weighed by blocked validation, and intervals are conformal on the model's own past errors: those of the
+validation and those that have matured since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from models.forecaster import LEVELS, Forecast, Leads, NotCalibrated
+from models.rainfall_runoff.concept import Concept, Weather, weather_on
+from models.rainfall_runoff.features import Design, design, forward_fill, moments, outlook
+from models.rainfall_runoff.issue import Gauge, answer
+from models.rainfall_runoff.lead_model import POWERS, LeadModel, Sample
+from models.rainfall_runoff.rain_ahead import NoRainAhead, RainAhead
+from models.rainfall_runoff.transform import FlowScale
+from models.series import DAY, HOUR, Floats, Instant, Integers, Record, Series, Step, Times, hours
+
+NOWCAST = hours(2)
+LEAST_DAYS = 14.0
+ROWS_INSTEAD_OF_DAYS = 2000
+
+
+@dataclass
+class RunoffForecaster:
+    """``rain_ahead`` must answer for past origins too. Target: discharge or level on a regular step."""
+
+    leads: Leads
+    rain_ahead: RainAhead = field(default_factory=NoRainAhead)
+    seed: int = 0
+    generations: int = 40
+    name: str = "runoff hybrid"
+    reason: str = "Modell nicht kalibriert"
+    gauge: Gauge | None = None
+
+    def fit(self, record: Record) -> None:
+        """Calibrate; on unusable data `reason` says what is missing and `predict` repeats it."""
+        self.gauge = None
+        self.reason = _unusable(record)
+        step = record.target.step
+        if self.reason or step is None:
+            return
+        regular = record.target.regular(step)
+        learning = _Learning(regular.times, regular.values, step, self.seed, self.generations)
+        weather = weather_of(record, regular.times, step)
+        # On busy cores the threads of the booster wait for each other longer than they work.
+        with threadpool_limits(limits=1):
+            self.gauge = learning.gauge(weather, self.leads, record.target.unit)
+
+    def update(self, record: Record) -> None:
+        """The state is a function of the record; nothing is kept between calls."""
+
+    def predict(
+        self, record: Record, issued_at: Instant, leads: Leads, levels: tuple[float, ...] = LEVELS
+    ) -> Forecast | NotCalibrated:
+        """Uses all rain for the state and the last 30 days of matured forecasts for the intervals."""
+        if self.gauge is None:
+            return NotCalibrated(self.reason)
+        made = self.hindcast(
+            record.as_of(issued_at), np.array([issued_at], dtype="datetime64[us]"), leads, levels
+        )
+        if made is None or not np.isfinite(made[0]).all():
+            return NotCalibrated("Der Pegel schweigt, oder dieser Vorhersagezeitraum ist nicht gelernt")
+        point, quantiles = made
+        beyond = bool((quantiles[0] > self.gauge.highest).any())
+        remarks = ("oberhalb alles bisher Gemessenen: Extrapolation",) if beyond else ()
+        return Forecast(issued_at, leads, point[0], levels, quantiles[0], self.gauge.unit, remarks)
+
+    def hindcast(
+        self, record: Record, origins: Times, leads: Leads, levels: tuple[float, ...] = LEVELS
+    ) -> tuple[Floats, Floats] | None:
+        """Forecasts of many origins at once: points (origins, leads), quantiles (origins, leads, levels), NaN
+        where refused. Each equals what `predict` gives on the record truncated at its origin."""
+        if self.gauge is None or not len(record.target):
+            return None
+        regular = record.target.regular(self.gauge.step)
+        weather = weather_of(record, regular.times, self.gauge.step)
+        return answer(
+            self.gauge,
+            regular,
+            weather,
+            origins=origins,
+            leads=leads,
+            levels=levels,
+            rain_ahead=self.rain_ahead,
+        )
+
+
+def weather_of(record: Record, grid: Times, step: Step) -> Weather:
+    """The record's drivers on the gauge's grid."""
+    return weather_on(
+        grid,
+        step,
+        rain=record.driver("precipitation") or Series(grid[:0], np.array([]), "mm"),
+        temperature=record.driver("temperature"),
+        evaporation=record.driver("evaporation"),
+    )
+
+
+def _unusable(record: Record) -> str:
+    """Why this record cannot calibrate anything; empty when it can."""
+    target, rain = record.target, record.driver("precipitation")
+    solid = np.isfinite(target.values)
+    if solid.sum() < 2 or target.step is None:
+        return "Modell nicht kalibriert: zu wenige Messwerte"
+    days = float(target.step / DAY) * float(solid.sum())
+    if days < LEAST_DAYS and solid.sum() < ROWS_INSTEAD_OF_DAYS:
+        return f"Modell nicht kalibriert: {days:.0f} Tage Messung, nötig sind {LEAST_DAYS:.0f}"
+    if float(target.step / HOUR) * float(solid.sum()) < LEAST_DAYS * 24 / 2:
+        return "Modell nicht kalibriert: Aufzeichnung zu kurz"
+    if rain is None or not (np.nan_to_num(rain.values) > 0).any():
+        return "Modell nicht kalibriert: kein Regen im Lernzeitraum"
+    if np.ptp(target.values[solid]) <= 0:
+        return "Modell nicht kalibriert: der Pegel ändert sich nie"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Learning:
+    """One calibration: concepts cross-fitted by halves, then every lead and width of known rain."""
+
+    grid: Times
+    values: Floats
+    step: Step
+    seed: int
+    generations: int
+
+    def gauge(self, weather: Weather, leads: Leads, unit: str) -> Gauge:
+        scale = FlowScale.learn(self.values, unit)
+        half = len(self.values) // 2
+        parts = [
+            self._concept(weather, scale, keep) for keep in (slice(0, half), slice(half, None), slice(None))
+        ]
+        models: dict[tuple[int, int], LeadModel] = {}
+        for lead in leads:
+            steps = max(1, round(float(lead / self.step)))
+            nowcast = max(1, round(float(NOWCAST / self.step)))
+            for width in sorted({0, min(steps, nowcast), steps}):
+                models[steps, width] = self._lead(weather, scale, parts, steps, width)
+        highest = float(np.nanmax(self.values))
+        return Gauge(self.step, unit, scale, parts[2], models, self.grid[-1], highest)
+
+    def _concept(self, weather: Weather, scale: FlowScale, keep: slice) -> Concept:
+        """Calibrated on some of the record but run over all of it, so that its stores are always warm."""
+        concept = Concept(float(self.step / HOUR), self.seed)
+        signal = np.full(len(self.values), np.nan)
+        signal[keep] = self.values[keep] - scale.origin
+        if np.isfinite(signal).sum() < 2 or np.nanstd(signal) == 0:
+            signal = self.values - scale.origin
+        concept.fit(weather, signal, generations=self.generations)
+        return concept
+
+    def _lead(
+        self, weather: Weather, scale: FlowScale, concepts: list[Concept], steps: int, width: int
+    ) -> LeadModel:
+        thin = max(1, round(float(hours(0.25) / self.step)))
+        filled, age = forward_fill(self.values)
+        at = np.arange(len(self.grid) // 50, len(self.grid) - steps, thin)
+        at = at[(age[at] == 0) & np.isfinite(self.values[at + steps])]
+        samples = [
+            Sample(
+                self._designs(weather, concept, scale=scale, at=at, steps=steps, width=width),
+                filled[at],
+                self.values[at + steps],
+                scale,
+            )
+            for concept in concepts
+        ]
+        # A row of the first half is described by the concept of the second half, and the reverse.
+        early = at < len(self.grid) // 2
+        model = LeadModel(self.seed)
+        per_day = max(1, round(float(DAY / (thin * self.step))))
+        model.fit(
+            _joined(samples[1], samples[0], early),
+            samples[2],
+            block=2 * per_day,
+            gap=steps // thin + per_day // 2,
+        )
+        return model
+
+    def _designs(
+        self, weather: Weather, concept: Concept, *, scale: FlowScale, at: Integers, steps: int, width: int
+    ) -> dict[float, Design]:
+        known = moments(self.values, weather, concept, scale.origin)
+        rain = weather.ahead_of(at, width)
+        view = outlook(known, concept, at=at, rain=rain, lead_steps=steps, origin=scale.origin)
+        return {power: design(known, concept, view, scale.with_power(power)) for power in POWERS}
+
+
+def _joined(first: Sample, second: Sample, use_first: Floats) -> Sample:
+    """Row by row from one of two samples of the same moments."""
+    designs = {}
+    for power, one in first.designs.items():
+        table = np.where(use_first[:, None], one.table, second.designs[power].table)
+        designs[power] = type(one)(table, one.rising, one.arx)
+    return Sample(designs, first.now, first.then, first.scale)

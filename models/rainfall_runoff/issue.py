@@ -1,0 +1,181 @@
+"""Answer for a calibrated gauge at one or many issue times, each as if the later rows did not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.forecaster import Leads, ascending
+from models.rainfall_runoff.concept import Concept, Weather
+from models.rainfall_runoff.features import Moments, design, moments, outlook
+from models.rainfall_runoff.lead_model import MOVE_CLASSES, POWERS, SPREAD_POWER, TRUST_POWER, LeadModel
+from models.rainfall_runoff.rain_ahead import RainAhead
+from models.rainfall_runoff.transform import FlowScale
+from models.series import DAY, Booleans, Floats, Instant, Integers, Series, Step, Times, hours
+
+SILENCE = hours(3)
+# The errors of this span before the issue time stand beside those of the validation.
+WINDOW = 30 * DAY
+ROWS_PER_WINDOW = 700
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What calibration left behind; models by (lead steps, steps of known rain ahead)."""
+
+    step: Step
+    unit: str
+    scale: FlowScale
+    concept: Concept
+    models: Mapping[tuple[int, int], LeadModel]
+    learned_until: Instant
+    highest: float
+
+    def widths(self, steps: int) -> Integers:
+        """Widths of known rain this lead was learned for, ascending from 0; empty for an unknown lead."""
+        return np.array(sorted(width for lead, width in self.models if lead == steps), dtype=np.int64)
+
+
+def answer(
+    gauge: Gauge, target: Series, weather: Weather, *, origins: Times, leads: Leads,
+    levels: tuple[float, ...], rain_ahead: RainAhead,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Points (origins, leads) and quantiles (origins, leads, levels); NaN where the gauge has been silent
+    longer than three hours or the lead is unknown. ``target`` is regular on the gauge's step."""
+    known = moments(target.values, weather, gauge.concept, gauge.scale.origin)
+    place = ((origins - target.times[0]) // gauge.step).astype(np.int64)
+    point = np.full((len(origins), len(leads)), np.nan)
+    bands = np.full((len(origins), len(leads), len(levels)), np.nan)
+    for column, lead in enumerate(leads):
+        steps = max(1, round(float(lead / gauge.step)))
+        usable = (place >= 0) & (place < len(target))
+        usable[usable] &= known.age[place[usable]] <= max(1, int(SILENCE // gauge.step))
+        if not len(gauge.widths(steps)) or not usable.any():
+            continue
+        desk = _Desk(gauge, target, known, steps, rain_ahead)
+        point[usable, column], bands[usable, column] = desk.answer(place[usable], levels)
+    return point, bands
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """Forecasts of origins ``at`` (rows,): center and spread (members, rows), width of rain known ahead."""
+
+    at: Integers
+    center: Floats
+    spread: Floats
+    width: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """One lead on one record."""
+
+    gauge: Gauge
+    target: Series
+    known: Moments
+    steps: int
+    rain_ahead: RainAhead
+
+    def answer(self, rows: Integers, levels: tuple[float, ...]) -> tuple[Floats, Floats]:
+        needed = np.unique(np.concatenate([rows, self._past(rows)]))
+        made = self._trusted(self._raw(needed))
+        where = np.searchsorted(needed, rows)
+        return np.nanmean(made.center[:, where], axis=0), self._bands(made, where, levels)
+
+    def _window(self) -> tuple[int, int]:
+        span = max(1, int(WINDOW // self.gauge.step))
+        return span, max(1, span // ROWS_PER_WINDOW)
+
+    def _past(self, rows: Integers) -> Integers:
+        """Earlier origins whose errors calibrate, at fixed positions since calibration, so that every issue
+        time sees the same ones. Two windows: what was believed then rested on the window before."""
+        span, stride = self._window()
+        learned = int((self.gauge.learned_until - self.target.times[0]) // self.gauge.step)
+        begin = max(0, learned + 1, int(rows.min()) - 2 * (self.steps + span))
+        past = np.arange(
+            -(-begin // stride) * stride, int(rows.max()) - self.steps + 1, stride, dtype=np.int64
+        )
+        return past[self.known.age[past] == 0] if past.size else past
+
+    def _raw(self, at: Integers) -> _Raw:
+        """Point and spread (members, rows) with the widest rain ahead each origin has, and that width."""
+        gauge, scale = self.gauge, self.gauge.scale
+        rain = self.rain_ahead.table(self.target.times[at], gauge.step, self.steps)
+        widths = gauge.widths(self.steps)
+        reach = np.cumprod(np.isfinite(rain), axis=2).sum(axis=2)
+        used = widths[np.searchsorted(widths, reach, side="right") - 1]
+        # Where some member knows rain, members that know less of it are no equal witnesses.
+        best = used.max(axis=0)
+        center, spread = np.full(used.shape, np.nan), np.full(used.shape, np.nan)
+        for member in range(len(used)):
+            for width in np.unique(used[member]):
+                rows = np.flatnonzero(
+                    (used[member] == width) & (best == width) & ((member == 0) | (width > 0))
+                )
+                if not rows.size:
+                    continue
+                model = gauge.models[self.steps, int(width)]
+                coming = rain[member, rows, :width]
+                view = outlook(
+                    self.known,
+                    gauge.concept,
+                    at=at[rows],
+                    rain=coming,
+                    lead_steps=self.steps,
+                    origin=scale.origin,
+                )
+                made = {p: design(self.known, gauge.concept, view, scale.with_power(p)) for p in POWERS}
+                now = self.known.values[at[rows]]
+                center[member, rows] = model.point(made, now, scale)
+                spread[member, rows] = model.spread(made, now, center[member, rows], scale)
+        return _Raw(at, center, spread, best)
+
+    def _outcome(self, at: Integers) -> Floats:
+        """Value at the end of the lead, NaN while unknown."""
+        then, last = at + self.steps, len(self.target) - 1
+        return np.where(then <= last, self.target.values[np.minimum(then, last)], np.nan)
+
+    def _matured(self, at: Integers, known: Booleans) -> tuple[Integers, Integers, Integers]:
+        """Rows of past origins with an outcome, and for each row the half-open range of them that had matured
+        at its own issue time, within one window."""
+        span, stride = self._window()
+        past = np.flatnonzero((at % stride == 0) & known)
+        low = np.searchsorted(at[past], at - self.steps - span)
+        return past, low, np.searchsorted(at[past], at - self.steps, side="right")
+
+    def _trusted(self, raw: _Raw) -> _Raw:
+        """Every predicted move shrunk to what moves of its size were worth lately."""
+        scale = self.gauge.scale.with_power(TRUST_POWER)
+        now = self.known.values[raw.at]
+        move = scale.forward(np.nanmean(raw.center, axis=0)) - scale.forward(now)
+        came = scale.forward(self._outcome(raw.at)) - scale.forward(now)
+        past, low, high = self._matured(raw.at, np.isfinite(came) & np.isfinite(move))
+        center = raw.center.copy()
+        for width in np.unique(raw.width):
+            trust = self.gauge.models[self.steps, int(width)].trust
+            kind = np.searchsorted(trust.edges, np.abs(move[past]))
+            sums = np.zeros((len(past) + 1, MOVE_CLASSES, 2))
+            sums[np.arange(1, len(past) + 1), kind] = np.stack([(move * came)[past], (move**2)[past]], axis=1)
+            total = np.cumsum(sums, axis=0)
+            rows = np.flatnonzero((raw.width == width) & np.isfinite(move))
+            factor = trust.factor(move[rows], total[high[rows]] - total[low[rows]])
+            center[:, rows] = now[rows] + factor * (raw.center[:, rows] - now[rows])
+        return replace(raw, center=center)
+
+    def _bands(self, made: _Raw, where: Integers, levels: tuple[float, ...]) -> Floats:
+        scale = self.gauge.scale.with_power(SPREAD_POWER)
+        error = scale.forward(self._outcome(made.at)) - scale.forward(np.nanmean(made.center, axis=0))
+        units = error / np.nanmean(made.spread, axis=0)
+        past, low, high = self._matured(made.at, np.isfinite(units))
+        a = np.asarray(levels)
+        out = np.empty((len(where), len(a)))
+        for row, index in enumerate(where):
+            learned = self.gauge.models[self.steps, int(made.width[index])].pool
+            recent = units[past[low[index] : high[index]]]
+            q = np.quantile(np.concatenate([learned, recent]), a)
+            z = scale.forward(made.center[:, index])[:, None] + made.spread[:, index][:, None] * q
+            out[row] = scale.back(z[0] if len(z) == 1 else np.nanquantile(z, a))
+        return ascending(out)

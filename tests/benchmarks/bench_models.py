@@ -1,0 +1,139 @@
+"""Print how fast the models are: `python tests/benchmarks/bench_models.py` (one core, CPU seconds)."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from models.consumption.cases import new_model, open_cases, share_scales
+from models.consumption.expected import Calendar
+from models.fill_level.cleaning import Container, clean
+from models.fill_level.forecast import FillForecaster
+from models.forecaster import Forecast
+from models.rainfall_runoff import hbv
+from models.rainfall_runoff.forecast import RunoffForecaster
+from models.series import DAY, HOUR, Record, Series
+
+START = np.datetime64("2025-01-06T00:00", "us")
+LEADS = np.array([1, 3, 6]) * HOUR
+
+
+def timed(work: Callable[[], object], repeats: int = 1) -> float:
+    best = np.inf
+    for _ in range(repeats):
+        began = time.process_time()
+        work()
+        best = min(best, time.process_time() - began)
+    return float(best)
+
+
+def show(name: str, figure: str) -> None:
+    sys.stdout.write(f"{name:66s} {figure}\n")
+    sys.stdout.flush()
+
+
+def stream() -> Record:
+    rng = np.random.default_rng(0)
+    n = 365 * 24
+    rain = np.where(rng.random(n) < 0.06, rng.gamma(0.7, 3, n), 0.0)
+    flow = np.zeros(n)
+    for i in range(1, n):
+        flow[i] = 0.95 * flow[i - 1] + 0.1 * rain[i - 1] + 0.005
+    times = START + np.arange(n) * HOUR
+    noisy = flow * np.exp(rng.normal(0, 0.03, n))
+    return Record(Series(times, noisy, "m3/s"), {"precipitation": Series(times, rain, "mm")})
+
+
+def runoff() -> None:
+    record, model = stream(), RunoffForecaster(LEADS)
+    show(
+        "calibrate one gauge, one year hourly, three leads (limit 30 s)",
+        f"{timed(lambda: model.fit(record)):.1f} s",
+    )
+    issued = record.target.times[-1]
+    made = model.predict(record, issued, LEADS)
+    if not isinstance(made, Forecast):
+        raise TypeError(made.reason)
+    seconds = timed(lambda: model.predict(record, issued, LEADS), 5)
+    show("one forecast, three leads (limit 50 ms)", f"{1e3 * seconds:.0f} ms")
+    water = np.random.default_rng(0).gamma(0.3, 1.0, 8760)
+    p = np.array([250.0, 2, 0.7, 1, 20, 20, 100, 1.5, 1500, 0.2, 9000, 12, 0.05])
+    demand = np.full(8760, 0.05)
+
+    def run(loop: Callable[..., object]) -> float:
+        return timed(lambda: loop(water, demand, p, hbv.initial_state(p, 0.05, 1.0), 1.0), 3)
+
+    run(hbv.hbv)
+    compiled = run(hbv.hbv)
+    step, drain, shares = hbv._step, hbv._drain, hbv._shares
+    try:
+        hbv._step, hbv._drain, hbv._shares = step.py_func, drain.py_func, shares.py_func
+        plain = run(hbv.hbv.py_func)
+    finally:
+        hbv._step, hbv._drain, hbv._shares = step, drain, shares
+    show(
+        "catchment, one year hourly: compiled, ratio to plain Python",
+        f"{1e3 * compiled:.2f} ms, {plain / compiled:.0f} x",
+    )
+
+
+def bins(count: int = 500) -> None:
+    rng = np.random.default_rng(1)
+    levels = []
+    for _ in range(count):
+        content = np.cumsum(rng.gamma(0.3, 0.8, 60 * 24)) % 110
+        levels.append(Series(START + np.arange(60 * 24) * HOUR, np.round((130 - content) / 2) * 2, "cm"))
+    box, made, model = Container(130, 10), {}, FillForecaster()
+
+    def refresh() -> None:
+        made.update({str(i): clean(one, box) for i, one in enumerate(levels)})
+
+    clean(levels[0], box)
+    cleaning, fitting = timed(refresh), timed(lambda: model.fit(made))
+    now = levels[0].times[-1]
+    asking = timed(
+        lambda: [model.outlook(name, float(one.filtered[-1]), issued_at=now) for name, one in made.items()]
+    )
+    show(
+        f"{count} bins, 60 days hourly: clean, fit, outlook (limit 60 s)",
+        f"{cleaning:.1f} + {fitting:.1f} + {asking:.1f} s",
+    )
+
+
+def meters(count: int = 8) -> None:
+    rng = np.random.default_rng(2)
+    n = 24 * 366
+    times = START + np.arange(n) * HOUR
+    models, loads = [], []
+    for number in range(count):
+        hour = np.arange(n) % 24
+        loads.append(
+            Series(
+                times,
+                np.round((5 + 20 * ((hour > 7) & (hour < 18))) * np.exp(rng.normal(0, 0.1, n)), 1),
+                "kWh",
+            )
+        )
+        models.append(new_model(str(number), calendar=Calendar()))
+    fitting = timed(lambda: [m.fit(one, None) for m, one in zip(models, loads, strict=True)])
+    share_scales(models)
+    fresh = [
+        Series(one.times + 366 * DAY, one.values, "kWh").between(START + 366 * DAY, START + 396 * DAY)
+        for one in loads
+    ]
+
+    def refresh() -> None:
+        for model, load in zip(models, fresh, strict=True):
+            open_cases(model, *model.strangeness(load, None), 2.5)
+
+    refresh()
+    seconds = timed(refresh)
+    show("200 meters refreshed, 30 days each (scaled from 8; limit 60 s)", f"{200 * seconds / count:.0f} s")
+    show("200 meters learned from a year (scaled from 8)", f"{200 * fitting / count:.0f} s")
+
+
+if __name__ == "__main__":
+    runoff()
+    bins()
+    meters()
