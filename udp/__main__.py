@@ -15,6 +15,7 @@ import uvicorn
 
 from edge.wire import settings as files
 from edge.wire.settings import SettingsError
+from udp import device_commands, profile_commands
 from udp.api.app import create_app
 from udp.api.desk import Ports, utc_now
 from udp.api.late_store import LateStore
@@ -94,7 +95,7 @@ class _Server(uvicorn.Server):
 
 def import_city(config: Settings, given: argparse.Namespace) -> int:
     """Read all, then write all or nothing."""
-    city = read_city(given.file, load_profiles())
+    city = read_city(given.file, load_profiles(own=config.profiles_dir))
     with closing(SqlRegistry(config.registry.address())) as registry:
         changes = registry.preview(city) if given.dry_run else registry.import_city(city)
     print(_told(city.name, changes, dry=given.dry_run))
@@ -113,7 +114,7 @@ def check_config(config: Settings, given: argparse.Namespace) -> int:
     """What can be known without starting: settings, addresses, profiles."""
     config.registry.address()
     config.ledger.address()
-    profiles = load_profiles()
+    profiles = load_profiles(own=config.profiles_dir)
     print(f"{given.config or 'defaults'}: in order; {len(profiles)} profiles")
     return 0
 
@@ -128,6 +129,8 @@ _VERBS = {
     "run": run,
     "import-city": import_city,
     "key": key,
+    "devices": device_commands.run,
+    "profiles": profile_commands.run,
     "check-config": check_config,
     "print-config": print_config,
 }
@@ -159,6 +162,8 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_argument("action", choices=("create",))
     keys.add_argument("--role", choices=_ROLES, required=True, help="metrics: a scraper of /metrics")
     keys.add_argument("--note", default="", help="whose key it is")
+    device_commands.add_verbs(verbs, shared)
+    profile_commands.add_verbs(verbs, shared)
     verbs.add_parser("check-config", parents=[shared], help="say whether the settings can be meant")
     verbs.add_parser("print-config", parents=[shared], help="show what is in force, secrets hidden")
     return parser

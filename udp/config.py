@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from edge.wire.settings import Secret
 from udp.api.desk import ApiSettings
+from udp.devices.settings import DeviceSettings
 from udp.errors import ConfigurationError
 from udp.store.opening import StoreSettings
 
@@ -54,7 +55,10 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The file of `udp run`. `pages_dir`: finished pages, served at /. `operator_key`: one more key."""
+    """The file of `udp run`. `pages_dir`: finished pages, served at /. `operator_key`: one more key.
+
+    `profiles_dir`: device profiles of the city's own, beside the shipped ones.
+    """
 
     registry: DatabaseSettings = field(
         default_factory=lambda: DatabaseSettings("sqlite:///var/registry.sqlite")
@@ -65,3 +69,5 @@ class Settings:
     api: ApiSettings = field(default_factory=ApiSettings)
     pages_dir: Path | None = None
     operator_key: Secret | None = None
+    profiles_dir: Path | None = None
+    devices: DeviceSettings = field(default_factory=DeviceSettings)

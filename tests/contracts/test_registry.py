@@ -11,14 +11,19 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from edge.wire.identifiers import DevEUI
+from edge.wire.settings import Secret
+from udp.devices.register import DeviceRegister
+from udp.devices.settings import DeviceSettings
 from udp.errors import ConfigurationError, RegistryUnavailable
 from udp.registry.port import Changes, Channel, CityDescription, Device, WiredSensor
+from udp.registry.profiles import load_profiles
 from udp.registry.schema import metadata
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
@@ -258,6 +263,68 @@ def test_many_openers_at_once_make_one_register(url: str) -> None:
     registry = SqlRegistry(url)
     assert registry.version() == 1
     registry.close()
+
+
+def _as_the_first_version_made_it(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for table in ("thing", "datastream", "device", "wired_sensor"):
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN origin"))
+        for table in ("device_record", "thing_record", "device_secret", "device_import", "maintenance"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("UPDATE register SET schema_version = 1"))
+    engine.dispose()
+
+
+def test_a_register_of_the_first_version_is_taken_over(url: str) -> None:
+    first = SqlRegistry(url)
+    first.import_city(_city([1, 2]))
+    before = first.inventory()
+    first.close()
+    _as_the_first_version_made_it(url)
+    now = SqlRegistry(url)
+    assert now.inventory() == before
+    assert now.import_city(_city([1, 2])) == Changes(added=0, changed=0, unchanged=7, retired=0)
+    now.close()
+
+
+def test_a_register_of_a_later_version_is_left_alone(url: str) -> None:
+    SqlRegistry(url).close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE register SET schema_version = 99"))
+    engine.dispose()
+    with pytest.raises(ConfigurationError, match="version 99"):
+        SqlRegistry(url)
+
+
+DEVICES = [
+    "objekt;name;art;thema;ortsteil;ortsteil_name;breite;laenge;dev_eui;profil;leer_mm;voll_mm;app_key;join_eui",
+    "b-1;B 1;waste_bin;papier-und-abfall;castrop;Castrop;51.5;7.3;70B3D50000000001;dingtek-df702;900;100;"
+    + "0f" * 15
+    + "1e;70B3D57ED0000001",
+    "behaelter-0001;;;;;;;;70B3D50000000002;elsys-ers-co2;;;;",
+]
+
+
+def test_a_device_table_comes_in_repeats_and_goes_back(registry: SqlRegistry, tmp_path: Path) -> None:
+    registry.import_city(_city([1, 2]))
+    before = registry.inventory()
+    settings = DeviceSettings(key=Secret("A" * 43))
+    register = DeviceRegister(registry.database, load_profiles(), settings, lambda: datetime.now(UTC))
+    table = tmp_path / "devices.csv"
+    table.write_text("\n".join(DEVICES), encoding="utf-8")
+    assert (register.take_in(table).findings, register.take_in(table).unchanged) == ((), 2)
+    assert set(registry.inventory().devices) > set(before.devices)
+    held = register.held()
+    assert register.keys(held, DevEUI.parse("70B3D50000000001")).app_key == bytes([15] * 15 + [30])
+    assert registry.import_city(_city([2])).retired == 2  # device and Datastream; the first Thing is needed
+    registry.import_city(_city([1, 2]))
+    register.undo()
+    after = registry.inventory()
+    assert (after.things, after.datastreams, after.devices) == (
+        before.things, before.datastreams, before.devices,
+    )  # fmt: skip
 
 
 def test_a_register_that_cannot_be_opened_says_which(tmp_path: Path) -> None:

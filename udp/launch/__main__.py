@@ -91,6 +91,8 @@ def _run_alone(environment: Environment, stop: threading.Event) -> int:
     site.write()
     if environment.city:
         _udp("import-city", str(environment.data / "city.toml"), "--config", str(site.file("udp")))
+    # The virtual city wrote its sessions anew; those of the device register join them.
+    _udp("devices", "sessions", "--config", str(site.file("udp")))
     supervisor = Supervisor(environment.data / "log", time.monotonic, say)
     try:
         _start(site, program, supervisor, stop)

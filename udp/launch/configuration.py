@@ -94,6 +94,11 @@ class Site:
             "server": {"host": _LOOPBACK, "port": self.environment.http_port},
             "pages_dir": str(self.data / "pages"),
             "operator_key": self._secret("operator-key"),
+            "profiles_dir": str(self.data / "profiles"),
+            "devices": {
+                "key": self._secret("register-key"),
+                "sessions": str(self.data / "secrets" / "sessions.toml"),
+            },
         }
 
     def _dashboards(self) -> Table:
@@ -109,6 +114,8 @@ class Site:
             "worker": "ingest-1",
             "registry": self._database("registry"),
             "ledger": self._database("ledger"),
+            "sessions": str(self.data / "secrets" / "sessions.toml"),
+            "javascript": {"directory": str(self.data / "profiles")},
             "journal": {"directory": str(self.data / "journal")},
             "store": self._store(),
             "http": {
@@ -121,8 +128,6 @@ class Site:
         if self.with_broker:
             content["mqtt"] = [{"broker": self._broker("ingest")}]
             content["things_stack"] = [{"broker": self._broker("ingest")}]
-        if self.environment.city:
-            content["sessions"] = str(self.data / "secrets" / "sessions.toml")
         return content
 
     def _agent(self, name: str) -> Table:

@@ -136,12 +136,17 @@ def _channels(
             break
         mount.keys.add(channel.key)
         position = len(mount.mounted.datastreams)
-        channels.append(_channel(position, channel, line))
-        mount.mounted.datastreams.append(_datastream(position, mount, profile, channel, interval))
+        channels.append(channel_at(position, channel, line))
+        mount.mounted.datastreams.append(
+            datastream_at(
+                position, profile, channel, thing=mount.thing, release=mount.release, interval=interval
+            )
+        )
     return tuple(channels)
 
 
-def _channel(position: int, channel: ChannelProfile, line: Linear) -> Channel:
+def channel_at(position: int, channel: ChannelProfile, line: Linear) -> Channel:
+    """A profile's channel at one place, its raw values turned by `line`."""
     return Channel(
         datastream=position,
         field=channel.field,
@@ -154,21 +159,28 @@ def _channel(position: int, channel: ChannelProfile, line: Linear) -> Channel:
     )
 
 
-def _datastream(
-    position: int, mount: Mount, profile: Profile, channel: ChannelProfile, interval: float
+def datastream_at(
+    position: int,
+    profile: Profile,
+    channel: ChannelProfile,
+    *,
+    thing: str,
+    release: Release,
+    interval: float,
 ) -> Datastream:
-    release = _released(mount.release, channel)
+    """The Datastream a channel feeds at a Thing; `position` stands for the id to come."""
+    released = _released(release, channel)
     return Datastream(
         id=position,
         key=channel.key,
         name=channel.name,
-        thing=mount.thing,
+        thing=thing,
         sensor=profile.sensor,
         observed_property=channel.observed_property,
         unit=channel.unit,
-        access=release.access,
-        exemption=release.exemption,
-        licence=release.licence,
+        access=released.access,
+        exemption=released.exemption,
+        licence=released.licence,
         expected_interval_s=interval,
     )
 

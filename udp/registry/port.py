@@ -83,7 +83,9 @@ class Registry(Protocol):
 
     def import_city(self, city: CityDescription) -> Changes:
         """Make the register hold `city`; repeating changes nothing. Datastream ids never move;
-        what is no longer described is retired, not deleted: its Observations stay."""
+        what is no longer described is retired, not deleted: its Observations stay. What the device
+        register speaks for (udp.devices) stays as it is, and so does a Thing its devices hang on.
+        ConfigurationError if `city` measures again what a device of the register measures."""
 
     def close(self) -> None:
         """Release connections."""

@@ -70,12 +70,18 @@ def load_observed_properties(path: Path = HERE / "observed_properties.toml") -> 
 
 
 def load_profiles(
-    folder: Path = HERE / "profiles", properties: Mapping[str, ObservedProperty] | None = None
+    folder: Path = HERE / "profiles",
+    properties: Mapping[str, ObservedProperty] | None = None,
+    *,
+    own: Path | None = None,
 ) -> dict[str, Profile]:
-    """Every profile of the folder by name. ConfigurationError lists what is wrong with the first bad file."""
+    """Every profile of the folder, and of a city's `own`, by name.
+
+    ConfigurationError lists what is wrong with the first bad file.
+    """
     known = load_observed_properties() if properties is None else properties
     profiles: dict[str, Profile] = {}
-    for path in sorted(folder.glob("*.toml")):
+    for path in sorted(folder.glob("*.toml")) + ([] if own is None else sorted(own.glob("*.toml"))):
         profile = read_profile(path, known)
         if profile.name in profiles:
             raise ConfigurationError(f"{path}: profile {profile.name!r} exists twice; rename one of them")

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from edge.wire.identifiers import DevEUI
 from udp.registry.port import Channel, Device, WiredSensor
+from udp.registry.schema import CITY
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
 
 Values = dict[str, Any]
@@ -27,6 +28,7 @@ def thing_row(thing: Thing) -> Values:
         "description": thing.description,
         "properties": dict(thing.properties),
         "retired": False,
+        "origin": CITY,
     }
 
 
@@ -62,6 +64,7 @@ def datastream_row(datastream: Datastream) -> Values:
         "licence": datastream.licence,
         "expected_interval_s": datastream.expected_interval_s,
         "retired": False,
+        "origin": CITY,
     }
 
 
@@ -93,6 +96,7 @@ def device_row(device: Device, ids: Mapping[int, int]) -> Values:
         "expected_interval_s": device.expected_interval_s,
         "citizen": device.citizen,
         "retired": False,
+        "origin": CITY,
     }
 
 
@@ -117,6 +121,7 @@ def wired_row(wired: WiredSensor, ids: Mapping[int, int]) -> Values:
         "thing": wired.thing,
         "channels": _channel_values(wired.channels, ids),
         "retired": False,
+        "origin": CITY,
     }
 
 

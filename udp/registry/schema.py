@@ -20,11 +20,13 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from udp.errors import ConfigurationError
 
-SCHEMA = 1
+SCHEMA = 2
+# Who speaks for a row: the city file, or the device register, whose rows no city file touches.
+CITY, DEVICES = "city", "devices"
 
 metadata = MetaData()
 # SQLite counts upwards only for a column of exactly this type.
@@ -54,6 +56,7 @@ thing = Table(
     Column("description", String, nullable=False),
     Column("properties", JSON, nullable=False),
     Column("retired", Boolean, nullable=False),
+    Column("origin", String(16), nullable=False, server_default=CITY),
 )
 
 datastream = Table(
@@ -74,6 +77,7 @@ datastream = Table(
     Column("licence", String, nullable=False),
     Column("expected_interval_s", Float, nullable=False),
     Column("retired", Boolean, nullable=False),
+    Column("origin", String(16), nullable=False, server_default=CITY),
     UniqueConstraint("thing", "key"),
     sqlite_autoincrement=True,
 )
@@ -89,6 +93,7 @@ device = Table(
     Column("expected_interval_s", Float, nullable=False),
     Column("citizen", Boolean, nullable=False),
     Column("retired", Boolean, nullable=False),
+    Column("origin", String(16), nullable=False, server_default=CITY),
 )
 
 wired = Table(
@@ -99,6 +104,7 @@ wired = Table(
     Column("thing", ForeignKey("thing.key"), nullable=False),
     Column("channels", JSON, nullable=False),
     Column("retired", Boolean, nullable=False),
+    Column("origin", String(16), nullable=False, server_default=CITY),
 )
 
 api_key = Table(
@@ -113,24 +119,88 @@ api_key = Table(
 )
 
 
+# The register of devices: what people say about a device and its place, beside what the platform needs.
+
+device_record = Table(
+    "device_record",
+    metadata,
+    Column("dev_eui", LargeBinary(8), primary_key=True),
+    Column("content", JSON, nullable=False),
+)
+
+thing_record = Table(
+    "thing_record",
+    metadata,
+    Column("thing", ForeignKey("thing.key"), primary_key=True),
+    Column("content", JSON, nullable=False),
+)
+
+device_secret = Table(
+    "device_secret",
+    metadata,
+    Column("dev_eui", LargeBinary(8), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+device_import = Table(
+    "device_import",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("at", String(32), nullable=False),
+    Column("file", String, nullable=False),
+    Column("told", String, nullable=False),
+    Column("images", LargeBinary, nullable=False),
+    Column("undone_at", String(32)),
+    sqlite_autoincrement=True,
+)
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("thing", ForeignKey("thing.key"), nullable=False, index=True),
+    Column("at", String(32), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("text", String, nullable=False),
+    Column("person", String, nullable=False),
+    Column("import_id", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+
 def is_made(connection: Connection) -> bool:
-    """Whether the tables exist. ConfigurationError if they belong to another version of the program."""
+    """Whether the tables exist and are today's. ConfigurationError if they belong to a later program."""
     if not inspect(connection).has_table(register.name):
         return False
     found = connection.execute(select(register.c.schema_version)).scalar_one_or_none()
-    if found not in (None, SCHEMA):
+    if found is not None and found > SCHEMA:
         raise ConfigurationError(
             f"registry {connection.engine.url.render_as_string()}: tables have version {found}, this program "
             f"knows {SCHEMA}; use the program version that made it, or another registry"
         )
-    return found is not None
+    return found == SCHEMA
 
 
 def make(connection: Connection) -> None:
-    """Create what is missing; harmless when another process does the same at this moment."""
+    """Create or add what is missing; harmless when another process does the same at this moment."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(8412305)"))
     for table in metadata.sorted_tables:
         connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
+    _add_origins(connection)
+    version = register.c.schema_version
     if connection.execute(select(register.c.id)).first() is None:
         connection.execute(register.insert().values(id=1, schema_version=SCHEMA, version=1))
+    else:
+        connection.execute(register.update().where(version < SCHEMA).values(schema_version=SCHEMA))
+
+
+def _add_origins(connection: Connection) -> None:
+    """Version 1 had city files only."""
+    for table in (thing, datastream, device, wired):
+        if "origin" not in {column["name"] for column in inspect(connection).get_columns(table.name)}:
+            connection.execute(
+                text(f"ALTER TABLE {table.name} ADD COLUMN origin VARCHAR(16) NOT NULL DEFAULT '{CITY}'")
+            )

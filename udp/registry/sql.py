@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, bindparam, select
 
-from udp.errors import RegistryUnavailable
+from udp.errors import ConfigurationError, RegistryUnavailable
 from udp.registry import rows, schema
 from udp.registry.database import Database
 from udp.registry.port import Changes, CityDescription, Inventory
@@ -72,8 +72,12 @@ def _in_force(connection: Connection, table: Table) -> Sequence[Any]:
 
 
 def _import(connection: Connection, city: CityDescription) -> Changes:
-    """Things first, then Datastreams (their ids are needed), then what points at them."""
-    changes = [_merge(connection, schema.thing, ("key",), map(rows.thing_row, city.things))]
+    """Things first, then Datastreams (their ids are needed), then what points at them.
+
+    What the device register speaks for (origin "devices") is left as it is, whatever the city file says.
+    """
+    things, fed = _of_the_register(connection)
+    changes = [_merge(connection, schema.thing, ("key",), map(rows.thing_row, city.things), keep=things)]
     streams = [rows.datastream_row(one) for one in city.datastreams]
     changes.append(_merge(connection, schema.datastream, ("thing", "key"), streams))
     ids = _ids(connection, city)
@@ -81,11 +85,52 @@ def _import(connection: Connection, city: CityDescription) -> Changes:
     changes.append(_merge(connection, schema.device, ("dev_eui",), devices))
     wired = [rows.wired_row(one, ids) for one in city.wired]
     changes.append(_merge(connection, schema.wired, ("agent", "sensor"), wired))
+    _refuse_two_measuring_one(connection, fed)
     total = _sum(changes)
     if total.added or total.changed or total.retired:
-        version = schema.register.c.version
-        connection.execute(schema.register.update().values(version=version + 1))
+        grow(connection)
     return total
+
+
+def grow(connection: Connection) -> None:
+    """Tell every reader that there is something new."""
+    version = schema.register.c.version
+    connection.execute(schema.register.update().values(version=version + 1))
+
+
+def lock(connection: Connection) -> None:
+    """Keep two imports apart where the database has no single writer; held to the transaction's end."""
+    connection.execute(select(schema.register.c.version).with_for_update())
+
+
+def _of_the_register(connection: Connection) -> tuple[set[tuple[str]], dict[int, bytes]]:
+    """Things the register's devices hang on, and what those devices feed: Datastream id -> DevEUI."""
+    table = schema.device
+    mine = (table.c.origin == schema.DEVICES) & table.c.retired.is_(False)
+    things: set[tuple[str]] = set()
+    fed: dict[int, bytes] = {}
+    for row in connection.execute(select(table).where(mine)):
+        things.add((row.thing,))
+        fed.update({channel["datastream"]: row.dev_eui for channel in row.channels})
+    return things, fed
+
+
+def _refuse_two_measuring_one(connection: Connection, fed: Mapping[int, bytes]) -> None:
+    theirs = [
+        (f"device {row.dev_eui.hex().upper()}", row)
+        for row in _in_force(connection, schema.device)
+        if row.origin == schema.CITY
+    ] + [
+        (f"sensor {row.sensor!r} of {row.agent}", row)
+        for row in _in_force(connection, schema.wired)
+        if row.origin == schema.CITY
+    ]
+    for what, row in theirs if fed else ():
+        if twice := [one["datastream"] for one in row.channels if one["datastream"] in fed]:
+            raise ConfigurationError(
+                f"city file: thing {row.thing!r}: {what} measures what device "
+                f"{fed[twice[0]].hex().upper()} of the device register measures there already; take one out"
+            )
 
 
 def _ids(connection: Connection, city: CityDescription) -> dict[int, int]:
@@ -98,8 +143,14 @@ def _ids(connection: Connection, city: CityDescription) -> dict[int, int]:
     return {position: known[one.thing, one.key] for position, one in enumerate(city.datastreams)}
 
 
-def _merge(connection: Connection, table: Table, key: tuple[str, ...], wanted: Iterable[Values]) -> Changes:
-    """Make `table` hold `wanted`; rows nobody wants any more are marked retired."""
+def _merge(
+    connection: Connection,
+    table: Table,
+    key: tuple[str, ...],
+    wanted: Iterable[Values],
+    keep: Set[tuple[Any, ...]] = frozenset(),
+) -> Changes:
+    """Make `table` hold `wanted`; rows nobody wants any more are marked retired, except `keep`."""
     columns = [column for column in table.columns if not (column.name == "id" and "id" not in key)]
     held = {_key(row, key): row for row in map(dict, _mappings(connection, columns))}
     new: list[Values] = []
@@ -109,29 +160,37 @@ def _merge(connection: Connection, table: Table, key: tuple[str, ...], wanted: I
         before = held.pop(_key(row, key), None)
         if before is None:
             new.append(row)
-        elif before == row:
+        elif before == row or before["origin"] != schema.CITY:
             unchanged += 1
         else:
             changed.append(row)
-    gone = [row | {"retired": True} for row in held.values() if not row["retired"]]
+    gone = [
+        row | {"retired": True}
+        for place, row in held.items()
+        if not row["retired"] and row["origin"] == schema.CITY and place not in keep
+    ]
     if new:
         connection.execute(table.insert(), new)
-    _update(connection, table, key, changed + gone)
+    update_rows(connection, table, key, changed + gone)
     return Changes(len(new), len(changed), unchanged, len(gone))
 
 
 def _mappings(connection: Connection, columns: Sequence[Column[Any]]) -> Iterable[Mapping[str, Any]]:
-    # The write lock of this row keeps two imports apart where the database has no single writer.
-    connection.execute(select(schema.register.c.version).with_for_update())
+    lock(connection)
     return connection.execute(select(*columns)).mappings()  # type: ignore[return-value]
 
 
-def _update(connection: Connection, table: Table, key: tuple[str, ...], changed: list[Values]) -> None:
+def update_rows(connection: Connection, table: Table, key: tuple[str, ...], changed: list[Values]) -> None:
+    """Overwrite the rows that `key` names; every row has the same columns."""
     if not changed:
         return
     statement = table.update().where(*(table.c[name] == bindparam(f"key_{name}") for name in key))
     values: dict[str, Any] = {column: bindparam(column) for column in changed[0] if column not in key}
-    rows_ = [row | {f"key_{name}": row[name] for name in key} for row in changed]
+    # Keys under other names: SQLAlchemy would set every column that a parameter is called after, and for a
+    # key that is set, even to itself, SQLite looks through all rows that point at it.
+    rows_ = [
+        {f"key_{name}" if name in key else name: value for name, value in row.items()} for row in changed
+    ]
     connection.execute(statement.values(values), rows_)
 
 

@@ -1,0 +1,1 @@
+"""Device types other people described: their files become profiles of ours, their examples our tests."""
