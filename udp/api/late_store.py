@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from udp.errors import StoreUnavailable
+from udp.store import census
+from udp.store.census import Census
 from udp.store.columns import Aggregates, Function, Observations, Period
 from udp.store.port import ObservationStore
 
@@ -43,6 +45,10 @@ class LateStore:
     ) -> Aggregates:
         """See the port."""
         return self._opened().aggregate(datastreams, period, every, functions)
+
+    def census(self, datastreams: Collection[int], period: Period) -> Census:
+        """See TakesCensus; an engine that does not know its numbers is read."""
+        return census.take(self._opened(), datastreams, period)
 
     def close(self) -> None:
         """See the port."""
