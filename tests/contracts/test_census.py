@@ -40,9 +40,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedStore:
         minutes = rng.integers(low, high, count)
         pairs = np.unique(np.stack([rng.integers(1, 9, count), minutes]), axis=1)
         store.append(
-            Observations.build(
-                pairs[0], start_us + pairs[1] * 60_000_000, 1.0, revision=revision, lead=lead
-            )
+            Observations.build(pairs[0], start_us + pairs[1] * 60_000_000, 1.0, revision=revision, lead=lead)
         )
 
     append(4000, 0, MINUTES, 0)

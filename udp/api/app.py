@@ -20,6 +20,7 @@ from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import Outermost
 from udp.api.live import LiveFeed
 from udp.api.pages import Pages, Sessions
+from udp.api.sensorthings import routes as sensorthings
 from udp.policy import agent_visible
 
 _ALLOWED = ["Authorization", "X-Api-Key", "If-None-Match", "Last-Event-ID", "Cache-Control"]
@@ -51,6 +52,8 @@ def create_app(ports: Ports) -> FastAPI:
     problems.install(app)
     app.include_router(v1.router())
     app.include_router(operations.router())
+    app.state.sensorthings = sensorthings.made()
+    app.include_router(sensorthings.router())
     app.add_api_route(
         "/health",
         _health,

@@ -61,7 +61,8 @@ class Census:
         ids = ids[order]
         starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
         count, first, last = (
-            np.concatenate([getattr(one, name) for one in parts])[order] for name in ("count", "first", "last")
+            np.concatenate([getattr(one, name) for one in parts])[order]
+            for name in ("count", "first", "last")
         )
         return cls(
             ids[starts],

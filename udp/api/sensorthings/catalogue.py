@@ -40,7 +40,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
-    """`records`: entity type -> id -> entity, ascending by id. `streams`: FeatureOfInterest -> Datastreams."""
+    """`records`: entity type -> id -> entity, ascending by id.
+
+    `streams`: FeatureOfInterest -> Datastreams; `feature_of`: the way back.
+    """
 
     records: Mapping[str, Mapping[int, Record]]
     streams: Mapping[int, tuple[int, ...]]
@@ -194,5 +197,3 @@ def _observed_property(number: int, observed: ObservedProperty, streams: list[in
         "properties": {"key": observed.key},
     }
     return Record("ObservedProperty", number, properties, {"Datastreams": tuple(sorted(streams))})
-
-

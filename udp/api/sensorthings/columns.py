@@ -67,7 +67,11 @@ def own(rows: Observations, reference: Reference) -> Column:
         return Column("text", np.array(identifiers(rows), object), np.zeros(size, bool))
     # resultQuality and parameters are objects, which compare with nothing, but are there.
     present = reference.name == "resultQuality"
-    null = np.zeros(size, bool) if present else (rows.lead == 0 if reference.name == "parameters" else _all(size))
+    null = (
+        np.zeros(size, bool)
+        if present
+        else (rows.lead == 0 if reference.name == "parameters" else _all(size))
+    )
     return Column("other", np.full(size, None, object), null)
 
 
@@ -191,7 +195,9 @@ def _junction(node: Call, rows: Observations, now: datetime) -> Column:
 
 
 def _negation(column: Column) -> Column:
-    return Column("bool", ~column.values, column.null) if column.kind == "bool" else _nothing(len(column.null))
+    return (
+        Column("bool", ~column.values, column.null) if column.kind == "bool" else _nothing(len(column.null))
+    )
 
 
 def _slow(node: Call, arguments: list[Column], now: datetime) -> Column:
@@ -267,12 +273,14 @@ def _all(size: int) -> Bools:
 
 
 def _modulo(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    return np.fmod(a, b)
+    rest: NDArray[Any] = np.fmod(a, b)
+    return rest
 
 
 def _half_up(values: NDArray[Any]) -> NDArray[Any]:
     whole = np.floor(np.abs(values))
-    return np.copysign(whole + (np.abs(values) - whole >= 0.5), values)
+    rounded: NDArray[Any] = np.copysign(whole + (np.abs(values) - whole >= 0.5), values)
+    return rounded
 
 
 def _divided(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:

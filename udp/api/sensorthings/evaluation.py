@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from udp.api.problems import TooMuch
 from udp.api.sensorthings import functions
 from udp.api.sensorthings.catalogue import Catalogue, Record
-from udp.api.sensorthings.model import TYPES, Reference, refer
+from udp.api.sensorthings.model import Reference, refer
 from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Literal, Node, Order, Path
 
 Links: TypeAlias = tuple[str, ...]
@@ -54,7 +54,10 @@ class Judge:
         return [
             one
             for one in records
-            if any(self._value(condition, kind, choice) is True for choice in self._choices(one, links, condition.size))
+            if any(
+                self._value(condition, kind, choice) is True
+                for choice in self._choices(one, links, condition.size)
+            )
         ]
 
     def sort(self, records: list[Record], orders: Sequence[Order]) -> list[Record]:

@@ -81,7 +81,7 @@ def compute(name: str, left: Value, right: Value) -> Value:
         return None
 
 
-def _compute(name: str, left: Value, right: Value) -> Value:
+def _compute(name: str, left: Value, right: Value) -> Value:  # noqa: PLR0911 - one line per pair of kinds
     kinds = (kind_of(left), kind_of(right))
     if kinds == ("number", "number"):
         a, b = float(left), float(right)

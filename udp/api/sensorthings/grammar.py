@@ -11,7 +11,18 @@ from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, VisitError
 
 from udp.api.problems import BadQuery
-from udp.api.sensorthings.syntax import FALSE, NULL, TRUE, Call, Geography, Interval, Literal, Node, Order, Path
+from udp.api.sensorthings.syntax import (
+    FALSE,
+    NULL,
+    TRUE,
+    Call,
+    Geography,
+    Interval,
+    Literal,
+    Node,
+    Order,
+    Path,
+)
 
 LONGEST = 8_000
 LARGEST_COUNT = 10**9
@@ -159,7 +170,7 @@ class _Values(Transformer[Token, Any]):
         return Literal(value)
 
     def truth(self, token: Token) -> Literal:
-        return TRUE if token == "true" else FALSE
+        return FALSE if token.startswith("f") else TRUE
 
     def null(self, _token: Token) -> Literal:
         return NULL

@@ -92,7 +92,9 @@ def refer(type_name: str, path: Path) -> Reference:
             )
     name = rest.pop(0) if rest else ""
     if name == "@iot.selfLink" or (name not in kind.properties and name not in IDENTIFIERS):
-        raise BadQuery(f"{path}: {kind.name} has no property {name!r}; it has id, {', '.join(kind.properties)}")
+        raise BadQuery(
+            f"{path}: {kind.name} has no property {name!r}; it has id, {', '.join(kind.properties)}"
+        )
     if rest and name not in _JSON:
         raise BadQuery(f"{path}: {name} has no parts")
     return Reference(tuple(links), "id" if name in IDENTIFIERS else name, tuple(rest))

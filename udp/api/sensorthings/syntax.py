@@ -27,7 +27,7 @@ class Geography:
     wkt: str
 
 
-Constant: TypeAlias = None | bool | float | str | datetime | date | time | timedelta | Interval | Geography
+Constant: TypeAlias = bool | float | str | datetime | date | time | timedelta | Interval | Geography | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def text(node: Node) -> str:
     return f"{node.name}({','.join(text(one) for one in node.arguments)})"
 
 
-INFIX = frozenset("or and eq ne gt ge lt le add sub mul div mod".split())
+INFIX = frozenset(["or", "and", "eq", "ne", "gt", "ge", "lt", "le", "add", "sub", "mul", "div", "mod"])
 
 
 def _constant(value: Constant) -> str:  # noqa: PLR0911 - one line per kind of value

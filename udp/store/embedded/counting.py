@@ -84,7 +84,8 @@ class Counter:
 
 def _grouped(connection: sqlite3.Connection, slot: int) -> Census:
     rows = connection.execute(
-        "SELECT datastream, count(*), min(time), max(time) FROM hot WHERE slot = ? GROUP BY datastream", (slot,)
+        "SELECT datastream, count(*), min(time), max(time) FROM hot WHERE slot = ? GROUP BY datastream",
+        (slot,),
     ).fetchall()
     return Census(*np.array(rows, np.int64).reshape(-1, 4).T.copy())
 
