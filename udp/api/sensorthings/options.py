@@ -115,7 +115,7 @@ def _check_order(order: Order, type_name: str) -> None:
 
 def check(node: Node, type_name: str, *, boolean: bool = False) -> None:
     """BadQuery for unknown properties and functions, and for a condition that is neither true nor false."""
-    if boolean and not _may_be_true(node):
+    if boolean and not _may_be_true(node, type_name):
         raise BadQuery("$filter must be a condition, e.g. result gt 5")
     if isinstance(node, Path):
         refer(type_name, node)
@@ -128,10 +128,13 @@ def check(node: Node, type_name: str, *, boolean: bool = False) -> None:
             check(one, type_name, boolean=node.name in ("and", "or", "not"))
 
 
-def _may_be_true(node: Node) -> bool:
+def _may_be_true(node: Node, type_name: str) -> bool:
     if isinstance(node, Call):
         return functions.is_condition(node.name)
-    return isinstance(node, Path) or node.value is None or isinstance(node.value, bool)
+    if isinstance(node, Path):
+        # Only what the register keeps as free JSON may be true or false.
+        return bool(refer(type_name, node).keys)
+    return node.value is None or isinstance(node.value, bool)
 
 
 def _expansions(

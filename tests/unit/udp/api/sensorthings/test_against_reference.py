@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 EXAMPLES = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )  # fmt: skip
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -134,6 +134,12 @@ MOMENTS = (
     .map(lambda n: NOW + timedelta(minutes=10 * n))
     .map(lambda one: literal(one.isoformat().replace("+00:00", "Z"), one))
 )
+# On the ten minutes of the city's values, or the five seconds behind them when they were known.
+NEAR = (
+    st.tuples(st.integers(-720, 0), st.sampled_from([0, 5]))
+    .map(lambda one: NOW + timedelta(minutes=10 * one[0], seconds=one[1]))
+    .map(lambda one: literal(one.isoformat().replace("+00:00", "Z"), one))
+)
 SPANS = st.sampled_from([(24, "PT24H"), (36, "P1DT12H"), (-5, "-PT5H"), (0, "PT0S")]).map(
     lambda one: literal(f"duration'{one[1]}'", timedelta(hours=one[0]))
 )
@@ -224,6 +230,19 @@ def boxed(path):
     )
 
 
+def plain(kinds):
+    """One property beside one value: what people write most, and where edges are hit."""
+    return st.one_of(
+        *(
+            st.builds(
+                lambda name, a, b: infix(name, COMPARE[name], a, b), st.sampled_from(sorted(COMPARE)), *pair
+            )
+            for own, values in kinds
+            for pair in ((st.sampled_from(own), values), (values, st.sampled_from(own)))
+        )
+    )
+
+
 def conditions(figure, word, moment, extra):
     spans = st.one_of(
         SPANS,
@@ -272,8 +291,15 @@ O_FIGURES = figures(O_TEXTS, O_TIMES, [prop(one) for one in (
     "result", "Datastream/id", "Datastream/properties/expected_interval_s", "parameters/lead_s",
     "Datastream/Thing/properties/volumen_l",
 )])  # fmt: skip
+O_PLAIN = plain([
+    ([prop("phenomenonTime", when), prop("resultTime", when)], NEAR),
+    ([prop("result")], FIGURES),
+    ([infix(name, strict(NUMBERS[name], "number", "number"), prop("result"), literal("7", 7.0)) for name in NUMBERS],
+     FIGURES),
+    ([prop("resultQuality/quality"), prop("Datastream/name")], PIECES),
+])  # fmt: skip
 OBSERVATIONS = conditions(O_FIGURES, O_TEXTS, O_TIMES, [
-    boxed("FeatureOfInterest/feature"), st.just(prop("Datastream/Thing/properties/neu")),
+    O_PLAIN, O_PLAIN, O_PLAIN, boxed("FeatureOfInterest/feature"), st.just(prop("Datastream/Thing/properties/neu")),
 ])  # fmt: skip
 D_TIMES = times([literal("mindatetime()", datetime.min.replace(tzinfo=UTC))])
 D_TEXTS = texts([prop(one) for one in (
@@ -312,6 +338,19 @@ def test_observations(ask, known, condition, operator):
     expected = wanted(known["Observations", operator], condition)
     assert ids(answer) == expected
     assert answer["@iot.count"] == len(expected)
+
+
+@pytest.mark.parametrize("name", sorted(COMPARE))
+@pytest.mark.parametrize("own", ["phenomenonTime", "resultTime"])
+def test_edges_of_time(ask, known, name, own):
+    """At the very times that occur, from both sides: what the store is asked for is half open."""
+    entities = known["Observations", False]
+    for moment in sorted({one[own] for one in entities})[::40]:
+        edge = literal(moment, when(moment))
+        for left, right in ((prop(own, when), edge), (edge, prop(own, when))):
+            condition = infix(name, COMPARE[name], left, right)
+            answer = ask("Observations", filter=f"{condition.text} and result lt 1000", top=10000)
+            assert ids(answer) == wanted(entities, condition), condition.text
 
 
 @EXAMPLES
