@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from udp.api import columns_json
 from udp.api.sensorthings import functions
 from udp.api.sensorthings.model import Reference, refer
-from udp.api.sensorthings.syntax import Call, Literal, Node
+from udp.api.sensorthings.syntax import Call, Literal, Node, Path
 from udp.store.columns import Observations
 
 Bools: TypeAlias = NDArray[np.bool_]
@@ -28,6 +28,7 @@ _LONGEST_US = timedelta(days=4_400_000) // _MICROSECOND
 _FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _NUMPY = {"gt": np.greater, "ge": np.greater_equal, "lt": np.less, "le": np.less_equal}
+_SLOW = 10
 _FAST = frozenset({"number", "moment", "duration", "bool"})
 
 
@@ -51,6 +52,15 @@ def holds(condition: Node, rows: Observations, now: datetime) -> Bools:
         return np.zeros(len(rows), bool)
     truth: Bools = found.values & ~found.null
     return truth
+
+
+def weight(condition: Node) -> int:
+    """How many plain rows one row costs: what numpy cannot do is done once per value in Python."""
+    if isinstance(condition, Call):
+        known = condition.name in _IN_NUMPY or condition.name in functions.ARITHMETIC
+        return max([1 if known else _SLOW, *(weight(one) for one in condition.arguments)])
+    slow = isinstance(condition, Path) and condition.segments in (("id",), ("@iot.id",))
+    return _SLOW if slow else 1
 
 
 def own(rows: Observations, reference: Reference) -> Column:
@@ -316,3 +326,4 @@ _PARTS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "fractionalseconds": lambda micros: (micros % 1_000_000) / 1e6,
     "totaloffsetminutes": lambda micros: np.zeros(len(micros)),
 }
+_IN_NUMPY = frozenset({"and", "or", "not", "eq", "ne", *_NUMPY, *_PARTS, *_ROUNDINGS})

@@ -26,7 +26,7 @@ from udp.store.port import ObservationStore
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_AT_ONCE = 262_144
-_LEAST_AT_ONCE = 1_000
+_LEAST_AT_ONCE = 200
 _TOKEN = re.compile(r"(\d{1,9})\.(\d{1,16})\.(\d{1,10})", re.ASCII)
 _TIME = "phenomenonTime"
 
@@ -225,7 +225,9 @@ class Harvest:
 
     def _everything(self, chosen: Chosen) -> Iterator[Observations]:
         census = chosen.census
-        self.budget.require(census.total)
+        self.budget.require(
+            census.total * max((columns.weight(one.rest) for one in chosen.bounds), default=1)
+        )
         at = 0
         while at < len(census):
             end = at + max(1, int(np.searchsorted(np.cumsum(census.count[at:]), _MOST_AT_ONCE, "right")))
@@ -242,8 +244,9 @@ class Harvest:
                 continue
             ids = chosen.census.datastream[at[chosen.group[at] == number]]
             rows = self.store.read(ids.tolist(), Period(_moment(low), _moment(high)))
-            self.budget.require(len(rows))
-            self.budget.left -= len(rows)
+            cost = len(rows) * columns.weight(bounds.rest)
+            self.budget.require(cost)
+            self.budget.left -= cost
             if bounds.rest != TRUE:
                 rows = rows.take(columns.holds(bounds.rest, rows, self.judge.now))
             parts.append(rows)

@@ -32,7 +32,7 @@ class Limits:
     depth: int = 6
     expansions: int = 40
     entities: int = 50_000
-    work: int = 20_000_000
+    work: int = 3_000_000
     rows: int = 8_000_000
 
 

@@ -1,6 +1,8 @@
 """A city with enough variety for filters: qualities, forecasts, closed days, equal times, hidden series."""
 
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from udp.registry.port import CityDescription
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
 from udp.store.columns import Observations
+
+sys.path.insert(0, str(Path(__file__).parent))  # for reference_queries.py
 
 LEVEL = ObservedProperty("fill_level", "Füllstand", "https://example.org/fill_level")
 AIR = ObservedProperty("air_temperature", "Lufttemperatur", "https://example.org/air_temperature")

@@ -2,6 +2,7 @@
 
 QGIS 3.38: src/core/providers/sensorthings; Masterportal 3.19: its SensorThings layer and charts.
 """
+# ruff: noqa: E501 - tables of questions are read line by line
 
 import pytest
 
