@@ -34,7 +34,7 @@ bench: .venv/.development
 
 .venv/.platform: .venv/.uv pyproject.toml uv.lock
 	@echo "Installing the platform (about 300 MB the first time) ..."
-	@$(UV_SYNC) --extra platform --extra city --extra pole --no-default-groups
+	@$(UV_SYNC) --extra platform --extra city --extra pole --extra edge-js --no-default-groups
 	@touch $@
 
 .venv/.development: .venv/.uv pyproject.toml uv.lock

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from edge.agent import Agent, Wake
 from edge.codecs.by_profile import codec_named
+from edge.codecs.javascript import JavaScriptCodecs
 from edge.config import CLOCKS, AgentSettings
 from edge.health import Health
 from edge.lorawan.keyring import Keyring, SessionsFile
@@ -77,7 +79,9 @@ def run(settings: AgentSettings, now: Callable[[], datetime] = utc_now) -> None:
         sessions = None if settings.sessions is None else SessionsFile(settings.sessions, keyring, now)
         spool = stack.enter_context(closing(Spool(settings.spool, now)))
         sources: list[Source] = []
-        datagram = _datagram(settings, Receiver(keyring, codec_named), now)
+        javascript = stack.enter_context(closing(JavaScriptCodecs(settings.javascript)))
+        receiver = Receiver(keyring, partial(codec_named, javascript=javascript.named))
+        datagram = _datagram(settings, receiver, now)
         if datagram is not None:
             sources.append(stack.enter_context(closing(datagram)))
         modbus = _modbus(settings, now, wake)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from edge.codecs.javascript import JavaScriptSettings
 from edge.outbox import SendingSettings
 from edge.sources.datagram import DatagramSettings
 from edge.sources.registers import ModbusSettings
@@ -32,6 +33,7 @@ class AgentSettings:
     http: HttpSettings | None = None
     sending: SendingSettings = field(default_factory=SendingSettings)
     clock: str = "ntp"  # who sets this machine's clock: ntp, server (nobody better), unknown
+    javascript: JavaScriptSettings = field(default_factory=JavaScriptSettings)  # needs the extra [edge-js]
     health_interval: timedelta = timedelta(seconds=60)
     log_level: str = "INFO"
 

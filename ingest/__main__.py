@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from edge.codecs.by_profile import codec_named
+from edge.codecs.javascript import JavaScriptCodecs
 from edge.lorawan.keyring import Keyring, SessionsFile
 from edge.wire.identifiers import DevEUI
 from edge.wire.settings import SettingsError, load, render
@@ -179,6 +181,7 @@ def _replay(settings: IngestSettings, arguments: argparse.Namespace) -> int:
         store = stack.enter_context(closing(open_store(settings.store, _now)))
         ledger = stack.enter_context(closing(SqlLedger(settings.ledger)))
         registry = stack.enter_context(closing(SqlRegistry(settings.registry)))
+        javascript = stack.enter_context(closing(JavaScriptCodecs(settings.javascript)))
         keyring = Keyring(reordering=None)
         if settings.sessions is not None:
             SessionsFile(settings.sessions, keyring, _now).refresh()
@@ -187,7 +190,7 @@ def _replay(settings: IngestSettings, arguments: argparse.Namespace) -> int:
             ledger=ledger,
             bindings=Bindings(registry.inventory()),
             keyring=keyring,
-            decoder=PayloadDecoder(codec_named, trust_edge=False),
+            decoder=PayloadDecoder(partial(codec_named, javascript=javascript.named), trust_edge=False),
             deduplicator=Deduplicator(ledger),
             memory=QualityMemory(recall_before(store, arguments.since, _LOOK_BACK)),
             quality=settings.quality,
@@ -220,6 +223,7 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
         store = attempt.enter_context(closing(open_store(settings.store, _now)))
         ledger = attempt.enter_context(closing(SqlLedger(settings.ledger)))
         registry = attempt.enter_context(closing(SqlRegistry(settings.registry)))
+        javascript = attempt.enter_context(closing(JavaScriptCodecs(settings.javascript)))
         keyring = Keyring(reordering=None)  # behind a spool that sends history last, any distance is honest
         sessions = None if settings.sessions is None else SessionsFile(settings.sessions, keyring, _now)
         pipeline = Pipeline(
@@ -227,7 +231,7 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
             ledger=ledger,
             bindings=Bindings(registry.inventory()),
             keyring=keyring,
-            decoder=PayloadDecoder(codec_named),
+            decoder=PayloadDecoder(partial(codec_named, javascript=javascript.named)),
             deduplicator=Deduplicator(ledger, shared=settings.shared_ledger),
             memory=QualityMemory(recall_latest(store, _LOOK_BACK)),
             quality=settings.quality,

@@ -12,6 +12,8 @@
     [http]
     port = 8081
     agents = [{ agent = "crx-gw-1", token = { file = "..." } }]
+    [javascript]
+    directory = "var/codecs"                # codec files of makers, named by profiles (`maker/device.js`)
     [store]
     kind = "embedded"
 
@@ -26,6 +28,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from edge.codecs.javascript import JavaScriptSettings
 from edge.wire.topics import agent_name
 from ingest.broker_check import BrokerCheckSettings
 from ingest.committer import CommitSettings
@@ -55,6 +58,7 @@ class IngestSettings:
     http: HttpSettings = field(default_factory=HttpSettings)
     broker_check: BrokerCheckSettings = field(default_factory=BrokerCheckSettings)
     pipeline: FollowSettings = field(default_factory=FollowSettings)
+    javascript: JavaScriptSettings = field(default_factory=JavaScriptSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     store: StoreSettings = field(default_factory=StoreSettings)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import cbor2
 
-from edge.codecs.port import Codec, CodecError
+from edge.codecs.port import BatchCodec, Codec, CodecError, Decoded
 from edge.lorawan.frame import FrameError, parse_data_up
 from edge.lorawan.keyring import Keyring, Unresolved
 from edge.wire import cbor
@@ -144,10 +145,25 @@ class PayloadDecoder:
         """`trust_edge`: take records made at the edge by the same codec; a replay decodes anew."""
         self._codec_named = codec_named
         self._trust_edge = trust_edge
+        self._ready: dict[int, Decoded | CodecError] = {}
+
+    def ahead(self, uplinks: Sequence[tuple[Uplink, Device]]) -> None:
+        """Decode at once what goes to another process; asked for each, `__call__` then has the answer."""
+        self._ready.clear()
+        groups: dict[str, list[Uplink]] = {}
+        for uplink, device in uplinks:
+            if self._from_edge(uplink, device) is None or not self._trust_edge:
+                groups.setdefault(device.codec, []).append(uplink)
+        for name, several in groups.items():
+            with contextlib.suppress(LookupError, ValueError):  # said with each of its messages
+                codec = self._codec_named(name)
+                if isinstance(codec, BatchCodec):
+                    answers = codec.many([(one.payload, one.f_port, one.received_at) for one in several])
+                    self._ready.update(zip(map(id, several), answers, strict=True))
 
     def __call__(self, uplink: Uplink, device: Device) -> Sequence[Record]:
         """The uplink's records; Unusable if the codec is unknown or cannot read the payload."""
-        from_edge = uplink.records if uplink.codec == device.codec else None
+        from_edge = self._from_edge(uplink, device)
         if self._trust_edge and from_edge is not None:
             return from_edge
         try:
@@ -156,13 +172,22 @@ class PayloadDecoder:
             if from_edge is not None:
                 return from_edge  # a codec that only the edge has
             raise Unusable(
-                f"device {uplink.dev_eui}: no codec named {device.codec!r}",
+                f"device {uplink.dev_eui}: no codec named {device.codec!r} ({error})",
                 f"correct `codec` in the profile {device.profile}, import the city again, then replay",
             ) from error
         try:
-            return codec(uplink.payload, uplink.f_port, uplink.received_at).records
+            answer = self._ready.pop(id(uplink), None)
+            if isinstance(answer, CodecError):
+                raise answer
+            if answer is None:
+                answer = codec(uplink.payload, uplink.f_port, uplink.received_at)
         except CodecError as error:
             raise Unusable(
                 f"device {uplink.dev_eui}, codec {device.codec}, FPort {uplink.f_port}: {error}",
                 f"check the device's profile ({device.profile}) and firmware; replay after the correction",
             ) from error
+        return answer.records
+
+    @staticmethod
+    def _from_edge(uplink: Uplink, device: Device) -> Sequence[Record] | None:
+        return uplink.records if uplink.codec == device.codec else None

@@ -182,7 +182,7 @@ class JournalReader:
 
     @contextmanager
     def _rows(self, name: str, query: str, values: tuple[int, ...] = ()) -> Iterator[Iterable[Any]]:
-        """The rows of `query`; closed with the block, for a read that lingers keeps the WAL from shrinking."""
+        """The rows of `query`, closed with the block: a read that lingers keeps the WAL from shrinking."""
         try:
             cursor = self._open(name).execute(query, values)
         except sqlite3.Error as error:

@@ -6,9 +6,10 @@ Observation, the ledger each uplink, and the cursor moves only together with wha
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -26,6 +27,7 @@ from ingest.normalise import Bindings, Columns, status_record
 from ingest.quality import Judged, QualityMemory, QualitySettings, judge
 from udp.errors import StoreRejected
 from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, SequenceRun
+from udp.registry.port import Device
 from udp.store.columns import Observations
 from udp.store.port import ObservationStore
 
@@ -155,6 +157,7 @@ class Pipeline:
     def draw(self, items: Sequence[Item], notes: Notes) -> Drawn:
         """The values of all messages that have any, as columns."""
         drawn = Drawn(Columns(), [])
+        self._decoder.ahead(list(self._decodable(items)))
         for item in items:
             if self._attempt(lambda one: self._draw_one(one, drawn.columns), item, quarantine.message, notes):
                 drawn.items.append(item)
@@ -210,6 +213,12 @@ class Pipeline:
 
     def _resolve(self, item: Item) -> Item:
         return item._replace(heard=resolve(item.heard, self._keyring))  # type: ignore[arg-type]  # a Frame
+
+    def _decodable(self, items: Sequence[Item]) -> Iterator[tuple[Uplink, Device]]:
+        for item in items:
+            if isinstance(item.heard, Uplink):
+                with contextlib.suppress(Unusable):  # said when its turn comes
+                    yield item.heard, self._bindings.device(item.heard.dev_eui).device
 
     def _draw_one(self, item: Item, columns: Columns) -> bool:
         heard = item.heard

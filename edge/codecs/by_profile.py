@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from edge.codecs import adeunis, containers, decentlab, elsys, emu, fixed, kamstrup, klax, milesight, parking
@@ -47,9 +47,14 @@ class UnknownCodec(CodecError, KeyError):
         return str(self.args[0])  # KeyError would show the text in quotation marks
 
 
-def codec_named(name: str) -> Codec:
-    """The decoder a profile names; UnknownCodec says which names there are."""
+def codec_named(name: str, javascript: Callable[[str], Codec] | None = None) -> Codec:
+    """The decoder a profile names: a native one, or by `javascript` the codec file `maker/device.js`.
+
+    UnknownCodec says which names there are; CodecError, what is wrong with a codec file.
+    """
     codec = CODECS.get(name)
+    if codec is None and javascript is not None and name.endswith(".js"):
+        return javascript(name)
     if codec is None:
         raise UnknownCodec(
             f"no codec {name!r}; put one of these into the profile: {', '.join(codec_names())}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge.wire.messages import Record
 
@@ -31,4 +32,15 @@ class Codec(Protocol):
         them, numbers as numbers. A value the device marks as invalid is absent, never 0.
         `received_at` (aware UTC) serves devices that send relative times only.
         Raises CodecError for anything it cannot read completely.
+        """
+
+
+@runtime_checkable
+class BatchCodec(Codec, Protocol):
+    """A codec with a way to go: asked for many payloads at once, it goes only once."""
+
+    def many(self, uplinks: Sequence[tuple[bytes, int, datetime]]) -> list[Decoded | CodecError]:
+        """Each (payload, FPort, received_at) decoded, or why not, in their order.
+
+        Raises CodecError if there is nothing to decode any of them with.
         """

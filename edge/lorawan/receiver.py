@@ -80,6 +80,8 @@ class Receiver:
             return None
         try:
             return self._codec_named(name)
-        except (KeyError, CodecError):
-            log.error("codec %r is not known to this agent; its devices' payloads travel raw", name)  # noqa: TRY400
+        except (KeyError, CodecError) as error:
+            log.error(  # noqa: TRY400
+                "codec %r is not known to this agent; its devices' payloads travel raw: %s", name, error
+            )
             return None

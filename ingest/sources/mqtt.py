@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 1_000
 _RETRY_S = 0.5
+_MOST_UNSENT = 10_000  # receipts; an agent whose receipt is gone sends again
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,15 @@ def pass_on(
 ) -> None:
     """Until `stop`: take, commit, acknowledge. While the journal cannot be written nothing is taken, so
     the broker keeps its messages and stops sending at receive_maximum."""
+    unsent: deque[tuple[str, bytes]] = deque(maxlen=_MOST_UNSENT)
     while not stop.is_set():
         brought = source.take(_MOST_AT_ONCE, 0.5)
         if brought and _committed(brought, committer, now, stop):
             source.acknowledge([one.token for one in brought])
-            confirm(source, brought)
+            unsent.extend(confirmations(brought))
+        # What the broker kept for us may come before it has told us that we are connected.
+        while unsent and source.publish(*unsent[0]):
+            unsent.popleft()
 
 
 def _committed(
@@ -93,8 +99,8 @@ def _committed(
     return False
 
 
-def confirm(source: MessageSource, brought: Sequence[Brought]) -> None:
-    """Tell each agent what is durable; a receipt that gets lost is repeated when the agent asks again."""
+def confirmations(brought: Sequence[Brought]) -> Iterator[tuple[str, bytes]]:
+    """(topic, receipt) for each agent: what is durable now. One that gets lost is asked for again."""
     envelopes = []
     for one in brought:
         if way_of(one.topic) == "edge":
@@ -104,4 +110,4 @@ def confirm(source: MessageSource, brought: Sequence[Brought]) -> None:
                 log.warning("%s (kept in the quarantine)", problem)
     for agent, receipts in edge.receipts(envelopes).items():
         for receipt in receipts:
-            source.publish(topics.ack(agent), cbor.encode_receipt(receipt))
+            yield topics.ack(agent), cbor.encode_receipt(receipt)

@@ -80,8 +80,9 @@ class ThingsStackSession:
         """QoS 0: nobody waits for it."""
 
     def publish(self, topic: str, payload: bytes) -> bool:
-        """Nothing is ever sent to The Things Stack from here."""
-        raise NotImplementedError(f"publishing {len(payload)} bytes to {topic}: uplinks only")
+        """Uplinks only: nothing is ever sent to The Things Stack from here."""
+        log.error("%d bytes for %s are not sent: only an [[mqtt]] broker takes receipts", len(payload), topic)
+        return True
 
     def _on_connect(self, client: mqtt.Client, _u: object, _f: Any, reason: Any, _p: Any) -> None:
         where = f"{self.settings.broker.host}:{self.settings.broker.port}"

@@ -42,6 +42,8 @@ END = START + timedelta(days=DAYS)
 PER_DAY = 144
 ALL_TIME = Period(START, END)
 QUESTIONS = "abcde"
+# An engine that needs longer than this is not asked more often than that.
+SLOW_S, SLOW_REPEAT = 1.0, 3
 Question = Callable[[], Any]
 
 
@@ -125,43 +127,43 @@ def bare_questions(url: str, series: int) -> dict[str, Question]:
     }
 
 
-def median_ms(question: Question, repeat: int) -> float:
-    """Median of `repeat` askings after one that warms up."""
-    question()
-    times = []
-    for _ in range(repeat):
-        begin = time.perf_counter()
-        question()
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times) * 1_000
-
-
 class Bench:
-    """Fills and asks one engine after the other; keeps what was measured."""
+    """Fills one engine after the other, asks all in turn; keeps what was measured."""
 
     def __init__(self, series: int, repeat: int, folder: Path) -> None:
         self.series = series
         self.repeat = repeat
         self.folder = folder
         self.lines: dict[str, dict[str, float]] = {}
+        self.asked: dict[str, dict[str, Question]] = {}
         self.clock = START
 
-    def run(self, kind: str, settings: StoreSettings, data: Path, settle: Callable[[], None]) -> None:
-        """Fill, let it rest, ask."""
-        store = open_store(settings, lambda: self.clock)
-        try:
-            appending, whole, rows = self._fill(store)
-            settle()
-            line = self.lines[kind] = {"rows/s": rows / appending, "with maintenance": rows / whole}
-            line["bytes/value"] = sum(f.stat().st_size for f in data.rglob("*") if f.is_file()) / rows
-            for name, question in questions(store, self.series).items():
-                found, expected = len(question()), expected_lengths(self.series)[name]
-                if found != expected:
-                    raise SystemExit(f"{kind}: question {name} has {found} answers, expected {expected}")
-                line[name] = median_ms(question, self.repeat if kind != "influxdb" else 3)
-            print(f"{kind}: " + ", ".join(f"{name} {value:,.2f}" for name, value in line.items()), flush=True)
-        finally:
-            store.close()
+    def fill(self, kind: str, store: ObservationStore, data: Path, settle: Callable[[], None]) -> None:
+        """Measure appending, check that every question is answered in full."""
+        appending, whole, rows = self._fill(store)
+        settle()
+        line = self.lines[kind] = {"rows/s": rows / appending, "with maintenance": rows / whole}
+        line["bytes/value"] = sum(f.stat().st_size for f in data.rglob("*") if f.is_file()) / rows
+        self.asked[kind] = questions(store, self.series)
+        for name, question in self.asked[kind].items():
+            found, expected = len(question()), expected_lengths(self.series)[name]
+            if found != expected:
+                raise SystemExit(f"{kind}: question {name} has {found} answers, expected {expected}")
+        print(f"{kind}: " + ", ".join(f"{name} {value:,.2f}" for name, value in line.items()), flush=True)
+
+    def ask(self) -> None:
+        """Medians of `repeat` rounds; engines answer in turn, so a busy machine is busy for all."""
+        for name in QUESTIONS:
+            times: dict[str, list[float]] = {kind: [] for kind in self.asked}
+            for number in range(self.repeat):
+                for kind, of_kind in self.asked.items():
+                    if number >= SLOW_REPEAT and statistics.median(times[kind]) > SLOW_S:
+                        continue
+                    begin = time.perf_counter()
+                    of_kind[name]()
+                    times[kind].append(time.perf_counter() - begin)
+            for kind, measured in times.items():
+                self.lines.setdefault(kind, {})[name] = statistics.median(measured) * 1_000
 
     def _fill(self, store: ObservationStore) -> tuple[float, float, int]:
         appending = maintaining = 0.0
@@ -222,30 +224,37 @@ def main() -> None:
 
 
 def run(bench: Bench, engines: list[str]) -> None:
-    """Each engine by itself: a server lives only while it is asked."""
+    """Fill each engine, keep all of them open, ask them in turn."""
     servers = _servers()
-    if "embedded" in engines:
-        settings = EmbeddedSettings(bench.folder / "embedded")
-        bench.run("embedded", StoreSettings(embedded=settings), settings.folder, lambda: None)
-    if "victoriametrics" in engines and shutil.which("victoria-metrics"):
-        with ExitStack() as stack:
-            data = bench.folder / "victoriametrics"
-            data.mkdir()
+    with ExitStack() as stack:
+
+        def opened(settings: StoreSettings) -> ObservationStore:
+            store = open_store(settings, lambda: bench.clock)
+            stack.callback(store.close)
+            return store
+
+        def folder(name: str) -> Path:
+            (bench.folder / name).mkdir()
+            return bench.folder / name
+
+        if "embedded" in engines:
+            data = folder("embedded")
+            bench.fill("embedded", opened(StoreSettings(embedded=EmbeddedSettings(data))), data, lambda: None)
+        if "victoriametrics" in engines and shutil.which("victoria-metrics"):
+            data = folder("victoriametrics")
             url = stack.enter_context(servers.victoriametrics_server(data))
             server = StoreSettings("victoriametrics", victoriametrics=VictoriaMetricsSettings(url))
             # Writes show after about a second and reach their files after about five.
-            bench.run("victoriametrics", server, data, lambda: time.sleep(8))
-            bench.lines["VictoriaMetrics, bare"] = {
-                name: median_ms(question, bench.repeat)
-                for name, question in bare_questions(url, bench.series).items()
-            }
-    if "influxdb" in engines and shutil.which("influxd"):
-        with ExitStack() as stack:
-            data = bench.folder / "influxdb"
-            data.mkdir()
+            bench.fill("victoriametrics", opened(server), data, lambda: time.sleep(8))
+            bench.asked["VictoriaMetrics, bare"] = bare_questions(url, bench.series)
+        if "influxdb" in engines and shutil.which("influxd"):
+            data = folder("influxdb")
             url = stack.enter_context(servers.influxdb_1_server(data))
             slow = InfluxDBSettings(url, write_api="v1", timeout=timedelta(seconds=300))
-            bench.run("influxdb", StoreSettings("influxdb", influxdb=slow), data, lambda: time.sleep(2))
+            bench.fill(
+                "influxdb", opened(StoreSettings("influxdb", influxdb=slow)), data, lambda: time.sleep(2)
+            )
+        bench.ask()
 
 
 def _servers() -> Any:

@@ -52,8 +52,8 @@ def seen(
     f_cnt: int = 1, *, gateway: int = 1, at: datetime = NOW, way: str = "edge", session: bytes = SESSION
 ) -> SeenUplink:
     return SeenUplink(
-        identity=EUI + session + f_cnt.to_bytes(4, "big"), dev_eui=EUI.hex().upper(), session=session, f_cnt=f_cnt,
-        received_at=at, way=way,
+        identity=EUI + session + f_cnt.to_bytes(4, "big"), dev_eui=EUI.hex().upper(), session=session,
+        f_cnt=f_cnt, received_at=at, way=way,
         receptions=(Reception(GatewayEUI(gateway.to_bytes(8, "big")), f"gw-{gateway}", at, -97.5, 7.25),),
     )  # fmt: skip
 
@@ -252,7 +252,7 @@ def test_two_writers_agree_on_who_was_first(url: str) -> None:
 
 
 def test_a_ledger_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="nowhere/ledger.sqlite"):
+    with pytest.raises(StoreUnavailable, match=r"nowhere/ledger\.sqlite"):
         SqlLedger(f"sqlite:///{tmp_path}/nowhere/ledger.sqlite")
 
 

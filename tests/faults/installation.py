@@ -24,6 +24,7 @@ from udp.launch.credentials import Credentials
 from udp.ledger.sql import SqlLedger
 from udp.registry.sql import SqlRegistry
 from udp.store.columns import Period
+from udp.store.embedded.store import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,7 @@ class Installation:
         self.directory = directory
         self.devices = [PulseCounter(number) for number in range(1, devices + 1)]
         self.agents = [f"gw-{number}" for number in range(1, agents + 1)]
+        self.store_settings = StoreSettings(embedded=EmbeddedSettings(folder=directory / "store"))
         self.transport = transport
         self.broker = broker
         self.mqtt_port, self.http_port = free_port(), free_port()
@@ -85,7 +87,7 @@ class Installation:
                     self._command(name), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
                 )
             if name == "broker":
-                wait_until(lambda: _listens(self.mqtt_port), 10, "broker listens")
+                wait_until(lambda: listens(self.mqtt_port), 10, "broker listens")
 
     def kill(self, name: str) -> None:
         """SIGKILL: no chance to say goodbye. `pipeline` is the child of ingest."""
@@ -140,12 +142,6 @@ class Installation:
 
     def ledger(self) -> SqlLedger:
         return SqlLedger(self._url("ledger"))
-
-    @property
-    def store_settings(self) -> StoreSettings:
-        from udp.store.embedded.store import EmbeddedSettings
-
-        return StoreSettings(embedded=EmbeddedSettings(folder=self.directory / "store"))
 
     def import_city(self) -> None:
         subprocess.run(
@@ -263,6 +259,6 @@ class Installation:
             configuration.write_text(text)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

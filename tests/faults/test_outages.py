@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from accounts import settle
-from installation import Installation, wait_until
+from installation import Installation, free_port, listens, wait_until
+
+from udp.store.opening import StoreSettings
+from udp.store.victoriametrics import VictoriaMetricsSettings
 
 pytestmark = [pytest.mark.external_service, pytest.mark.slow]
 SMALL_DISK = 24_000_000
@@ -119,6 +122,60 @@ def _hear_with_one_full_agent(platform: Installation, neighbour: Path) -> set[tu
             well.deliver(device, count)
     assert refused >= 3, "the disk never became full"
     return full.acknowledged | well.acknowledged
+
+
+@pytest.fixture
+def metrics_server(tmp_path):
+    """VictoriaMetrics that can be killed and started again on the same data."""
+    program = shutil.which("victoria-metrics")
+    if program is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("victoria-metrics is not installed")
+    port = free_port()
+    command = [
+        program, f"-storageDataPath={tmp_path / 'metrics'}", f"-httpListenAddr=127.0.0.1:{port}",
+        "-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms", "-search.latencyOffset=0s",
+    ]  # fmt: skip
+    running = []
+
+    def start() -> None:
+        running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        wait_until(lambda: listens(port), 20, "VictoriaMetrics listens")
+
+    def stop() -> None:
+        running[-1].terminate()
+        running[-1].wait(20)
+
+    start()
+    yield f"http://127.0.0.1:{port}", start, stop
+    running[-1].kill()
+    running[-1].wait()
+
+
+def test_a_store_server_that_is_away_is_waited_for(tmp_path, metrics_server):
+    url, start, stop = metrics_server
+    (tmp_path / "platform").mkdir()
+    store = {"kind": "victoriametrics", "victoriametrics": {"url": url}}
+    platform = Installation(tmp_path / "platform", settings={"store": store})
+    platform.store_settings = StoreSettings(
+        kind="victoriametrics", victoriametrics=VictoriaMetricsSettings(url=url)
+    )
+    try:
+        platform.start()
+        confirmed = hear(platform, range(1, 11))
+        expect_all(platform, "store server: before", confirmed)
+        stop()
+        confirmed |= hear(platform, range(11, 161))
+        wait_until(
+            lambda: url.removeprefix("http://") in platform.log("ingest"), 30, "the log names the store"
+        )
+        memory = platform.rss_mb("ingest")
+        platform.kill("pipeline")
+        start()
+        expect_all(platform, "store server back", confirmed)
+        assert memory < 500
+    finally:
+        for name in list(platform.processes):
+            platform.kill(name)
 
 
 @pytest.mark.parametrize("installation", [{"broker": "default limits"}], indirect=True)

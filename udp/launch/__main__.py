@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -12,7 +14,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,25 +44,50 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Start everything, say where it is, and keep it running until a signal."""
+    os.umask(0o077)  # what is kept here holds closed data: nobody else on this machine reads it
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
         return _run(Environment.read(os.environ), stop)
-    except (ConfigurationError, OSError, subprocess.CalledProcessError) as error:
+    except (ConfigurationError, subprocess.CalledProcessError) as error:
         print(f"make run: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        print(f"make run: {error}; UDP_DATA_DIR names where everything is kept", file=sys.stderr)
+    return 2
 
 
 def _run(environment: Environment, stop: threading.Event) -> int:
     say("Urban Data Platform" + (" with the virtual city of Castrop-Rauxel" if environment.city else ""))
-    environment.data.mkdir(parents=True, exist_ok=True)
+    environment.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone(environment.data):
+        return _run_alone(environment, stop)
+
+
+@contextlib.contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Hold the data directory; two launchers on one would fight over every file."""
+    with (data / "launch.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigurationError(
+                f"{data} is in use by another `make run`; stop that one, or choose another UDP_DATA_DIR"
+            ) from error
+        yield
+
+
+def _run_alone(environment: Environment, stop: threading.Event) -> int:
     credentials = Credentials(environment.data / "secrets")
     _require_ports(environment)
     program = (find_mosquitto() or install_mosquitto(say)) if environment.broker else None
     site = Site(environment, credentials, with_broker=program is not None)
     if environment.city:
         site = _describe_city(site)
+        for index in range(len(site.gateways)):
+            require_free_port(RADIO_PORT, environment.radio_port + index, socket.SOCK_DGRAM)
+        for index in range(len(site.poles)):
+            require_free_port(MODBUS_PORT, environment.modbus_port + index)
     site.write()
     if environment.city:
         _udp("import-city", str(environment.data / "city.toml"), "--config", str(site.file("udp")))
@@ -80,9 +107,6 @@ def _require_ports(environment: Environment) -> None:
     require_free_port(INGEST_PORT, environment.ingest_port)
     if environment.broker:
         require_free_port(MQTT_PORT, environment.mqtt_port)
-    if environment.city:
-        require_free_port(RADIO_PORT, environment.radio_port, socket.SOCK_DGRAM)
-        require_free_port(MODBUS_PORT, environment.modbus_port)
 
 
 def _describe_city(site: Site) -> Site:
@@ -115,17 +139,23 @@ def _start(site: Site, mosquitto: str | None, supervisor: Supervisor, stop: thre
         say("  broker      none: agents post CBOR over HTTP straight to ingest, with the same promise")
         say("              (confirmed means on disk). ChirpStack and The Things Stack use webhooks; what")
         say("              needs MQTT, such as commands pushed to agents, waits until a broker is there.")
-    supervisor.start(_program(site, "ingest", "ingest", stop_within_s=40))
+    supervisor.start(_program(site, "ingest", "ingest", stage=1, stop_within_s=40))
     _await_port(environment.ingest_port, "ingest", supervisor, stop)
     say(f"  ingest      doors at http://127.0.0.1:{environment.ingest_port}")
-    supervisor.start(_program(site, "api", "udp", settings="udp"))
-    supervisor.start(_program(site, "dashboards", "dashboards"))
-    for name in site.agents:
-        supervisor.start(_program(site, name, "edge"))
+    supervisor.start(_program(site, "api", "udp", stage=2, settings="udp"))
+    supervisor.start(_program(site, "dashboards", "dashboards", stage=3))
     if environment.city:
+        # First the city: its poles answer when their agents ask for the first time.
+        continues = (site.data / "city" / "state.json").exists()
+        supervisor.start(_program(site, "city", "simulators", stage=5))
+        begins = (
+            "continues where it stopped" if continues else f"begins {environment.history_days:g} days ago"
+        )
+        say(f"  city        virtual; {begins} and catches up first")
+    for name in site.agents:
+        supervisor.start(_program(site, name, "edge", stage=4))
+    if site.agents:
         say(f"  agents      {len(site.gateways)} gateways, {len(site.poles)} poles")
-        supervisor.start(_program(site, "city", "simulators"))
-        say(f"  city        virtual; begins {environment.history_days:g} days ago and catches up first")
     _await_port(environment.http_port, "api", supervisor, stop)
     _announce(site)
 
@@ -141,10 +171,16 @@ def _announce(site: Site) -> None:
 
 
 def _program(
-    site: Site, name: str, room: str, *, settings: str | None = None, stop_within_s: float = 10.0
+    site: Site,
+    name: str,
+    room: str,
+    *,
+    stage: int,
+    settings: str | None = None,
+    stop_within_s: float = 10.0,
 ) -> Program:
     command = [sys.executable, "-m", room, "run", "--config", str(site.file(settings or name))]
-    return Program(name, command, stop_within_s=stop_within_s)
+    return Program(name, command, stage=stage, stop_within_s=stop_within_s)
 
 
 def _watch(site: Site, supervisor: Supervisor, stop: threading.Event) -> None:
@@ -169,17 +205,16 @@ def _last_line(log: Path) -> str:
 
 
 def _await_port(port: int, name: str, supervisor: Supervisor, stop: threading.Event) -> None:
-    """Wait until the process answers over HTTP, whatever it answers."""
+    """Wait until this very process has opened the port and answers over HTTP, whatever it answers."""
     end = time.monotonic() + _PATIENCE_S
     while not stop.is_set():
-        if _answers(f"http://127.0.0.1:{port}/health"):
+        if supervisor.said(name, f":{port}") and _answers(f"http://127.0.0.1:{port}/health"):
             return
-        if time.monotonic() > end:
+        if not supervisor.alive(name) or time.monotonic() > end:
             raise ConfigurationError(
-                f"{name} did not answer on port {port} within {_PATIENCE_S:.0f} s; "
-                f"what it said stands in {supervisor.log_of(name)}"
+                f"{name} did not come up on port {port}: {supervisor.last_words(name)} "
+                f"(more in {supervisor.log_of(name)})"
             )
-        supervisor.tick()
         stop.wait(0.2)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 _LOG_BYTES = 10_000_000
+_TAIL_BYTES = 20_000
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 # A process that ran this long was well: its next failure is a new story.
@@ -20,11 +22,11 @@ _WELL_AFTER_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A process to keep running; stopped in reverse order of the list."""
+    """A process to keep running. At the end the highest `stage` is stopped first, one after the other."""
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    stage: int = 0
     stop_within_s: float = 10.0
 
 
@@ -35,7 +37,7 @@ class _Running:
     started_at: float = 0.0
     pause_s: float = _FIRST_PAUSE_S
     retry_at: float = 0.0
-    restarts: int = 0
+    log_start: int = 0
 
 
 class Supervisor:
@@ -59,22 +61,31 @@ class Supervisor:
         state = self._running.get(name)
         return state is not None and state.process is not None and state.process.poll() is None
 
+    def said(self, name: str, text: str) -> bool:
+        """Whether the process has written `text` to its log since it was last started."""
+        state = self._running[name]
+        with self.log_of(name).open("rb") as log:
+            log.seek(state.log_start)
+            return text.encode() in log.read()
+
     def tick(self) -> None:
-        """Notice what ended and start it again when its pause is over."""
+        """Notice what ended and start it again when its pause is over; keep the logs short."""
         for state in self._running.values():
+            self._shorten_log(state)
             if state.process is not None and (code := state.process.poll()) is not None:
                 self._ended(state, code)
             if state.process is None and self._clock() >= state.retry_at:
-                state.restarts += 1
                 self._spawn(state)
 
     def stop(self) -> None:
-        """Ask all to end, last started first; kill what does not within its time."""
-        for state in reversed(self._running.values()):
-            if state.process is not None and state.process.poll() is None:
-                state.process.send_signal(signal.SIGTERM)
-        for state in reversed(self._running.values()):
-            self._await_end(state)
+        """Ask all to end, stage by stage; kill what does not within its time."""
+        for stage in sorted({state.program.stage for state in self._running.values()}, reverse=True):
+            ending = [state for state in self._running.values() if state.program.stage == stage]
+            for state in ending:
+                if state.process is not None and state.process.poll() is None:
+                    state.process.send_signal(signal.SIGTERM)
+            for state in ending:
+                self._await_end(state)
         self._running.clear()
 
     def log_of(self, name: str) -> Path:
@@ -82,14 +93,13 @@ class Supervisor:
         return self._logs / f"{name}.log"
 
     def _spawn(self, state: _Running) -> None:
-        with self._log(state.program.name) as log:
+        with self._log(state) as log:
             # A session of its own: Ctrl-C in the terminal reaches the launcher only, which stops in order.
             state.process = subprocess.Popen(  # noqa: S603
                 list(state.program.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | dict(state.program.environment),
                 start_new_session=True,
             )
         state.started_at = self._clock()
@@ -101,7 +111,7 @@ class Supervisor:
         state.retry_at = self._clock() + state.pause_s
         self._say(
             f"{state.program.name} ended with code {code}; starting it again in {state.pause_s:.0f} s."
-            f" Its last words: {self._last_words(state.program.name)}"
+            f" Its last words: {self.last_words(state.program.name)}"
         )
         state.pause_s = min(2 * state.pause_s, _LONGEST_PAUSE_S)
 
@@ -116,12 +126,23 @@ class Supervisor:
                 os.killpg(state.process.pid, signal.SIGKILL)
             state.process.wait()
 
-    def _log(self, name: str) -> IO[bytes]:
-        path = self.log_of(name)
-        if path.exists() and path.stat().st_size > _LOG_BYTES:
-            path.replace(path.with_suffix(".log.1"))
-        return path.open("ab")
+    def _log(self, state: _Running) -> IO[bytes]:
+        log = self.log_of(state.program.name).open("ab")
+        state.log_start = log.tell()
+        return log
 
-    def _last_words(self, name: str) -> str:
-        lines = self.log_of(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1][:300] if lines else "none"
+    def _shorten_log(self, state: _Running) -> None:
+        """Past its size a log moves aside; processes append, so they go on at the new beginning."""
+        path = self.log_of(state.program.name)
+        if path.stat().st_size > _LOG_BYTES:
+            shutil.copyfile(path, path.with_suffix(".log.1"))
+            os.truncate(path, 0)
+            state.log_start = 0
+
+    def last_words(self, name: str) -> str:
+        """The line that most likely says why: the last error, else the last line."""
+        with self.log_of(name).open("rb") as log:
+            log.seek(max(self._running[name].log_start, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            lines = log.read().decode("utf-8", errors="replace").strip().splitlines()
+        errors = [line for line in lines if "ERROR" in line or "Error" in line]
+        return (errors or lines or ["none"])[-1][:300]

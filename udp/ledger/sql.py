@@ -72,7 +72,11 @@ class SqlLedger:
     def receptions(self, identity: bytes) -> Sequence[tuple[str, Reception]]:
         """See Ledger."""
         table = tables.receptions
-        query = select(table).where(table.c.identity == identity).order_by(table.c.received_at, table.c.way, table.c.gateway)
+        query = (
+            select(table)
+            .where(table.c.identity == identity)
+            .order_by(table.c.received_at, table.c.way, table.c.gateway)
+        )
         with self._reading() as connection:
             return [
                 (row.way, _reception(row)) for row in connection.execute(query)

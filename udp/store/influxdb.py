@@ -32,6 +32,10 @@ from udp.store.web import WebEndpoint, require_address
 _NAME = "InfluxDB"
 # InfluxDB evaluates a list of equalities by its index; beyond this many a pattern is shorter to parse.
 _FEW_DATASTREAMS = 50
+# In the order of Statistics.
+_SELECTORS = {
+    "count": "count", "total": "sum", "minimum": "min", "maximum": "max", "first": "first", "last": "last",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +147,9 @@ class InfluxDBStore:
         start, end = storable_span(period)
         wanted = answers.ascending_ids(datastreams)
         corrected = np.intersect1d(wanted, self._corrected()) if len(wanted) else wanted
+        needed = answers.needed(functions)
         parts = [
-            self._buckets(some, start, end, length)
+            self._buckets(some, start, end, length, needed)
             for some in answers.portions(np.setdiff1d(wanted, corrected))
         ]
         if len(corrected):
@@ -157,18 +162,21 @@ class InfluxDBStore:
         if self._writer:
             self._writer.close()
 
-    def _buckets(self, wanted: Ints, start: int, end: int, length: int) -> Statistics:
+    def _buckets(self, wanted: Ints, start: int, end: int, length: int, needed: set[str]) -> Statistics:
+        names = [name for name in _SELECTORS if name in needed or name == "count"]
         series = self._select(
-            "count(result), sum(result), min(result), max(result), first(result), last(result)",
+            ", ".join(f"{_SELECTORS[name]}(result)" for name in names),
             f"lead = '' AND revision = '' AND bad = '' AND {_any_of(wanted)} AND {_within(start, end)}",
             f"datastream, time({length}u) fill(none)",
         )
         parts = []
         for one in series:
-            rows = np.array([row for row in one["values"] if row[1]], np.float64).reshape(-1, 7)
-            time = np.array([row[0] for row in one["values"] if row[1]], np.int64)
+            time, *columns = zip(*one["values"], strict=True)
+            asked = dict(zip(names, (np.array(column, np.float64) for column in columns), strict=True))
+            unknown = np.full(len(time), np.nan)
             datastream = np.full(len(time), int(one["tags"]["datastream"]))
-            parts.append(Statistics(datastream, time, *(rows[:, n].copy() for n in range(1, 7))))
+            values = (asked.get(name, unknown) for name in _SELECTORS)
+            parts.append(Statistics(datastream, np.array(time, np.int64), *values))
         return Statistics.concatenate(parts)
 
     def _corrected(self) -> Ints:

@@ -11,10 +11,16 @@ import numpy as np
 
 from udp.errors import StoreUnavailable
 from udp.store.acceptance import moment_known
-from udp.store.columns import Ints, Observations
+from udp.store.columns import Function, Ints, Observations
 
 # Servers limit the length of a query; a thousand ids stay far below.
 _IDS_PER_QUERY = 1_000
+
+_NEEDS = {
+    Function.COUNT: {"count"}, Function.SUM: {"total"}, Function.MEAN: {"count", "total"},
+    Function.MINIMUM: {"minimum"}, Function.MAXIMUM: {"maximum"},
+    Function.FIRST: {"first"}, Function.LAST: {"last"},
+}  # fmt: skip
 
 
 def visible(candidates: Observations, as_of: datetime | None) -> Observations:
@@ -48,6 +54,11 @@ def first_of_each_revision(batch: Observations) -> Observations:
     )
     _, first = np.unique(keys, axis=0, return_index=True)
     return batch if len(first) == len(batch) else batch.take(np.sort(first))
+
+
+def needed(functions: Collection[Function]) -> set[str]:
+    """Which summaries a server must compute for `functions`; each one costs it a pass over the values."""
+    return {name for function in functions for name in _NEEDS[function]}
 
 
 def ascending_ids(datastreams: Collection[int]) -> Ints:

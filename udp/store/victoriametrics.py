@@ -45,11 +45,6 @@ _ROLLUPS = {
     "count": "count_over_time", "total": "sum_over_time", "minimum": "min_over_time",
     "maximum": "max_over_time", "first": "first_over_time", "last": "last_over_time",
 }  # fmt: skip
-_NEEDS = {
-    Function.COUNT: {"count"}, Function.SUM: {"total"}, Function.MEAN: {"count", "total"},
-    Function.MINIMUM: {"minimum"}, Function.MAXIMUM: {"maximum"},
-    Function.FIRST: {"first"}, Function.LAST: {"last"},
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +147,7 @@ class VictoriaMetricsStore:
             return statistics.aggregates(self._summaries(wanted, start, end), every, functions)
         corrected = np.intersect1d(wanted, self._known('revision!=""'))
         plain = np.setdiff1d(wanted, corrected)
-        needed = set().union(*(_NEEDS[function] for function in functions))
+        needed = answers.needed(functions)
         parts = [
             self._buckets(some, *some_time, length, needed)
             for some in answers.portions(plain)

@@ -23,8 +23,8 @@ from ingest.recall import recall_latest
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Channel, Device, Inventory, WiredSensor
 from udp.store.columns import Observations
-from udp.store.opening import StoreSettings, open_store
 from udp.store.embedded.store import EmbeddedSettings
+from udp.store.opening import StoreSettings, open_store
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 BIN = DevEUI(bytes.fromhex("0102030405060708"))
@@ -66,10 +66,11 @@ def uplink(
     records: tuple[Record, ...] | None = None,
     codec: str | None = None,
     payload: bytes | None = None,
+    f_port: int = 2,
 ) -> Uplink:
     """An uplink as an edge agent says it."""
     return Uplink(
-        dev_eui=dev_eui, session=b"\x26\x01\x1b\xda", f_cnt=f_cnt, f_port=2,
+        dev_eui=dev_eui, session=b"\x26\x01\x1b\xda", f_cnt=f_cnt, f_port=f_port,
         payload=level.to_bytes(2, "big") + b"\x24" if payload is None else payload,
         received_at=at, clock=Clock.NTP,
         receptions=(Reception(GatewayEUI(gateway.to_bytes(8, "big")), f"gw-{gateway}", at, -97.0, 7.5),),
@@ -107,7 +108,7 @@ class World:
         self.pipeline = self.new_pipeline()
 
     def new_pipeline(
-        self, *, store: object = None, ledger: object = None, trust_edge: bool = True
+        self, *, store: object = None, ledger: object = None, trust_edge: bool = True, shared: bool = False
     ) -> Pipeline:
         return Pipeline(
             store=store or self.store,  # type: ignore[arg-type]
@@ -115,7 +116,7 @@ class World:
             bindings=Bindings(self.inventory),
             keyring=self.keyring,
             decoder=PayloadDecoder(self.codec_named, trust_edge=trust_edge),
-            deduplicator=Deduplicator(self.ledger),
+            deduplicator=Deduplicator(self.ledger, shared=shared),
             memory=QualityMemory(recall_latest(self.store, timedelta(days=3))),
             quality=QualitySettings(),
         )
@@ -123,7 +124,7 @@ class World:
     def codec_named(self, name: str) -> Callable[[bytes, int, datetime], Decoded]:
         if name != "two-numbers":
             raise LookupError(name)
-        return lambda payload, f_port, at: self.codec(payload, f_port, at)
+        return self.codec
 
     def restart(self) -> None:
         self.pipeline = self.new_pipeline()

@@ -12,7 +12,7 @@ import pytest
 from edge.wire import cbor
 from edge.wire.messages import Receipt
 from edge.wire.settings import Secret
-from ingest.committer import Committer, CommitSettings
+from ingest.committer import CommitSettings, Committer
 from ingest.conditions import Conditions
 from ingest.doors import Doors
 from ingest.journal import Entry, JournalReader, JournalSettings, JournalWriter
@@ -135,5 +135,5 @@ def test_a_full_disk_answers_503_and_when_to_come_again(tmp_path: Path) -> None:
 
 def test_a_taken_port_is_named(door: Door) -> None:
     doors = Doors(door.committer, Conditions(), "w", lambda: NOW)
-    with pytest.raises(ConfigurationError, match=f"{door.settings.port}.*UDP_INGEST_PORT"):
+    with pytest.raises(ConfigurationError, match=rf"{door.settings.port}.*UDP_INGEST_PORT"):
         doors.open_http(door.settings)

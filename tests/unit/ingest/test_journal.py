@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.committer import Committer, CommitSettings
+from ingest.committer import CommitSettings, Committer
 from ingest.journal import (
     Delivery,
     JournalReader,
@@ -102,7 +101,7 @@ def test_commits_are_flushed_to_the_disk(settings: JournalSettings) -> None:
 def test_a_full_journal_takes_nothing_more_and_says_what_to_do(settings: JournalSettings) -> None:
     small = JournalSettings(directory=settings.directory, max_bytes=200_000, keep_free_bytes=0)
     writer = JournalWriter(small, "w", Clock(NOVEMBER))
-    with pytest.raises(JournalUnavailable, match="max_bytes is 200000.*archived"):
+    with pytest.raises(JournalUnavailable, match=r"max_bytes is 200000.*archived"):
         for _ in range(100):
             writer.append([Delivery(0, "edge", "t", "", bytes(20_000))])
     JournalWriter(settings, "w", Clock(NOVEMBER)).append([one(1)])
@@ -123,7 +122,7 @@ def test_a_write_the_disk_refuses_leaves_nothing_behind_and_can_be_repeated(
     assert connection is not None
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count={pages + 2}")  # SQLite then says "database or disk is full"
-    with pytest.raises(JournalUnavailable, match="disk is full.*no restart is needed"):
+    with pytest.raises(JournalUnavailable, match=r"disk is full.*no restart is needed"):
         writer.append([one(2), Delivery(0, "edge", "t", "", bytes(100_000))])
     writer.append([one(3)])
     reader = JournalReader(settings.directory, "w")
@@ -150,7 +149,7 @@ def test_nobody_is_told_durable_while_the_journal_cannot_be_written(settings: Jo
     with pytest.raises(JournalUnavailable):
         committer.commit([one(1)])
     assert "cannot be written" in committer.trouble
-    os.unlink(settings.directory)
+    settings.directory.unlink()
     committer.commit([one(2)])
     assert committer.trouble == ""
     committer.close()

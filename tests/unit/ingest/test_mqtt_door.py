@@ -14,7 +14,7 @@ from edge.wire import cbor, topics
 from edge.wire.messages import Receipt
 from edge.wire.session import Session, SessionSettings
 from ingest.broker_check import BrokerCheckSettings, try_broker
-from ingest.committer import Committer, CommitSettings
+from ingest.committer import CommitSettings, Committer
 from ingest.conditions import Conditions
 from ingest.doors import Doors
 from ingest.journal import Entry, JournalReader, JournalSettings, JournalWriter
@@ -40,6 +40,14 @@ def eventually(true: Callable[[], bool], within_s: float = 20.0) -> None:
     while not true():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.02)
+
+
+def collect(session: Session, confirmed: set[int]) -> set[int]:
+    """`confirmed` with every sequence number of the receipts that have come meanwhile."""
+    for one in session.take(1_000):
+        for first, last in cbor.decode_receipt(one.payload).ranges:
+            confirmed.update(range(first, last + 1))
+    return confirmed
 
 
 class Worker:
@@ -131,6 +139,9 @@ def test_what_comes_while_we_are_away_waits_at_the_broker(tmp_path: Path, broker
             assert session.publish(topics.up("crx-gw-1"), envelope(uplink(number), sequence=number))
         worker = Worker(tmp_path, broker)
         eventually(lambda: len(worker.journalled()) == 1_500)
+        # What the broker kept arrives before the door counts as connected: its receipts must not be lost.
+        confirmed: set[int] = set()
+        eventually(lambda: len(collect(session, confirmed)) == 1_500)
     worker.close()
 
 

@@ -12,15 +12,25 @@ from chirpstack_api import integration
 
 from edge.lorawan.sessions import Session
 from edge.wire import cbor
-from edge.wire.identifiers import DevAddr
+from edge.wire.identifiers import DevAddr, GatewayEUI
 from edge.wire.messages import Clock, Frame, GatewayStatus, Reading, Reception, Record
-from edge.wire.identifiers import GatewayEUI
 from ingest.normalise import Bindings
 from udp.errors import StoreRejected, StoreUnavailable
 from udp.sensorthings import Quality, QualityRule
 
 from .conftest import (
-    BATTERY, BIN, HEARD, LEVEL, NOW, STRANGER, WEATHER, World, delivery, envelope, inventory, uplink,
+    BATTERY,
+    BIN,
+    HEARD,
+    LEVEL,
+    NOW,
+    STRANGER,
+    WEATHER,
+    World,
+    delivery,
+    envelope,
+    inventory,
+    uplink,
 )  # fmt: skip
 
 UP = "application/1/device/0102030405060708/event/up"
@@ -28,7 +38,8 @@ UP = "application/1/device/0102030405060708/event/up"
 
 def chirpstack_up(f_cnt: int = 1, at: datetime = NOW, gateway: str = "00000000000000aa") -> dict[str, object]:
     return {
-        "deduplicationId": "3ac7e3c4", "time": at.isoformat(), "devAddr": "26011bda", "fCnt": f_cnt, "fPort": 2,
+        "deduplicationId": "3ac7e3c4", "time": at.isoformat(), "devAddr": "26011bda",
+        "fCnt": f_cnt, "fPort": 2,
         "deviceInfo": {"devEui": "0102030405060708"}, "data": b64encode(b"\x02\x80\x24").decode(),
         "rxInfo": [{"gatewayId": gateway, "rssi": -100, "snr": 5.5}],
         "txInfo": {"frequency": 868100000},
@@ -59,10 +70,12 @@ def test_one_uplink_by_two_gateways_chirpstack_twice_and_again_is_one_observatio
     proto.time.FromDatetime(NOW + timedelta(milliseconds=300))
     info = proto.rx_info.add()
     info.gateway_id, info.rssi, info.snr = "00000000000000bb", -101, 4.5
+    second = uplink(gateway=2, at=NOW + timedelta(milliseconds=80))
+    third = chirpstack_up(at=NOW + timedelta(milliseconds=200))
     world.hear(
         delivery(envelope(uplink(gateway=1))),
-        delivery(envelope(uplink(gateway=2, at=NOW + timedelta(milliseconds=80)), agent="crx-gw-2"), origin="udp/v1/crx-gw-2/up"),
-        delivery(json.dumps(chirpstack_up(at=NOW + timedelta(milliseconds=200))).encode(), way="chirpstack", origin=UP),
+        delivery(envelope(second, agent="crx-gw-2"), origin="udp/v1/crx-gw-2/up"),
+        delivery(json.dumps(third).encode(), way="chirpstack", origin=UP),
         delivery(proto.SerializeToString(), way="chirpstack", origin="/chirpstack?event=up"),
     )  # fmt: skip
     world.catch_up()
@@ -72,7 +85,8 @@ def test_one_uplink_by_two_gateways_chirpstack_twice_and_again_is_one_observatio
     assert world.values() == [(NOW, 640.0)]
     receptions = world.ledger.receptions(uplink().identity)
     assert [(way, one.gateway_name) for way, one in receptions] == [
-        ("edge", "gw-1"), ("edge", "gw-2"), ("chirpstack", "00000000000000aa"), ("chirpstack", "00000000000000bb"),
+        ("edge", "gw-1"), ("edge", "gw-2"),
+        ("chirpstack", "00000000000000aa"), ("chirpstack", "00000000000000bb"),
     ]  # fmt: skip
     assert world.counter("duplicates") == 4
     device = world.ledger.report().devices[0]
@@ -231,8 +245,15 @@ def data_up(session: Session, f_cnt: int, payload: bytes) -> bytes:
 
     address, counter = session.dev_addr[::-1], f_cnt.to_bytes(4, "little")
     block = b"\x01" + bytes(4) + b"\x00" + address + counter + b"\x00\x01"
-    stream = Cipher(algorithms.AES(session.app_s_key), modes.ECB()).encryptor().update(block)  # noqa: S305
-    body = b"\x40" + address + b"\x00" + counter[:2] + b"\x02" + bytes(a ^ b for a, b in zip(payload, stream))
+    stream = Cipher(algorithms.AES(session.app_s_key), modes.ECB()).encryptor().update(block)
+    body = (
+        b"\x40"
+        + address
+        + b"\x00"
+        + counter[:2]
+        + b"\x02"
+        + bytes(a ^ b for a, b in zip(payload, stream, strict=False))
+    )
     cmac = CMAC(algorithms.AES(session.nwk_s_key))
     cmac.update(b"\x49" + bytes(4) + b"\x00" + address + counter + b"\x00" + bytes([len(body)]) + body)
     return body + cmac.finalize()[:4]
@@ -319,3 +340,26 @@ def test_a_new_inventory_counts_from_the_next_batch_on(world: World) -> None:
     world.pipeline.bind(Bindings(inventory(version=2, scale=0.1)))
     world.take(envelope(uplink(2, at=NOW + timedelta(minutes=1)), sequence=2))
     assert [value for _time, value in world.values()] == [640.0, 64.0]
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_of_two_workers_that_share_a_ledger_one_is_first(world: World, crash: bool) -> None:
+    """Both ask before either has stored anything: the claim in the ledger decides."""
+    second = uplink(gateway=2, at=NOW - timedelta(milliseconds=80), level=640)
+    world.hear(delivery(envelope(uplink(gateway=1))), delivery(envelope(second, sequence=2)))
+    first_entry, second_entry = world.waiting("w-2026-11")
+    one = world.new_pipeline(
+        shared=True, store=Failing(world.store, "append", after=False) if crash else None
+    )
+    if crash:
+        with pytest.raises(StoreUnavailable):
+            one.handle("w-1-2026-11", [first_entry])
+    else:
+        one.handle("w-1-2026-11", [first_entry])
+    world.new_pipeline(shared=True).handle("w-2-2026-11", [second_entry])
+    if crash:
+        assert world.values() == []
+        world.new_pipeline(shared=True).handle("w-1-2026-11", [first_entry])  # started again, it repeats
+    assert world.values() == [(NOW, 640.0)]
+    assert len(world.ledger.receptions(uplink().identity)) == 2
+    assert world.counter("duplicates") == 1

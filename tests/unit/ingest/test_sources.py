@@ -20,6 +20,7 @@ from ingest.sources import chirpstack, edge, things_stack
 
 UP = "application/17c8/device/0101010101010101/event/up"
 TTS = "v3/app@ttn/devices/dev-1/up"
+YEARS = (datetime(2020, 1, 1), datetime(2060, 1, 1))  # noqa: DTZ001  # hypothesis wants naive bounds
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -29,25 +30,27 @@ JSON_VALUES = st.recursive(
 # Field by field as ChirpStack's documentation of events shows it; values made up.
 CHIRPSTACK_UP = {
     "deduplicationId": "3ac7e3c4-4401-4b8d-9386-a5c902f9202d", "time": "2026-07-04T09:15:00.123456789+00:00",
-    "deviceInfo": {"tenantName": "Stadt CR", "devEui": "0101010101010101", "deviceClassEnabled": "CLASS_A", "tags": {}},
-    "devAddr": "00189440", "adr": True, "dr": 5, "fCnt": 42, "fPort": 2, "confirmed": False, "data": "A2cBEA==",
-    "object": {"distance": 640},
-    "rxInfo": [{"gatewayId": "0016c001f1500812", "uplinkId": 4217106255, "rssi": -97, "snr": 7.5, "crcStatus": "CRC_OK",
-                "gwTime": "2026-07-04T09:15:00.1+00:00"}],
+    "deviceInfo": {"tenantName": "Stadt CR", "devEui": "0101010101010101", "deviceClassEnabled": "CLASS_A"},
+    "devAddr": "00189440", "adr": True, "dr": 5, "fCnt": 42, "fPort": 2, "confirmed": False,
+    "data": "A2cBEA==", "object": {"distance": 640},
+    "rxInfo": [{"gatewayId": "0016c001f1500812", "uplinkId": 4217106255, "rssi": -97, "snr": 7.5,
+                "crcStatus": "CRC_OK", "gwTime": "2026-07-04T09:15:00.1+00:00"}],
     "txInfo": {"frequency": 868100000, "modulation": {"lora": {"bandwidth": 125000, "spreadingFactor": 7}}},
     "regionConfigId": "eu868",
 }  # fmt: skip
+THINGS_STACK_PARTS = ("uplink_message", "end_device_ids", "join_accept")
 THINGS_STACK_UP = {
     "end_device_ids": {"device_id": "dev-1", "dev_eui": "0004A30B001C0530", "dev_addr": "00BCB929"},
     "received_at": "2026-07-04T09:15:00.400Z",
     "uplink_message": {
         "session_key_id": "AXA50tHUrmDpxLjRMkUYXQ==", "f_port": 1, "f_cnt": 7, "frm_payload": "gmTNxQ==",
         "rx_metadata": [
-            {"gateway_ids": {"gateway_id": "eui-9c5c8e00001a05c4", "eui": "9C5C8E00001A05C4"}, "rssi": -35, "snr": 5.2,
-             "time": "2026-07-04T09:15:00.1Z"},
+            {"gateway_ids": {"gateway_id": "eui-9c5c8e00001a05c4", "eui": "9C5C8E00001A05C4"},
+             "rssi": -35, "snr": 5.2, "time": "2026-07-04T09:15:00.1Z"},
             {"gateway_ids": {"gateway_id": "packetbroker"}, "snr": 3},
         ],
-        "settings": {"data_rate": {"lora": {"bandwidth": 125000, "spreading_factor": 7}}, "frequency": "868300000"},
+        "settings": {"data_rate": {"lora": {"bandwidth": 125000, "spreading_factor": 7}},
+                     "frequency": "868300000"},
         "received_at": "2026-07-04T09:15:00.200Z",
     },
 }  # fmt: skip
@@ -96,7 +99,7 @@ def test_a_frame_without_application_port_is_heard_and_measures_nothing(content:
 
 @given(
     f_cnt=st.integers(0, 2**32 - 1), f_port=st.integers(1, 223), data=st.binary(max_size=60),
-    rssi=st.integers(-140, 0), at=st.datetimes(datetime(2020, 1, 1), datetime(2060, 1, 1)),
+    rssi=st.integers(-140, 0), at=st.datetimes(*YEARS),
 )  # fmt: skip
 def test_chirpstack_json_and_protobuf_say_the_same(
     f_cnt: int, f_port: int, data: bytes, rssi: int, at: datetime
@@ -173,7 +176,7 @@ def test_an_unknown_chirpstack_event_and_broken_protobuf_are_named() -> None:
         chirpstack.read(UP, b"\x0a\xff\xff\xff")
 
 
-@given(JSON_VALUES | st.fixed_dictionaries({}, optional={key: JSON_VALUES for key in CHIRPSTACK_UP}))
+@given(JSON_VALUES | st.fixed_dictionaries({}, optional=dict.fromkeys(CHIRPSTACK_UP, JSON_VALUES)))
 def test_no_json_breaks_the_chirpstack_reader(content: object) -> None:
     try:
         read_chirpstack(content)
@@ -228,7 +231,7 @@ def test_things_stack_joins_and_other_messages() -> None:
         read_tts({"hello": 1})
 
 
-@given(JSON_VALUES | st.fixed_dictionaries({}, optional={key: JSON_VALUES for key in ("uplink_message", "end_device_ids", "join_accept")}))  # fmt: skip
+@given(JSON_VALUES | st.fixed_dictionaries({}, optional=dict.fromkeys(THINGS_STACK_PARTS, JSON_VALUES)))
 def test_no_json_breaks_the_things_stack_reader(content: object) -> None:
     try:
         read_tts(content)
@@ -241,7 +244,16 @@ def opened(agent: str, sequence: int, count: int, spool: bytes = b"s") -> cbor.O
 
 
 def test_receipts_join_neighbouring_ranges_per_agent_and_spool() -> None:
-    found = edge.receipts([opened("a", 4, 2), opened("a", 1, 3), opened("a", 9, 1), opened("b", 1, 1), opened("a", 1, 1, b"t"), opened("c", 1, 0)])  # fmt: skip
+    found = edge.receipts(
+        [
+            opened("a", 4, 2),
+            opened("a", 1, 3),
+            opened("a", 9, 1),
+            opened("b", 1, 1),
+            opened("a", 1, 1, b"t"),
+            opened("c", 1, 0),
+        ]
+    )
     assert found == {
         "a": [Receipt(b"s", ((1, 5), (9, 9))), Receipt(b"t", ((1, 1),))],
         "b": [Receipt(b"s", ((1, 1),))],

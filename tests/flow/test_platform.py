@@ -1,0 +1,178 @@
+"""The whole platform by its one command: the city's values arrive, stay, and are the same at every exit."""
+
+import csv
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from simulators.poles import MODULES
+from udp.launch.broker import find_mosquitto
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.external_service, pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """The first of `count` free neighbouring ports."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as probe:
+            probe.bind(("127.0.0.1", 0))
+            first = probe.getsockname()[1]
+        try:
+            for port in range(first, first + count):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+
+
+class Platform:
+    """`make run` without make, on ports of its own."""
+
+    def __init__(self, data: Path, *, broker: bool) -> None:
+        self.data = data
+        self.http = free_ports(1)
+        self.environment = os.environ | {
+            "UDP_DATA_DIR": str(data),
+            "UDP_HTTP_PORT": str(self.http),
+            "UDP_INGEST_PORT": str(free_ports(1)),
+            "UDP_MQTT_PORT": str(free_ports(1)),
+            "UDP_RADIO_PORT": str(free_ports(9, socket.SOCK_DGRAM)),
+            "UDP_MODBUS_PORT": str(free_ports(7)),
+            "UDP_HISTORY_DAYS": "0.3",
+            "UDP_BROKER": "on" if broker else "off",
+        }
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "udp.launch"],
+            cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def stop(self) -> str:
+        self.process.send_signal(signal.SIGINT)
+        said, _ = self.process.communicate(timeout=90)
+        assert self.process.returncode == 0, said
+        return said
+
+    def get(self, path: str, key: str | None = None) -> bytes:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}")
+        if key:
+            request.add_header("X-Api-Key", key)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.read()
+
+    def json(self, path: str, key: str | None = None) -> dict:
+        return json.loads(self.get(path, key))
+
+    @property
+    def key(self) -> str:
+        return (self.data / "secrets" / "operator-key").read_text().strip()
+
+    def until(self, condition, seconds: float, what: str):
+        end = time.monotonic() + seconds
+        while True:
+            assert self.process.poll() is None, self.process.stdout.read()
+            try:
+                if found := condition():
+                    return found
+            except (OSError, urllib.error.URLError):
+                pass
+            if time.monotonic() > end:
+                logs = "\n".join(p.name + ": " + p.read_text()[-500:] for p in self.data.glob("log/*.log"))
+                pytest.fail(f"after {seconds} s still not: {what}\n{logs}")
+            time.sleep(0.5)
+
+    def caught_up(self) -> bool:
+        return "live" in (self.data / "log" / "city.log").read_text()
+
+
+@pytest.fixture(params=["Mosquitto", "no broker"])
+def platform(tmp_path, request):
+    broker = request.param == "Mosquitto"
+    if broker and find_mosquitto() is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("mosquitto is not installed")
+    platform = Platform(tmp_path / "var", broker=broker)
+    platform.start()
+    yield platform
+    if platform.process.poll() is None:
+        platform.process.kill()
+
+
+def test_the_city_arrives_stays_and_is_the_same_at_every_exit(platform):
+    platform.until(platform.caught_up, 200, "the city has caught up")
+    report = platform.until(lambda: settled(platform), 60, "the journal is worked off")
+    counters = report["counters"]
+    print(f"\n{counters}")
+    assert len(report["agents"]) == 16
+    assert not [gap for gap in report["gaps"] if gap["lost"]]
+    assert counters.get("quarantined", 0) == 0, report["quarantine"]
+    assert all(counters[f"deliveries_{way}"] > 0 for way in ("edge", "chirpstack", "things_stack"))
+    assert (
+        sum(1 for device in report["devices"] if device["uplinks"]) >= 225
+    )  # of 245; containers report hourly
+
+    values = platform.json("/api/v1/latest")["values"]
+    assert len({value["thing"] for value in values}) >= 150
+    assert all(value["simulated"] and value["licence"] for value in values)
+    assert {value["kind"] for value in values} >= {"pole", "waste_bin", "stream_gauge", "weather_station"}
+    assert not {value["kind"] for value in values} & {"school_room", "meter", "gateway"}
+
+    stream = next(
+        v for v in values if v["kind"] == "stream_gauge" and v["observed_property"] == "water_level"
+    )
+    path = f"/api/v1/datastreams/{stream['datastream']}/observations?to={stream['phenomenon_time']}"
+    rows = platform.json(path)["observations"]
+    table = list(csv.DictReader(io.StringIO(platform.get(path + "&format=csv").decode())))
+    assert len(rows) > 20
+    drawn = platform.get(f"/messwert/{stream['datastream']}/").decode()
+    assert stream["thing_name"] in drawn and "Simulierte Daten" in drawn
+    assert [(row["phenomenon_time"], float(row["value"])) for row in table] == [
+        (row["phenomenon_time"], row["value"]) for row in rows
+    ]
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        platform.get("/betrieb/")
+    assert refused.value.code in (401, 403)
+    before = {d["dev_eui"]: d["last_f_cnt"] for d in report["devices"] if d["uplinks"]}
+    stored = counters["observations"]
+
+    said = platform.stop()
+    assert "Stopped." in said
+    platform.start()
+    platform.until(lambda: platform.json("/health")["status"] == "ok", 60, "the second run answers")
+    again = platform.until(lambda: settled(platform, beyond=stored), 120, "the second run brings new values")
+    assert again["counters"]["observations"] > stored
+    after = {device["dev_eui"]: device["last_f_cnt"] for device in again["devices"]}
+    assert all(after[device] >= count for device, count in before.items()), "a frame counter began anew"
+    platform.stop()
+
+
+def settled(platform: Platform, beyond: int = 0) -> dict | None:
+    report = platform.json("/api/v1/operations", platform.key)
+    counters = report["counters"]
+    done = counters.get("journal_backlog_messages", 1) == 0 and counters.get("observations", 0) > beyond
+    return report if done and counters.get("deliveries_things_stack") else None
+
+
+def test_the_launcher_knows_the_poles_as_they_are():
+    described = tomllib.loads((ROOT / "udp" / "launch" / "pole.toml").read_text())["sensor"]
+    assert {
+        sensor["name"]: [(r["field"], r["address"], r["type"], r["scale"]) for r in sensor["register"]]
+        for sensor in described
+    } == {
+        name: [(r.field, r.address, r.type, r.scale) for r in registers]
+        for name, registers in MODULES.items()
+    }
