@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from udp.errors import StoreUnavailable
-from udp.store import census
-from udp.store.census import Census
 from udp.store.columns import Aggregates, Function, Observations, Period
 from udp.store.port import ObservationStore
 
@@ -46,9 +44,10 @@ class LateStore:
         """See the port."""
         return self._opened().aggregate(datastreams, period, every, functions)
 
-    def census(self, datastreams: Collection[int], period: Period) -> Census:
-        """See TakesCensus; an engine that does not know its numbers is read."""
-        return census.take(self._opened(), datastreams, period)
+    @property
+    def engine(self) -> ObservationStore:
+        """See udp.store.census.StandsFor."""
+        return self._opened()
 
     def close(self) -> None:
         """See the port."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from udp.api.problems import BadQuery
+from udp.api.problems import BadQuery, TooMuch
 from udp.api.sensorthings import options as reading
 from udp.api.sensorthings.catalogue import Catalogue
 from udp.api.sensorthings.evaluation import Judge, Work
@@ -21,10 +21,14 @@ from udp.api.sensorthings.rendering import Writer, following, values_of
 from udp.api.sensorthings.selection import Chosen, choose
 from udp.api.sensorthings.syntax import Interval, Node, Options
 from udp.store import census
+from udp.store.columns import Period
 from udp.store.port import ObservationStore
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JSON = "application/json"
+# For engines without a census: two years of ten Datastreams may be read to count them.
+_MOST_READ_DAYS = 7_500
+_LIFETIME_DAYS = 730
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +167,21 @@ class _Answering:
         return self._writer.entities(target.records, Options())[0]
 
     def _choose(self, streams: Sequence[int], condition: Node | None) -> Chosen:
-        return choose(
-            self._judge, streams, condition, lambda ids, period: census.take(self._store, list(ids), period)
-        )
+        return choose(self._judge, streams, condition, self._count)
+
+    def _count(self, ids: Iterable[int], period: Period) -> census.Census:
+        wanted = list(ids)
+        days = (period.end - period.start) / timedelta(days=1)
+        if len(wanted) * min(days, _LIFETIME_DAYS) > _MOST_READ_DAYS and not census.is_known(self._store):
+            raise TooMuch(
+                "this time-series engine counts only by reading; ask one Datastream or a shorter phenomenonTime"
+            )
+        return census.take(self._store, wanted, period)
 
     def _read_extents(self) -> dict[int, Interval]:
-        """phenomenonTime of every Datastream that has Observations."""
+        """phenomenonTime of every Datastream that has Observations; of none where that means reading all."""
+        if not census.is_known(self._store):
+            return {}
         streams = list(self._question.catalogue.records["Datastream"])
         found = census.take(self._store, streams, census.everything())
         columns = (found.datastream.tolist(), found.first.tolist(), found.last.tolist())
