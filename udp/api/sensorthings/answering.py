@@ -174,7 +174,7 @@ class _Answering:
         days = (period.end - period.start) / timedelta(days=1)
         if len(wanted) * min(days, _LIFETIME_DAYS) > _MOST_READ_DAYS and not census.is_known(self._store):
             raise TooMuch(
-                "this time-series engine counts only by reading; ask one Datastream or a shorter phenomenonTime"
+                "this engine counts only by reading; ask one Datastream or a shorter phenomenonTime"
             )
         return census.take(self._store, wanted, period)
 
