@@ -131,10 +131,12 @@ class Harvest:
         }
         pages = []
         for streams in parents:
-            if len(streams) == 1 and streams[0] in known and times.get(streams[0]) == known[streams[0]][0]:
+            last, count = known.get(streams[0], (None, 0)) if len(streams) == 1 else (None, 0)
+            # Later than the census is newer than the census: ingest goes on meanwhile.
+            if last is not None and times.get(streams[0], -1) >= last:
                 at = where[streams[0]]
                 row = latest.take(slice(at, at + 1))
-                more = known[streams[0]][1] > 1
+                more = count > 1 or times[streams[0]] > last
                 pages.append(Page(row, more, place_of(row, 0) if more else None))
             else:
                 pages.append(self.page(chosen.only(streams), orders, None, 0, 1))
