@@ -21,6 +21,7 @@ from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
 from udp.api.pages import Pages, Sessions
 from udp.api.parameters import known_parameters
+from udp.api.sensorthings import routes as sensorthings
 from udp.policy import agent_visible, figures_visible
 
 _ALLOWED = ["Authorization", "X-Api-Key", "If-None-Match", "Last-Event-ID", "Cache-Control"]
@@ -53,6 +54,8 @@ def create_app(ports: Ports) -> FastAPI:
     problems.install(app)
     app.include_router(v1.router())
     app.include_router(operations.router())
+    app.state.sensorthings = sensorthings.made()
+    app.include_router(sensorthings.router())
     app.add_api_route(
         "/health",
         _health,

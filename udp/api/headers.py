@@ -92,7 +92,7 @@ def _route(scope: Scope) -> str:
     path = getattr(route, "path", None)
     if isinstance(path, str) and path:
         return path
-    return "other" if scope["path"].startswith("/api") else "pages"
+    return "other" if scope["path"].startswith(("/api", "/v1.1")) else "pages"
 
 
 def _of_interface(path: str) -> bool:
@@ -100,6 +100,6 @@ def _of_interface(path: str) -> bool:
 
 
 def _policy(path: str) -> str:
-    if path.startswith("/api/") or path in ("/health", "/metrics"):
+    if path.startswith(("/api/", "/v1.1")) or path in ("/health", "/metrics"):
         return _DATA
     return _OPERATOR if "betrieb" in path else _PAGES

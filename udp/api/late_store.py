@@ -44,6 +44,11 @@ class LateStore:
         """See the port."""
         return self._opened().aggregate(datastreams, period, every, functions)
 
+    @property
+    def engine(self) -> ObservationStore:
+        """See udp.store.census.StandsFor."""
+        return self._opened()
+
     def close(self) -> None:
         """See the port."""
         with self._lock:

@@ -31,6 +31,18 @@ class InvalidRequest(PlatformError):
     """A parameter cannot be meant; names parameter and remedy."""
 
 
+class BadQuery(PlatformError):
+    """A query option of SensorThings cannot be meant; the standard asks for 400, not for 422."""
+
+
+class TooLong(PlatformError):
+    """The address is longer than any honest question."""
+
+
+class NotOffered(PlatformError):
+    """The standard knows it, we do not."""
+
+
 class TooMuch(PlatformError):
     """The answer would be too large; says how to ask for less."""
 
@@ -60,6 +72,9 @@ _ASK_FOR_KEY = {"WWW-Authenticate": 'Bearer realm="udp"'}
 TABLE: Mapping[type[Exception], Kind] = {
     NotFound: Kind(404, "not-found", "There is no such thing here", "Das gibt es hier nicht", {}),
     InvalidRequest: Kind(422, "invalid-request", "A parameter is wrong", "Ein Parameter ist falsch", {}),
+    BadQuery: Kind(400, "bad-query", "The query cannot be meant", "Die Abfrage ist nicht verständlich", {}),
+    TooLong: Kind(414, "too-long", "The address is too long", "Die Adresse ist zu lang", {}),
+    NotOffered: Kind(501, "not-offered", "This is not offered", "Das wird nicht angeboten", {}),
     TooMuch: Kind(413, "too-much", "The answer would be too large", "Die Antwort wäre zu groß", {}),
     KeyRequired: Kind(401, "key-required", "A key is needed", "Ein Schlüssel ist nötig", _ASK_FOR_KEY),
     KeyRefused: Kind(401, "key-refused", "The key is not known", "Der Schlüssel ist unbekannt", _ASK_FOR_KEY),

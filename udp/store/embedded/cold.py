@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from udp.store.census import Census
 from udp.store.columns import Ints, Observations
 from udp.store.embedded.hot import is_among
 from udp.store.embedded.places import ColdFile, Span
@@ -104,6 +105,17 @@ class ColdFolder:
             time = rows.phenomenon_time.astype(np.int64)
             parts.append(rows.take((time >= start) & (time < end)))
         return Observations.concatenate(parts)
+
+    def summary(self, file: ColdFile) -> Census:
+        """Count, first and last time of every datastream; two columns pass through memory in parts."""
+        index = self.index(file)
+        parts = []
+        for begin in range(0, len(index.rows), 64):
+            groups = np.arange(begin, min(begin + 64, len(index.rows)))
+            table = self._table(file, index, groups, ["datastream", "phenomenon_time"])
+            ids, times = _column(table, "datastream"), _column(table, "phenomenon_time")
+            parts.append(Census.of(Observations.build(ids, times, 0.0)))
+        return Census.merge(parts)
 
     def index(self, file: ColdFile) -> FileIndex:
         """Parsed footer, read once per process: files never change."""

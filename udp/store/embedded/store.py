@@ -14,9 +14,11 @@ import pyarrow as pa
 from udp.errors import StoreUnavailable
 from udp.store import statistics
 from udp.store.acceptance import require_storable, storable_span
+from udp.store.census import Census
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
 from udp.store.embedded import appending, hot
 from udp.store.embedded.cold import ColdFolder
+from udp.store.embedded.counting import Counter
 from udp.store.embedded.database import Database
 from udp.store.embedded.known import KnownRevisions
 from udp.store.embedded.maintenance import Maintenance
@@ -74,6 +76,7 @@ class EmbeddedStore:
         self._cold = ColdFolder(observations)
         self._known = KnownRevisions(self._cold)
         self._reader = Reader(self._cold)
+        self._counter = Counter(self._cold, self._known)
         self._maintenance = Maintenance(
             self._database,
             self._cold,
@@ -131,6 +134,16 @@ class EmbeddedStore:
 
         parts = statistics.Statistics.concatenate(self._repeatedly(once))
         return statistics.aggregates(parts, every, functions)
+
+    def census(self, datastreams: Collection[int], period: Period) -> Census:
+        """See TakesCensus."""
+        wanted, span = _wanted(datastreams), Span(*storable_span(period))
+
+        def once() -> Census:
+            with self._database.reading() as connection:
+                return self._counter.census(connection, wanted, span)
+
+        return self._repeatedly(once)
 
     def maintain(self, now: datetime) -> bool:
         """One step of closing days and merging files; True when another is due.

@@ -100,6 +100,8 @@ class City:
     clock: list[datetime]
     description: CityDescription
     ids: dict[str, int] = field(default_factory=dict)
+    open_ids: list[int] = field(default_factory=list)
+    hidden_ids: list[int] = field(default_factory=list)
 
     @property
     def operator(self) -> dict[str, str]:

@@ -1,0 +1,191 @@
+"""One GET from its path and query to its answer; blocking, for a thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from udp.api.problems import BadQuery, TooMuch
+from udp.api.sensorthings import options as reading
+from udp.api.sensorthings.catalogue import Catalogue
+from udp.api.sensorthings.evaluation import Judge, Work
+from udp.api.sensorthings.harvest import Harvest, Rows
+from udp.api.sensorthings.links import next_link, self_link
+from udp.api.sensorthings.options import Limits
+from udp.api.sensorthings.paths import Target, nothing, resolve
+from udp.api.sensorthings.rendering import Writer, following, values_of
+from udp.api.sensorthings.selection import Chosen, choose
+from udp.api.sensorthings.syntax import Interval, Node, Options
+from udp.store import census
+from udp.store.columns import Period
+from udp.store.port import ObservationStore
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+JSON = "application/json"
+# For engines without a census: two years of ten Datastreams may be read to count them.
+_MOST_READ_DAYS = 7_500
+_LIFETIME_DAYS = 730
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked, of what the caller may know. `root`: the address of /v1.1 as the caller sees it."""
+
+    root: str
+    path: str
+    query: str
+    catalogue: Catalogue
+    now: datetime
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`body` None means that there is no value (204)."""
+
+    body: str | None
+    media_type: str = JSON
+
+
+def answer(question: Question, store: ObservationStore) -> Answer:
+    """NotFound, BadQuery, NotOffered, TooMuch, TooLong, StoreUnavailable."""
+    target = resolve(question.path, question.catalogue, store)
+    desk = _Answering(question, store)
+    if target.keys:
+        reading.require_none(question.query, question.limits)
+        return desk.value(target)
+    options = reading.read(question.query, target.type.name, question.limits, collection=target.many)
+    if target.references and (options.select or options.expand or options.data_array):
+        raise BadQuery("$ref gives addresses only: $select, $expand and $resultFormat mean nothing here")
+    if options.data_array and options.expand:
+        raise BadQuery("$resultFormat=dataArray cannot be combined with $expand")
+    body = desk.collection(target, options) if target.many else desk.entity(target, options)
+    return Answer(json.dumps(body, ensure_ascii=False, separators=(",", ":")))
+
+
+class _Answering:
+    """The parts of one answer, made once each."""
+
+    def __init__(self, question: Question, store: ObservationStore) -> None:
+        self._question = question
+        self._store = store
+        limits = question.limits
+        # The instance lives for one request, and so does what it remembers.
+        self._extents = lru_cache(maxsize=1)(self._read_extents)
+        self._judge = Judge(question.catalogue, question.now, Work(limits.work), self._extents)
+        self._harvest = Harvest(store, self._judge, Rows(limits.rows))
+        self._writer = Writer(
+            question.root,
+            question.catalogue,
+            self._judge,
+            self._harvest,
+            limits,
+            self._choose,
+            limits.entities,
+        )
+
+    def value(self, target: Target) -> Answer:
+        """A property, alone or bare."""
+        body = self._plain(target)
+        name = "@iot.id" if target.keys[0] in ("id", "@iot.id") else target.keys[0]
+        found: Any = body.get(name)
+        for key in target.keys[1:]:
+            if not isinstance(found, Mapping) or key not in found:
+                raise nothing(self._question.path)
+            found = found[key]
+        if found is None:
+            return Answer(None)
+        if not target.raw:
+            return Answer(json.dumps({target.keys[-1]: found}, ensure_ascii=False))
+        if isinstance(found, str):
+            return Answer(found, "text/plain; charset=utf-8")
+        return Answer(json.dumps(found, ensure_ascii=False), "text/plain; charset=utf-8")
+
+    def entity(self, target: Target, options: Options) -> Any:
+        """One entity."""
+        if target.references:
+            return {"@iot.selfLink": self._plain(target)["@iot.selfLink"]}
+        if target.row is not None:
+            return self._writer.observations(target.row, options)[0]
+        return self._writer.entities(target.records, options)[0]
+
+    def collection(self, target: Target, options: Options) -> Any:
+        """A page of entities."""
+        made: dict[str, Any] = {}
+        address = f"{self._question.root}/{target.address}{'/$ref' if target.references else ''}"
+        if target.type.name == "Observation":
+            self._observations(made, target, options, address)
+        else:
+            self._records(made, target, options, address)
+        return made
+
+    def _records(self, made: dict[str, Any], target: Target, options: Options, address: str) -> None:
+        if options.token is not None:
+            raise BadQuery("$skiptoken: only from @iot.nextLink, unchanged")
+        found = list(target.records)
+        if options.filter is not None:
+            found = self._judge.select(options.filter, found)
+        if options.count:
+            made["@iot.count"] = len(found)
+        size = reading.page(options, self._question.limits)
+        end = options.skip + size
+        page = self._judge.sort(found, options.orderby)[options.skip : end]
+        if page and end < len(found):
+            made["@iot.nextLink"] = next_link(address, reading.within(options, skip=end))
+        if target.references:
+            made["value"] = [
+                {"@iot.selfLink": self_link(self._question.root, one.kind, one.id)} for one in page
+            ]
+        else:
+            made["value"] = self._writer.entities(page, options)
+
+    def _observations(self, made: dict[str, Any], target: Target, options: Options, address: str) -> None:
+        chosen = self._choose(target.streams, options.filter)
+        if options.count:
+            made["@iot.count"] = self._harvest.count(chosen)
+        size = reading.page(options, self._question.limits)
+        found = self._harvest.page(chosen, options.orderby, options.token, options.skip, size)
+        if found.more:
+            made["@iot.nextLink"] = next_link(address, following(options, found))
+        if target.references:
+            ids = values_of(found.rows, "id")
+            made["value"] = [
+                {"@iot.selfLink": self_link(self._question.root, "Observation", one)} for one in ids
+            ]
+        elif options.data_array:
+            made["value"] = self._writer.data_array(found.rows, options)
+        else:
+            made["value"] = self._writer.observations(found.rows, options)
+
+    def _plain(self, target: Target) -> dict[str, Any]:
+        if target.row is not None:
+            return self._writer.observations(target.row, Options())[0]
+        return self._writer.entities(target.records, Options())[0]
+
+    def _choose(self, streams: Sequence[int], condition: Node | None) -> Chosen:
+        return choose(self._judge, streams, condition, self._count)
+
+    def _count(self, ids: Iterable[int], period: Period) -> census.Census:
+        wanted = list(ids)
+        days = (period.end - period.start) / timedelta(days=1)
+        if len(wanted) * min(days, _LIFETIME_DAYS) > _MOST_READ_DAYS and not census.is_known(self._store):
+            raise TooMuch(
+                "this engine counts only by reading; ask one Datastream or a shorter phenomenonTime"
+            )
+        return census.take(self._store, wanted, period)
+
+    def _read_extents(self) -> dict[int, Interval]:
+        """phenomenonTime of every Datastream that has Observations; of none where that means reading all."""
+        if not census.is_known(self._store):
+            return {}
+        streams = list(self._question.catalogue.records["Datastream"])
+        found = census.take(self._store, streams, census.everything())
+        columns = (found.datastream.tolist(), found.first.tolist(), found.last.tolist())
+        return {
+            stream: Interval(_EPOCH + timedelta(microseconds=first), _EPOCH + timedelta(microseconds=last))
+            for stream, first, last in zip(*columns, strict=True)
+        }

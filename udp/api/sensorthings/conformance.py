@@ -1,0 +1,38 @@
+"""The landing page and what it may promise: only what the tests of this room hold us to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from udp.api.sensorthings.model import SETS
+
+_ROOT = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
+CLASSES = tuple(
+    _ROOT + one
+    for one in (
+        "datamodel",
+        "resource-path/resource-path-to-entities",
+        "request-data/order",
+        "request-data/expand",
+        "request-data/select",
+        "request-data/status-code",
+        "request-data/query-status-code",
+        "request-data/orderby",
+        "request-data/top",
+        "request-data/skip",
+        "request-data/count",
+        "request-data/filter",
+        "request-data/built-in-filter-operations",
+        "request-data/built-in-query-functions",
+        "request-data/pagination",
+        "data-array/data-array",
+    )
+)
+
+
+def landing(root: str) -> dict[str, Any]:
+    """`root` ends in /v1.1."""
+    return {
+        "value": [{"name": name, "url": f"{root}/{name}"} for name in SETS],
+        "serverSettings": {"conformance": list(CLASSES)},
+    }

@@ -1,0 +1,154 @@
+"""From a filter on Observations to what the store must read: Datastreams, a time, and a rest for numpy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from udp.api.sensorthings.catalogue import Catalogue
+from udp.api.sensorthings.evaluation import Judge
+from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Interval, Literal, Node, Path
+from udp.store.census import Census, everything
+from udp.store.columns import Ints, Period
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_TIME = Path(("phenomenonTime",))
+_IDS = (Path(("id",)), Path(("@iot.id",)))
+_FLIPPED = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "eq": "eq"}
+_ID = re.compile(r"(\d{1,9})-(\d{1,16})(?:-([1-9]\d{0,9}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """[start, end) in microseconds, perhaps one Datastream, and what remains to be asked of each row."""
+
+    start: int
+    end: int
+    stream: int | None
+    rest: Node
+
+    @property
+    def period(self) -> Period:
+        """The same as the store wants it; empty where end is before start."""
+        start = _EPOCH + self.start * _MICROSECOND
+        return Period(start, max(start, _EPOCH + self.end * _MICROSECOND))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """Datastreams ascending by id, one element each with its census and the number of its bounds."""
+
+    census: Census
+    group: Ints
+    bounds: tuple[Bounds, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the census counts exactly the Observations that are meant."""
+        return all(self.bounds[one].rest == TRUE for one in np.unique(self.group).tolist())
+
+    def only(self, streams: Iterable[int]) -> Chosen:
+        """The same for some Datastreams."""
+        keep = np.flatnonzero(np.isin(self.census.datastream, list(streams)))
+        census = self.census
+        return Chosen(
+            Census(census.datastream[keep], census.count[keep], census.first[keep], census.last[keep]),
+            self.group[keep],
+            self.bounds,
+        )
+
+
+def parse_id(written: str) -> tuple[int, int, int] | None:
+    """Datastream, microseconds and lead of an Observation's id; None for what is none."""
+    match = _ID.fullmatch(written)
+    return None if match is None else (int(match[1]), int(match[2]), int(match[3] or 0))
+
+
+def choose(
+    judge: Judge,
+    streams: Iterable[int],
+    condition: Node | None,
+    count: Callable[[Iterable[int], Period], Census],
+) -> Chosen:
+    """Datastreams for which the condition may hold, grouped by what it asks of their rows."""
+    grouped: dict[Node, list[int]] = {}
+    for stream in streams:
+        rest = TRUE if condition is None else _residual(judge, stream, condition)
+        if rest != FALSE:
+            grouped.setdefault(rest, []).append(stream)
+    bounds = tuple(bounds_of(rest) for rest in grouped)
+    parts, groups = [Census.empty()], [np.empty(0, np.int64)]
+    for number, (bound, members) in enumerate(zip(bounds, grouped.values(), strict=True)):
+        wanted = members if bound.stream is None else [one for one in members if one == bound.stream]
+        found = count(wanted, bound.period) if wanted else Census.empty()
+        parts.append(found)
+        groups.append(np.full(len(found), number))
+    # No Datastream is in two groups, so merging only puts them in order.
+    order = np.argsort(np.concatenate([one.datastream for one in parts]))
+    return Chosen(Census.merge(parts), np.concatenate(groups)[order], bounds)
+
+
+def _residual(judge: Judge, stream: int, condition: Node) -> Node:
+    catalogue: Catalogue = judge.catalogue
+    feature = catalogue.records["FeatureOfInterest"][catalogue.feature_of[stream]]
+    return judge.residual(condition, catalogue.records["Datastream"][stream], feature)
+
+
+def bounds_of(condition: Node) -> Bounds:
+    """Conditions on phenomenonTime and id that hold for all rows become the store's part."""
+    whole = everything()
+    start, end = (_micros(one) for one in (whole.start, whole.end))
+    stream, rest = None, list[Node]()
+    conjuncts = (
+        condition.arguments if isinstance(condition, Call) and condition.name == "and" else (condition,)
+    )
+    for one in conjuncts:
+        if (limits := _limits(one)) is not None:
+            start, end = max(start, limits[0]), min(end, limits[1])
+            continue
+        if (found := _identified(one)) is not None:
+            stream, start, end = found[0], max(start, found[1]), min(end, found[1] + 1)
+        rest.append(one)
+    left: Node = TRUE if not rest else (rest[0] if len(rest) == 1 else Call("and", tuple(rest)))
+    return Bounds(start, end, stream, left)
+
+
+def _limits(node: Node) -> tuple[int, int] | None:
+    if not isinstance(node, Call) or node.name not in _FLIPPED:
+        return None
+    left, right = node.arguments
+    name = node.name
+    if isinstance(left, Literal):
+        left, right, name = right, left, _FLIPPED[name]
+    if left != _TIME or not isinstance(right, Literal) or not isinstance(right.value, datetime | Interval):
+        return None
+    if isinstance(right.value, Interval):
+        # The other way round an interval is compared by its other end; rare enough to be left to numpy.
+        return None
+    moment = _micros(right.value)
+    never, always = -(1 << 62), 1 << 62
+    return {
+        "gt": (moment + 1, always),
+        "ge": (moment, always),
+        "lt": (never, moment),
+        "le": (never, moment + 1),
+        "eq": (moment, moment + 1),
+    }[name]
+
+
+def _identified(node: Node) -> tuple[int, int, int] | None:
+    if not isinstance(node, Call) or node.name != "eq":
+        return None
+    left, right = node.arguments
+    if left in _IDS and isinstance(right, Literal) and isinstance(right.value, str):
+        return parse_id(right.value)
+    return None
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
