@@ -45,15 +45,16 @@ def create_app(ports: Ports) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        dependencies=[Depends(known_parameters)],
     )
     app.openapi = partial(_describe, app)  # type: ignore[method-assign]
     app.state.desk = desk
     app.state.feed = _feed(desk)
     app.state.metrics = metrics.RequestMetrics()
     problems.install(app)
-    app.include_router(v1.router())
-    app.include_router(operations.router())
+    # SensorThings has options of its own, and judges them itself.
+    ours = [Depends(known_parameters)]
+    app.include_router(v1.router(), dependencies=ours)
+    app.include_router(operations.router(), dependencies=ours)
     app.state.sensorthings = sensorthings.made()
     app.include_router(sensorthings.router())
     app.add_api_route(
@@ -63,9 +64,12 @@ def create_app(ports: Ports) -> FastAPI:
         # Not a problem document: the same body in both cases says which part has failed.
         responses={503: {"description": "a part has failed, the body says which"}},
         summary="Ready or why not",
+        dependencies=ours,
     )
-    app.add_api_route("/metrics", _metrics, response_class=Response, summary="Figures for Prometheus")
-    app.add_api_route("/api", _list, response_class=HTMLResponse, include_in_schema=False)
+    app.add_api_route(
+        "/metrics", _metrics, response_class=Response, summary="Figures for Prometheus", dependencies=ours
+    )
+    app.add_api_route("/api", _list, response_class=HTMLResponse, include_in_schema=False, dependencies=ours)
     if ports.pages is not None:
         app.mount("/", Pages(ports.pages, ports.keys, Sessions(ports.monotonic)), name="pages")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
