@@ -11,7 +11,7 @@ An Observation is (datastream, phenomenon time, lead): together more than 53 bit
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
@@ -82,7 +82,12 @@ def numbers(inventory: Inventory) -> Numbers:
 
 
 def build(view: View, ids: Numbers) -> Catalogue:
-    """All entities of what the caller may know."""
+    """All entities of what the caller may know as it was measured.
+
+    A Datastream that may leave in coarse steps only is left out: this interface gives single values at
+    their own times, and a filter on them would tell what rounding hides. /api/v1 gives its steps.
+    """
+    view = _as_measured(view)
     records: dict[str, dict[int, Record]] = {name: {} for name in TYPES if name != "Observation"}
     for thing in view.things.values():
         for record in _of_thing(thing, view.of_thing[thing.key], ids):
@@ -108,6 +113,19 @@ def build(view: View, ids: Numbers) -> Catalogue:
         },
         {one.id: ids.of["FeatureOfInterest", one.thing] for one in view.datastreams.values()},
     )
+
+
+def _as_measured(view: View) -> View:
+    if not view.finest:
+        return view
+    kept = {number: one for number, one in view.datastreams.items() if number not in view.finest}
+    groups = {
+        key: tuple(one for one in group if one.id in kept)
+        for key, group in view.of_thing.items()
+        if any(one.id in kept for one in group)
+    }
+    things = {key: view.things[key] for key in groups}
+    return replace(view, things=things, datastreams=kept, of_thing=groups, finest={})
 
 
 def _of_thing(thing: Thing, streams: Iterable[Datastream], ids: Numbers) -> list[Record]:

@@ -2,10 +2,13 @@
 # ruff: noqa: E501 - tables of questions are read line by line
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from udp.sensorthings import ObservedProperty
 
 WORDS = ("Verborgen", "4711", "restricted", "personal")
 SETS = ("Things", "Locations", "HistoricalLocations", "Datastreams", "Sensors", "ObservedProperties",
@@ -121,6 +124,35 @@ def test_times_of_hidden_series_move_no_public_answer(filled):
     assert [(one.text, one.headers["etag"]) for one in before] == [
         (one.text, one.headers["etag"]) for one in after
     ]
+
+
+def test_what_may_leave_in_coarse_steps_only_does_not_leave_here(filled):
+    """Single values at their own times would tell when a car came."""
+    parking = ObservedProperty("parking_occupied", "Stellplatz belegt", "https://example.org/parking")
+    city = filled.description
+    streams = tuple(
+        replace(one, observed_property=parking) if one.key == "fill_level" and one.thing == "ding-0" else one
+        for one in city.datastreams
+    )
+    filled.registry.import_city(replace(city, datastreams=streams))
+    number = filled.ids["ding-0/fill_level"]
+    for address in (
+        f"Datastreams({number})",
+        f"Datastreams({number})/Observations",
+        f"Observations('{number}-1')",
+    ):
+        assert filled.client.get(f"/v1.1/{address}").status_code == 404
+    for address in (
+        "Datastreams",
+        "Observations?$top=10000",
+        "Things?$expand=Datastreams",
+        "ObservedProperties",
+    ):
+        text = filled.client.get(f"/v1.1/{address}").text
+        assert f"Datastreams({number})" not in text
+        assert f"'{number}-" not in text
+        assert "parking" not in text
+    assert filled.client.get(f"/v1.1/Datastreams({number})", headers=filled.operator).status_code == 200
 
 
 def test_a_wrong_key_is_refused(filled):
