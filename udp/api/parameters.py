@@ -18,9 +18,6 @@ async def known_parameters(request: Request) -> None:
     given = Counter(name for name, _ in request.query_params.multi_items())
     if not given or not isinstance(route, APIRoute):
         return
-    if "sensorthings" in route.tags:
-        # Its options are a language of their own; what is unknown there is refused by its grammar.
-        return
     known = list(_names(route.dependant))
     for name, count in given.items():
         if name not in known:
