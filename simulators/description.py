@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from simulators.city import Access, City, Device, Way
 from simulators.coverage import Coverage
@@ -33,7 +34,14 @@ def city_file(city: City) -> str:
     for gateway in city.gateways:
         name = f"Gateway {gateway.place.name}"
         parts += _thing(
-            city, gateway.place, key=gateway.name, name=name, kind="gateway", theme="netz", closed="state"
+            city,
+            gateway.place,
+            key=gateway.name,
+            name=name,
+            kind="gateway",
+            theme="netz",
+            closed="state",
+            properties={"gateway_eui": gateway.eui.hex().upper()},
         )
         parts += _wired(gateway.name, "agent", "agent-health")
         parts += _wired(gateway.name, "gateway", "gateway-statistics")
@@ -115,6 +123,7 @@ def _thing(
     theme: str,
     closed: str | None = None,
     note: str = "",
+    properties: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     district = city.places.districts[place.district]
     description = " ".join(part for part in (_SIMULATED, _POINT[place.confidence], note) if part)
@@ -134,7 +143,8 @@ def _thing(
         lines += ['access = "internal"', f"exemption = {_text(closed)}"]
     else:
         lines += ['access = "open"', f"licence = {_text(_LICENCE)}"]
-    return [*lines, f"properties = {{ simulated = true, coordinate = {_text(place.confidence)} }}", ""]
+    told = "".join(f", {name} = {_text(value)}" for name, value in properties.items())
+    return [*lines, f"properties = {{ simulated = true, coordinate = {_text(place.confidence)}{told} }}", ""]
 
 
 def _device(device: Device) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 
 def settle(
@@ -11,9 +11,14 @@ def settle(
     published: int,
     confirmed: set[tuple[int, int]],
     stored: Counter[tuple[int, int]],
+    *,
     kills: Mapping[str, int] | None = None,
+    unconfirmed: Set[tuple[int, int]] = frozenset(),
 ) -> None:
-    """Print the account; lost (confirmed, not stored) and doubled must be 0."""
+    """Print the account; lost (confirmed, not stored), doubled and invented must be 0.
+
+    `unconfirmed` was sent too, but nobody promised anything: it may be stored or not.
+    """
     lost = confirmed - set(stored)
     doubled = sum(times - 1 for times in stored.values())
     print(
@@ -21,4 +26,6 @@ def settle(
         f"doubled {doubled}, lost {len(lost)}" + (f"; kills {dict(kills)}" if kills else "")
     )
     assert not lost, f"acknowledged and not in the store: {sorted(lost)[:10]}"
+    invented = set(stored) - confirmed - unconfirmed
+    assert not invented, f"stored and never sent: {sorted(invented)[:10]}"
     assert doubled == 0, [key for key, times in stored.items() if times > 1][:10]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -28,6 +29,8 @@ from udp.store.embedded.store import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
 ROOT = Path(__file__).parents[2]
+# Health readings (priority 0) come and go; uplinks and frames are what was promised.
+_SPOOLED = "SELECT count(*) FROM message WHERE priority > 0"
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -44,6 +47,20 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
         time.sleep(0.05)
 
 
+class Frozen:
+    """Processes that stand still from here on."""
+
+    def __init__(self, processes: Sequence[psutil.Process]) -> None:
+        self._processes = processes
+        for process in processes:
+            process.suspend()
+
+    def resume(self) -> None:
+        """Let them go on."""
+        for process in self._processes:
+            process.resume()
+
+
 class Installation:
     """Agents, broker and ingest below `directory`; nothing runs until it is started."""
 
@@ -55,6 +72,7 @@ class Installation:
         devices: int = 8,
         transport: str = "mqtt",
         broker: str = "shipped",
+        gateway_clock: str = "ntp",
         settings: Mapping[str, object] | None = None,
     ) -> None:
         self.directory = directory
@@ -63,6 +81,8 @@ class Installation:
         self.store_settings = StoreSettings(embedded=EmbeddedSettings(folder=directory / "store"))
         self.transport = transport
         self.broker = broker
+        # With "ntp" every hearing has a time of its own: a copy that is not recognised shows as doubled.
+        self.gateway_clock = gateway_clock
         self.mqtt_port, self.http_port = free_port(), free_port()
         self.radio = {name: free_port(socket.SOCK_DGRAM) for name in self.agents}
         self.secrets = Credentials(directory / "secrets")
@@ -91,15 +111,21 @@ class Installation:
 
     def kill(self, name: str) -> None:
         """SIGKILL: no chance to say goodbye. `pipeline` is the child of ingest."""
-        self.kills[name] += 1
         if name == "pipeline":
             for child in psutil.Process(self.processes["ingest"].pid).children(recursive=True):
                 if "pipeline" in child.cmdline():
                     child.kill()
+                    self.kills[name] += 1
             return
+        self.kills[name] += 1
         process = self.processes.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+    def freeze(self, name: str) -> Frozen:
+        """SIGSTOP: the process and its children stand still until resumed."""
+        process = psutil.Process(self.processes[name].pid)
+        return Frozen([process, *process.children(recursive=True)])
 
     def stop(self, *names: str) -> None:
         """SIGTERM and wait."""
@@ -133,12 +159,28 @@ class Installation:
         }
         registry.close()
         try:
-            rows = store.read(sorted(by_stream), Period(EPOCH, EPOCH + timedelta(days=60)))
+            rows = store.read(
+                sorted(by_stream), Period(EPOCH, max(datetime.now(UTC), EPOCH) + timedelta(days=60))
+            )
         finally:
             store.close()
         counts = np.rint(rows.result * 1000).astype(int)
         numbers = [by_stream[stream] for stream in rows.datastream.tolist()]
         return Counter(zip(numbers, counts.tolist(), strict=True))
+
+    def at_rest(self) -> bool:
+        """Nothing is under way any more: no spool holds an uplink, no journal row waits."""
+        ledger = self.ledger()
+        try:
+            counters = ledger.report().counters
+        finally:
+            ledger.close()
+        return counters.get("journal_backlog_messages", 1) == 0 and not any(map(self._spooled, self.agents))
+
+    def _spooled(self, agent: str) -> int:
+        """How many messages the agent still holds, but for its own health."""
+        with sqlite3.connect(f"file:{self.directory / agent}/spool.sqlite?mode=ro", uri=True) as spool:
+            return int(spool.execute(_SPOOLED).fetchone()[0])
 
     def ledger(self) -> SqlLedger:
         return SqlLedger(self._url("ledger"))
@@ -217,7 +259,7 @@ class Installation:
                 "sessions": str(self.directory / "edge-sessions.toml"),
                 "health_interval": 5,
                 "spool": {"path": str(self.directory / name / "spool.sqlite")},
-                "datagram": {"listen_port": self.radio[name], "gateway_clock": "gps"},
+                "datagram": {"listen_port": self.radio[name], "gateway_clock": self.gateway_clock},
                 "sending": {"first_patience_s": 1.0, "longest_patience_s": 3.0},
                 **upwards,
             }

@@ -111,8 +111,9 @@ def test_kills_at_random_instants_lose_and_double_nothing(installation):
             installation.start(victim)
     confirmed = radio.stop()
     wait_until(lambda: confirmed <= set(installation.stored()), 90, "all acknowledged uplinks stored")
-    settle(f"{rounds} kills", radio.published, confirmed, installation.stored(), installation.kills)
-    assert sum(installation.kills.values()) == rounds
+    wait_until(installation.at_rest, 60, "spools and journal are empty")
+    settle(f"{rounds} kills", radio.published, confirmed, installation.stored(), kills=installation.kills)
+    assert sum(installation.kills.values()) >= rounds * 3 // 4  # some find the pipeline still starting
     assert len(confirmed) > 10 * rounds
 
 
@@ -135,4 +136,5 @@ def test_chirpstack_events_with_qos_1_survive_kills_of_ingest(installation):
             installation.start("ingest")
     confirmed = server.stop()
     wait_until(lambda: confirmed <= set(installation.stored()), 90, "all events with PUBACK stored")
-    settle("ChirpStack QoS 1", server.published, confirmed, installation.stored(), installation.kills)
+    wait_until(installation.at_rest, 60, "the journal is worked off")
+    settle("ChirpStack QoS 1", server.published, confirmed, installation.stored(), kills=installation.kills)

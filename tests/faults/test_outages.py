@@ -31,7 +31,8 @@ def expect_all(
     platform: Installation, title: str, confirmed: set[tuple[int, int]], seconds: float = 90
 ) -> None:
     wait_until(lambda: confirmed <= set(platform.stored()), seconds, f"{title}: all stored")
-    settle(title, len(confirmed), confirmed, platform.stored(), platform.kills)
+    wait_until(platform.at_rest, 60, f"{title}: spools and journal are empty")
+    settle(title, len(confirmed), confirmed, platform.stored(), kills=platform.kills)
 
 
 @pytest.mark.parametrize("installation", [{"broker": "forgetful"}], indirect=True)
@@ -65,8 +66,9 @@ def small_disk(tmp_path):
     directory = tmp_path / "small"
     directory.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(directory)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("mounting a small tmpfs needs root and the right to mount")
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"mounting a small tmpfs needs root and the right to mount: {done.stderr.strip()}")
     yield directory
     subprocess.run(["umount", "-l", str(directory)], check=False)
 
