@@ -25,7 +25,7 @@ from simulators.description import (
     write_public,
     write_secret,
 )
-from simulators.faults import DEFAULT_AMOUNT, Fault, FaultKind, check, read_faults, write_faults
+from simulators.fault_commands import add_fault_verbs
 from simulators.inventory import build_city
 from simulators.places import read_places
 from simulators.player import Progress
@@ -85,17 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     describe.add_argument("--gateways", type=Path, help="list of gateways: name, EUI, place (TOML)")
     describe.set_defaults(act=_describe)
-    fault = verbs.add_parser(
-        "fault", parents=[with_config], help="break something, list what is broken, heal it"
-    )
-    fault.add_argument("do", choices=("add", "list", "clear"))
-    fault.add_argument(
-        "kind", nargs="?", help=f"add: one of {', '.join(FaultKind)}; clear: a target or 'all'"
-    )
-    fault.add_argument("target", nargs="?", help="Thing key, DevEUI, gateway, or pole/module")
-    fault.add_argument("--for", dest="seconds", type=float, help="seconds it lasts; without: until cleared")
-    fault.add_argument("--amount", type=float, help="drift per day, copies, or seconds the clock is wrong")
-    fault.set_defaults(act=_fault)
+    add_fault_verbs(verbs)
     return parser
 
 
@@ -158,33 +148,6 @@ def _gateway_list(city: City) -> str:
         f'[[gateway]]\nname = "{one.name}"\neui = "{one.eui.hex().upper()}"\nplace = "{one.place.name}"\n'
         for one in city.gateways
     )
-
-
-def _fault(arguments: argparse.Namespace) -> int:
-    settings = load(CitySettings, arguments.config)
-    present = read_faults(settings.faults_file)
-    if arguments.do == "list":
-        for fault in present:
-            until = datetime.fromtimestamp(fault.until, tz=UTC).isoformat() if fault.until else "cleared"
-            since = datetime.fromtimestamp(fault.since, tz=UTC).isoformat()
-            print(f"{fault.kind} {fault.target} amount {fault.amount:g} since {since} until {until}")
-        return 0
-    if arguments.do == "clear":
-        healed = arguments.target or arguments.kind or "all"
-        write_faults(settings.faults_file, [one for one in present if healed not in ("all", one.target)])
-        return 0
-    if not arguments.kind or not arguments.target:
-        raise ValueError("fault add needs a kind and a target, e.g. fault add silent behaelter-001")
-    kind, now = FaultKind(arguments.kind), time.time()
-    fault = Fault(
-        kind=kind,
-        target=arguments.target,
-        since=now,
-        until=now + arguments.seconds if arguments.seconds else None,
-        amount=DEFAULT_AMOUNT.get(kind, 0.0) if arguments.amount is None else arguments.amount,
-    )
-    write_faults(settings.faults_file, [*present, check(fault, make_city(settings))])
-    return 0
 
 
 class _Reporter:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge.wire.identifiers import GatewayEUI
 from edge.wire.settings import Secret
-from simulators.faults import DEFAULT_AMOUNT, Fault, FaultKind
+from simulators.faults import DEFAULT_AMOUNT, Fault, kind_named
 
 ENCODINGS = ("json", "protobuf", "mixed")
 LONGEST_HISTORY = timedelta(days=366)
@@ -72,7 +72,7 @@ class FaultSettings:
 
     def fault(self) -> Fault:
         """As the fault board knows it."""
-        kind = FaultKind(self.kind)
+        kind = kind_named(self.kind)
         return Fault(
             kind=kind,
             target=self.target,

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from simulators.city import Access, City, Device, Way
 from simulators.coverage import Coverage
 from simulators.places import Place
-from simulators.poles import MODULES
+from simulators.poles import LAMP, MODULES
 
 _LICENCE = "dl-de/zero-2-0"
 _SIMULATED = "Simuliert: gehört zur virtuellen Stadt, kein echter Messwert."
@@ -48,8 +48,10 @@ def city_file(city: City) -> str:
     for pole in city.poles:
         parts += _thing(city, pole, key=pole.id, name=pole.name, kind="pole", theme="luft")
         for module in MODULES:
-            parts += _wired(pole.id, module, f"pole-{module}")
+            if module != LAMP:
+                parts += _wired(pole.id, module, f"pole-{module}")
         parts += _wired(pole.id, "agent", "agent-health")
+        parts += _lamp(city, pole)
     for device in city.devices:
         parts += _thing(
             city,
@@ -111,6 +113,20 @@ def write_secret(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     fresh.replace(path)
+
+
+def _lamp(city: City, pole: Place) -> list[str]:
+    """A Thing of its own: what a lamp draws is no measurement of the air around the pole."""
+    parts = _thing(
+        city,
+        pole,
+        key=f"{pole.id}-leuchte",
+        name=f"Leuchte {pole.name}",
+        kind="lamp",
+        theme="energie",
+        note="Leuchte am Pole, mit dem Helligkeitssensor, der sie steuert.",
+    )
+    return parts + _wired(pole.id, LAMP, f"pole-{LAMP}")
 
 
 def _thing(

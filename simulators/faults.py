@@ -7,6 +7,7 @@ running city can be disturbed (`udp-city fault add ...`) and healed.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
 import tomllib
@@ -36,13 +37,22 @@ class FaultKind(StrEnum):
 
 
 DEFAULT_AMOUNT = {FaultKind.DRIFTING: 10.0, FaultKind.DUPLICATED: 1.0, FaultKind.WRONG_CLOCK: 7_200.0}
+# What an amount may be; a kind that is not here knows no amount.
+AMOUNTS = {
+    FaultKind.DRIFTING: (-1e6, 1e6, "units of the main value per day"),
+    FaultKind.DUPLICATED: (1.0, 100.0, "copies, a whole number"),
+    FaultKind.WRONG_CLOCK: (-366 * DAY, 366 * DAY, "seconds ahead (negative: behind)"),
+}
 _OF_GATEWAYS = (FaultKind.GATEWAY_OFF,)
 POLE_MODULES = ("weather", "air", "sound", "light")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault; times in epoch seconds, `until` None = until it is cleared."""
+    """One fault; times in epoch seconds, `until` None = until it is cleared.
+
+    ValueError for times or an amount that cannot be meant.
+    """
 
     kind: FaultKind
     target: str
@@ -50,9 +60,35 @@ class Fault:
     until: float | None = None
     amount: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.since):
+            raise ValueError(f"{self.kind} {self.target}: since {self.since} is no time")
+        if self.until is not None and not self.since < self.until < math.inf:
+            raise ValueError(f"{self.kind} {self.target}: until {self.until} is not after since {self.since}")
+        if self.amount or self.kind in AMOUNTS:
+            check_amount(self.kind, self.amount)
+
     def active(self, time: float) -> bool:
         """True while it lasts: since <= time < until."""
         return self.since <= time and (self.until is None or time < self.until)
+
+
+def kind_named(text: str) -> FaultKind:
+    """The kind of that name; ValueError lists them all."""
+    if text not in list(FaultKind):
+        raise ValueError(f"{text!r} is no fault the city knows; known are {', '.join(FaultKind)}")
+    return FaultKind(text)
+
+
+def check_amount(kind: FaultKind, amount: float) -> None:
+    """ValueError says what an amount of this kind may be."""
+    if kind not in AMOUNTS:
+        takers = ", ".join(AMOUNTS)
+        raise ValueError(f"{kind} has no amount, {amount:g} was given; only {takers} have one")
+    least, most, what = AMOUNTS[kind]
+    whole = kind is not FaultKind.DUPLICATED or float(amount).is_integer()
+    if not least <= amount <= most or not whole:  # also false for nan
+        raise ValueError(f"{kind}: amount {amount:g} is not in {least:g} to {most:g} ({what})")
 
 
 class FaultBoard:
@@ -139,7 +175,7 @@ def read_faults(path: Path) -> list[Fault]:
     try:
         return [
             Fault(
-                kind=FaultKind(row["kind"]),
+                kind=kind_named(row["kind"]),
                 target=str(row["target"]),
                 since=float(row["since"]),
                 until=float(row["until"]) if "until" in row else None,
@@ -148,7 +184,9 @@ def read_faults(path: Path) -> list[Fault]:
             for row in content.get("fault", [])
         ]
     except (KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"{path}: a [[fault]] is not complete: {error}") from error
+        raise ValueError(
+            f"{path}: a [[fault]] is not in order: {error}; correct it or remove the file"
+        ) from error
 
 
 def write_faults(path: Path, faults: Iterable[Fault]) -> None:

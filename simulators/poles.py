@@ -75,6 +75,7 @@ MODULES: Mapping[str, tuple[Register, ...]] = MappingProxyType(
         ),
     }
 )
+LAMP = "light"  # the module that is a lamp with its sensor; all others measure what is around them
 _FULL_POWER_W = 42.0
 _LUX_PER_WATT = 120.0  # luminous efficacy of daylight, lx per W/m2
 

@@ -62,7 +62,11 @@ def begin(settings: CitySettings, now: float) -> CityState:
     start = moment(settings.since).timestamp() if settings.since else oldest
     state = read_state(settings.state_file, settings.seed)
     if state is None:
-        return CityState(seed=settings.seed, began=start, time=start)
+        state = CityState(seed=settings.seed, began=start, time=start)
+        # At once: whoever is stopped before the first confirmation must send the same frames again,
+        # not others under the same counters.
+        write_state(settings.state_file, state)
+        return state
     if state.time < oldest and not settings.since:
         log.warning(
             "the city was off for longer than its history; %.1f days are left out",

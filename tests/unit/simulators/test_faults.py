@@ -7,16 +7,26 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge.codecs.by_profile import codec_named
 from simulators.city import City, Device
-from simulators.faults import Fault, FaultBoard, FaultKind, check, read_faults, write_faults
+from simulators.faults import (
+    AMOUNTS,
+    Fault,
+    FaultBoard,
+    FaultKind,
+    check,
+    disturb,
+    read_faults,
+    write_faults,
+)
 from simulators.player import Studio
 from simulators.radio import rxpk
 from simulators.sensing import Senses
 from simulators.state import CityState
-from simulators.timetable import Timetable
+from simulators.timetable import Timetable, Transmission
 from simulators.uplinks import Encoder, Uplink
 
 START = datetime(2026, 11, 10, tzinfo=UTC).timestamp()
@@ -162,6 +172,10 @@ def test_the_control_file_disturbs_and_heals_a_running_city(
     assert board.of("behaelter-001", 5.0) == [fault]
     assert board.of("behaelter-001", 10.0) == []
     assert read_faults(path) == [fault]
+    path.write_text(f"{path.read_text()}amount = nan\n".replace("amount = 2.5\n", ""))
+    assert "nan" in path.read_text()
+    board.refresh()
+    assert board.of("behaelter-001", 5.0) == [fault], "an amount that is no number is no fault"
     path.write_text("[[fault]]\nkind = 'melted'\n")
     board.refresh()
     assert board.of("behaelter-001", 5.0) == [fault], "a broken file heals nothing by accident"
@@ -185,3 +199,37 @@ def test_a_fault_that_cannot_happen_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
         check(Fault(kind, target, 0.0), city)
+
+
+@pytest.mark.parametrize(
+    ("kind", "until", "amount", "complaint"),
+    [
+        (FaultKind.DRIFTING, None, float("nan"), "amount nan is not in"),
+        (FaultKind.DUPLICATED, None, 2.5, "whole number"),
+        (FaultKind.WRONG_CLOCK, None, 1e12, "seconds ahead"),
+        (FaultKind.SILENT, None, 1.0, "has no amount"),
+        (FaultKind.SILENT, 4.0, 0.0, "is not after since"),
+        (FaultKind.SILENT, float("nan"), 0.0, "is not after since"),
+        (FaultKind.SILENT, float("inf"), 0.0, "is not after since"),
+    ],
+)
+def test_a_fault_that_cannot_be_meant_is_no_fault(
+    kind: FaultKind, until: float | None, amount: float, complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Fault(kind, "behaelter-001", 5.0, until, amount)
+
+
+@pytest.mark.parametrize("kind", list(AMOUNTS))
+def test_the_largest_amounts_can_still_be_sent(
+    kind: FaultKind, city: City, senses: Senses, encoder: Encoder
+) -> None:
+    """Some device of every type, after ten days of the worst drift or with the most wrong clock."""
+    types = {one.profile: one for one in city.devices}
+    for device in types.values():
+        for amount in AMOUNTS[kind][:2]:
+            fault = Fault(kind, device.thing, START, amount=amount)
+            values = senses.read(device, np.array([START + 10 * DAY]))[0]
+            disturbed = disturb(values, device, START + 10 * DAY, [fault], None)
+            sent = Transmission(START + 10 * DAY, device, disturbed, (), 7, 868_100_000, lost=False)
+            assert encoder.uplink(sent, 1).payload
