@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final
 
 _RESERVED_FOR_LIVE: Final = 2
+_DOUBLINGS: Final = 10  # without a bound the power overflows after some thousand attempts: a day and a half
 
 
 class Why(Enum):
@@ -138,6 +139,7 @@ class Outbox:
             self._live = newest + 1
 
     def _patience(self, attempts: int) -> float:
-        longest = min(self._settings.first_patience_s * 2.0**attempts, self._settings.longest_patience_s)
+        doubled = self._settings.first_patience_s * 2.0 ** min(attempts, _DOUBLINGS)
+        longest = min(doubled, self._settings.longest_patience_s)
         # A little chance, so that nine agents do not repeat themselves in chorus.
         return longest * self._rng.uniform(0.8, 1.2)

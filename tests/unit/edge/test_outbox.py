@@ -56,6 +56,24 @@ def test_unconfirmed_goes_again_later_and_later() -> None:
     assert waits[-1] == pytest.approx(60, rel=0.2)
 
 
+def test_three_days_without_a_receipt_are_survived_and_one_receipt_settles_all() -> None:
+    box = outbox()
+    now, attempts = 0.0, 0
+    while now < 72 * 3600.0:
+        while (span := box.next(now, 20)) is not None:
+            box.sent(span, span.first, min(span.last, span.first + 3), now)
+            attempts += 1
+        due = box.next_due()
+        assert due is not None
+        assert now < due <= now + 60 * 1.2
+        now = due
+    assert attempts > SETTINGS.window * 1024
+    assert box.under_way == SETTINGS.window
+    box.confirmed([(1, 20)])
+    assert box.under_way == 0
+    assert box.next(now, 20) is None
+
+
 def test_a_new_connection_makes_the_unconfirmed_due_at_once() -> None:
     box = outbox()
     span = box.next(0.0, 4)
