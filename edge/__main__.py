@@ -137,7 +137,7 @@ def _modbus(settings: AgentSettings, now: Callable[[], datetime], wake: Wake) ->
 def _transport(settings: AgentSettings, wake: Wake) -> Transport:
     try:
         if settings.mqtt is not None:
-            return MqttTransport(settings.mqtt, settings.agent, wake)
+            return MqttTransport(settings.mqtt, settings.agent, wake, expiry=settings.sending.expiry)
         if settings.http is not None:
             return HttpTransport(settings.http, settings.agent, wake)
     except OSError as error:

@@ -9,10 +9,12 @@ import random
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum
 from typing import Final
 
 _RESERVED_FOR_LIVE: Final = 2
+_MOST_CHANCE: Final = 1.2
 _DOUBLINGS: Final = 10  # without a bound the power overflows after some thousand attempts: a day and a half
 
 
@@ -49,6 +51,11 @@ class SendingSettings:
             raise ValueError(f"window {self.window} is too small: at least {_RESERVED_FOR_LIVE + 1}")
         if not 1 <= self.max_messages <= 10_000 or not 1_000 <= self.max_bytes <= 900_000:
             raise ValueError("max_messages is in 1-10000, max_bytes in 1000-900000 (the receiver's limit)")
+
+    @property
+    def expiry(self) -> timedelta:
+        """When a copy that nobody fetched is worth nothing any more: the next one is on its way."""
+        return timedelta(seconds=self.longest_patience_s * _MOST_CHANCE + self.first_patience_s)
 
 
 @dataclass(slots=True)
@@ -142,4 +149,4 @@ class Outbox:
         doubled = self._settings.first_patience_s * 2.0 ** min(attempts, _DOUBLINGS)
         longest = min(doubled, self._settings.longest_patience_s)
         # A little chance, so that nine agents do not repeat themselves in chorus.
-        return longest * self._rng.uniform(0.8, 1.2)
+        return longest * self._rng.uniform(0.8, _MOST_CHANCE)

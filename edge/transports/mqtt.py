@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Final
 
 from edge.wire import cbor, topics
@@ -18,7 +19,12 @@ _AT_ONCE: Final = 200
 class MqttTransport:
     """One agent's session: publishes to `up`, listens to `ack` and `down`, is present on `status`."""
 
-    def __init__(self, settings: SessionSettings, agent: str, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: SessionSettings, agent: str, wake: Callable[[], None], *, expiry: timedelta
+    ) -> None:
+        """`expiry`, a little more than the pause before an envelope is repeated: while the receiver is
+        away the broker then keeps the latest repetitions only, and its queue has room for others."""
+        self._expiry = expiry
         self._up = topics.up(agent)
         self._down = topics.down(agent)
         self._tokens: list[Token | None] = []
@@ -38,7 +44,7 @@ class MqttTransport:
 
     def send(self, envelope: bytes) -> bool:
         """Publish with QoS 1."""
-        return self._session.publish(self._up, envelope)
+        return self._session.publish(self._up, envelope, expiry=self._expiry)
 
     def take(self) -> Sequence[Receipt | Command]:
         """Receipts and commands; what is neither is reported and passed over."""

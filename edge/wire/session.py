@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import ssl
 import threading
 from collections import deque
@@ -181,11 +182,21 @@ class Session:
             if token is not None and token.connection == self._connections:
                 self._client.ack(token.packet, 1)
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
-        """Hand over with QoS 1 without waiting; False when not connected or too much is under way."""
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, expiry: timedelta | None = None
+    ) -> bool:
+        """Hand over with QoS 1 without waiting; False when not connected or too much is under way.
+
+        After `expiry` (whole seconds, at least one) the broker no longer keeps it for who is away.
+        """
         if self.connection is None:
             return False
-        return self._client.publish(topic, payload, qos=1, retain=retain).rc == mqtt.MQTT_ERR_SUCCESS
+        properties = None
+        if expiry is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = max(1, math.ceil(expiry.total_seconds()))
+        handed = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        return handed.rc == mqtt.MQTT_ERR_SUCCESS
 
     def publish_confirmed(self, topic: str, payload: bytes, timeout: float, *, retain: bool = False) -> bool:
         """Hand over with QoS 1 and wait for the broker's PUBACK; False if it did not come in time."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,27 @@ def test_what_nobody_acknowledged_comes_again_to_the_next_process_of_that_name(b
         assert take(consumer, 1)[0].payload == b"3"
     with session(broker, "consumer", "t/#") as successor:
         assert [delivery.payload for delivery in take(successor, 3)] == [b"1", b"2", b"3"]
+
+
+def test_repetitions_for_who_is_away_do_not_pile_up_when_they_expire(broker: Broker) -> None:
+    with session(broker, "consumer", "t/#") as consumer:
+        assert consumer.wait_connected(PATIENCE_S)
+    with session(broker, "producer") as producer:
+        assert producer.wait_connected(PATIENCE_S)
+        for number in range(12):
+            assert producer.publish("t/x", b"%d" % number, expiry=timedelta(seconds=2))
+            time.sleep(0.5)  # the passing of time is what is tested
+        assert producer.publish_confirmed("t/x", b"for ever", PATIENCE_S)
+    with session(broker, "consumer", "t/#") as back:
+        seen: list[bytes] = []
+        while not seen or seen[-1] != b"for ever":
+            taken = take(back, 1)
+            assert taken
+            back.acknowledge([taken[0].token])
+            seen.append(taken[0].payload)
+    assert len(seen) <= 8, (
+        "of twelve repetitions those older than two (by the broker's clock three) s are gone"
+    )
 
 
 def test_a_token_of_an_earlier_connection_acknowledges_nothing(broker: Broker) -> None:
