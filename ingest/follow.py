@@ -76,6 +76,7 @@ class Follower:
                 self._conditions["store"] = str(error)
                 delay = min(max(2 * delay, timedelta(milliseconds=200)), self._settings.retry_at_most)
                 moved = False
+                place = None  # part of the batch may be handled: the ledger knows how far
                 self._report()
             if not moved:
                 stop.wait(max(delay, self._settings.poll).total_seconds())

@@ -25,7 +25,7 @@ from ingest.heard import Empty, Joined, Noted, Unusable
 from ingest.journal import Entry
 from ingest.normalise import Bindings, Columns, rounded, status_record
 from ingest.quality import Judged, QualityMemory, QualitySettings, judge
-from udp.errors import StoreRejected
+from udp.errors import StoreRejected, StoreUnavailable
 from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, SequenceRun
 from udp.registry.port import Device
 from udp.store.columns import Observations
@@ -100,7 +100,33 @@ class Pipeline:
         self._bindings = bindings
 
     def handle(self, journal: str, entries: Sequence[Entry]) -> None:
-        """Bring the entries into store and ledger; StoreUnavailable: call again with the same entries."""
+        """Bring the entries into store and ledger; StoreUnavailable: call again from the ledger's cursor.
+
+        A fault nobody foresaw must not stop the journal: its delivery alone is set aside."""
+        fault = self._attempt_all(journal, entries)
+        if fault is None:
+            return
+        if len(entries) > 1:
+            middle = len(entries) // 2
+            self.handle(journal, entries[:middle])
+            self.handle(journal, entries[middle:])
+            return
+        notes = Notes()
+        notes.set_aside(quarantine.delivery(entries[0], fault))
+        cursor = (journal, entries[0].row)
+        self._ledger.write(Page(quarantined=notes.quarantined, counters=notes.counters, cursor=cursor))
+
+    def _attempt_all(self, journal: str, entries: Sequence[Entry]) -> Unusable | None:
+        try:
+            self._handle(journal, entries)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # as in _attempt, for what only shows beyond a single message
+            log.exception("unexpected fault at rows %d-%d of %s", entries[0].row, entries[-1].row, journal)
+            return _fault(error)
+        return None
+
+    def _handle(self, journal: str, entries: Sequence[Entry]) -> None:
         notes = Notes()
         items = self.open(entries, notes)
         uplinks, others = self.sort(items, notes)
@@ -250,12 +276,16 @@ class Pipeline:
             notes.set_aside(aside(subject, problem))
         except Exception as error:  # the one catch: a fault of ours must not stop everybody else's data
             log.exception("unexpected fault at %r", subject)
-            fault = Unusable(
-                f"unexpected {type(error).__name__}: {error}",
-                "report this as a fault of ingest; replay after the correction",
-            )
-            notes.set_aside(aside(subject, fault))
+            notes.set_aside(aside(subject, _fault(error)))
         return None
+
+
+def _fault(error: Exception) -> Unusable:
+    words = f"unexpected {type(error).__name__}: {error}".replace("\0", "\\0")
+    return Unusable(
+        words.encode("utf-8", "backslashreplace").decode(),
+        "report this as a fault of ingest; replay after the correction",
+    )
 
 
 def seen_uplink(item: Item) -> SeenUplink:

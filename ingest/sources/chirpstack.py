@@ -29,6 +29,7 @@ _PROTOBUF: Mapping[str, Callable[[], Message]] = {
     "location": integration.LocationEvent,
 }
 _KINDS = (*_PROTOBUF, "integration")
+_LEVELS = ("info", "warning", "error")
 _REMEDY = "compare the event with ChirpStack's integration documentation; replay after an update of ingest"
 
 
@@ -116,8 +117,8 @@ def _join(_kind: str, event: Object) -> Heard:
 
 
 def _log(_kind: str, event: Object) -> Heard:
-    level = event.get("level", "INFO")
-    return Noted(f"log_{str(level).lower()}")
+    level = (fields.text(event, "level") or "INFO").lower()
+    return Noted(f"log_{level if level in _LEVELS else 'other'}")  # free text would make endless counters
 
 
 def _noted(kind: str, _event: Object) -> Heard:

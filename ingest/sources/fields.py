@@ -55,6 +55,9 @@ def text(source: Object, name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{name} is {value!r}, not text")  # noqa: TRY004
+    # JSON can escape what no UTF-8 holds and no database keeps.
+    if any(one == "\0" or "\ud800" <= one <= "\udfff" for one in value):
+        raise ValueError(f"{name} is {value!r}: half a surrogate pair or a NUL is no text")
     return value
 
 
