@@ -205,3 +205,9 @@ def test_a_second_run_goes_on_and_a_long_absence_is_cut_but_counters_go_on(tmp_p
     later = begin(settings_, START + 30 * 86_400)
     assert later.time == START + 16 * 86_400
     assert later.next_counter("x") == 41
+
+
+def test_a_city_stopped_before_the_first_confirmation_begins_again_where_it_began(tmp_path: Path) -> None:
+    settings_ = CitySettings(data_dir=tmp_path, seed=7)
+    first = begin(settings_, START)
+    assert begin(settings_, START + 60.0) == first, "else other values under counters already used"
