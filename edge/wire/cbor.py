@@ -20,6 +20,8 @@ from edge.wire.topics import agent_name
 
 VERSION: Final = 1
 MAX_BYTES: Final = 1_000_000
+# Both sides keep sequence numbers in SQLite, whose integers end there.
+_SEQUENCE_END: Final = 2**63
 
 # Envelope keys.
 _VERSION, _AGENT, _SPOOL, _SEQUENCE, _SENT_AT, _MESSAGES, _FLOOR, _RANGES = range(8)
@@ -134,7 +136,7 @@ def decode_receipt(octets: bytes) -> Receipt:
     """The receipt in `octets`; WireError if there is none."""
     content = _versioned_map(octets)
     try:
-        ranges = tuple((integer(first), integer(last)) for first, last in content[_RANGES])
+        ranges = tuple((_sequence_number(first), _sequence_number(last)) for first, last in content[_RANGES])
         return Receipt(spool=octets_of(content[_SPOOL]), ranges=ranges)
     except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"receipt: {error!r}") from error
@@ -164,9 +166,10 @@ def _array_head(length: int) -> bytes:
 
 
 def _sequence_number(value: Any) -> int:
-    if integer(value) < 1:
-        raise ValueError("sequence numbers start at 1")
-    return int(value)
+    number = integer(value)
+    if not 1 <= number < _SEQUENCE_END:
+        raise ValueError(f"sequence number {number} is not in 1 to 2**63 - 1")
+    return number
 
 
 def _list(value: Any) -> list[Any]:

@@ -74,8 +74,8 @@ envelopes = st.builds(
     Envelope,
     agent=st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
     spool=st.binary(min_size=8, max_size=8),
-    sequence=st.integers(1, 2**63),
-    floor=st.integers(1, 2**63),
+    sequence=st.integers(1, 2**63 - 1),
+    floor=st.integers(1, 2**63 - 1),
     sent_at=moments,
     messages=st.lists(messages, max_size=5).map(tuple),
 )
@@ -98,7 +98,10 @@ def test_putting_bytes_together_is_encoding(items: list[Frame]) -> None:
     assert cbor2.dumps(content) == assembled
 
 
-@given(st.binary(min_size=8, max_size=8), st.lists(st.tuples(st.integers(1), st.integers(1))))
+@given(
+    st.binary(min_size=8, max_size=8),
+    st.lists(st.tuples(st.integers(1, 2**63 - 1), st.integers(1, 2**63 - 1))),
+)
 def test_a_receipt_comes_back_as_it_went(spool: bytes, ranges: list[tuple[int, int]]) -> None:
     receipt = Receipt(spool, tuple(ranges))
     assert cbor.decode_receipt(cbor.encode_receipt(receipt)) == receipt
@@ -152,3 +155,22 @@ def test_well_formed_nonsense_is_a_wire_error(content: dict[int, object], items:
 def test_hostile_bytes_are_named(octets: bytes, what: str) -> None:
     with pytest.raises(cbor.WireError, match=what):
         cbor.decode(octets)
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63, 2**80])
+@pytest.mark.parametrize("key", [3, 6])
+def test_a_sequence_number_that_no_spool_can_have_is_refused(key: int, number: int) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    octets = cbor.encode(Envelope("gw-1", b"spool-id", 1, 1, moment, ()))
+    content = cbor2.loads(octets)
+    assert content[key] == 1
+    with pytest.raises(cbor.WireError, match=r"2\*\*63"):
+        cbor.open_envelope(cbor2.dumps(content | {key: number}))
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (-1, 1), (1, 2**63), (2**80, 2**80)])
+def test_a_receipt_for_what_no_spool_can_have_is_refused(pair: tuple[int, int]) -> None:
+    whole = Receipt(b"spool-id", ((1, 2**63 - 1),))
+    assert cbor.decode_receipt(cbor.encode_receipt(whole)) == whole
+    with pytest.raises(cbor.WireError, match=r"2\*\*63"):
+        cbor.decode_receipt(cbor.encode_receipt(Receipt(b"spool-id", (pair,))))
