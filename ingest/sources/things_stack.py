@@ -67,9 +67,10 @@ def _uplink(content: Object) -> Heard:
 
 
 def _session(message: Object, device: Object) -> bytes:
-    """session_key_id where there is one; a device activated by personalisation has its DevAddr only."""
-    key = fields.octets(message, "session_key_id")
-    return key or DevAddr.parse(fields.text(device, "dev_addr"))
+    """The DevAddr, as every other way names the session; session_key_id only where it is absent."""
+    address = fields.text(device, "dev_addr")
+    key = b"" if address else fields.octets(message, "session_key_id")
+    return key or DevAddr.parse(address)
 
 
 def _reception(metadata: Object, received_at: datetime) -> Reception:

@@ -401,3 +401,21 @@ def test_a_name_that_is_no_text_stops_nobody(world: World, name: str) -> None:
     world.catch_up()
     assert world.values() == [(NOW, 640.0)]
     assert ["no text" in one.reason for one in world.ledger.quarantined(10)] == [True, True]
+
+
+def test_one_uplink_by_the_edge_and_by_the_things_stack_is_one_observation(world: World) -> None:
+    message = {
+        "end_device_ids": {"dev_eui": "0102030405060708", "dev_addr": "26011BDA"},
+        "uplink_message": {
+            "session_key_id": b64encode(b"abcd").decode(), "f_cnt": 1, "f_port": 2,
+            "frm_payload": b64encode(b"\x02\x80\x24").decode(),
+            "received_at": (NOW + timedelta(milliseconds=200)).isoformat(),
+        },
+    }  # fmt: skip
+    world.hear(
+        delivery(envelope(uplink(1))),
+        delivery(json.dumps(message).encode(), way="things_stack", origin="v3/a@t/devices/x/up"),
+    )
+    world.catch_up()
+    assert world.values() == [(NOW, 640.0)]
+    assert world.counter("duplicates") == 1

@@ -195,7 +195,7 @@ def test_no_bytes_break_the_chirpstack_reader(octets: bytes, kind: str) -> None:
 def test_things_stack_uplink() -> None:
     uplink = read_tts(THINGS_STACK_UP)
     assert isinstance(uplink, Uplink)
-    assert uplink.session == bytes.fromhex("017039d2d1d4ae60e9c4b8d13245185d")
+    assert uplink.session == DevAddr.parse("00BCB929")
     assert (uplink.f_cnt, uplink.f_port, uplink.payload) == (7, 1, bytes.fromhex("8264cdc5"))
     assert uplink.received_at == datetime(2026, 7, 4, 9, 15, 0, 200_000, UTC)
     assert (uplink.data_rate, uplink.frequency_hz) == ("SF7BW125", 868_300_000)
@@ -215,11 +215,14 @@ def test_things_stack_leaves_out_whatever_is_zero(f_cnt: int, f_port: int, paylo
         assert (heard.f_port, heard.payload) == (f_port, payload)
 
 
-def test_things_stack_without_session_key_is_known_by_its_address() -> None:
-    message = without(THINGS_STACK_UP["uplink_message"], "session_key_id")  # type: ignore[arg-type]
-    uplink = read_tts({**THINGS_STACK_UP, "uplink_message": message})
+def test_things_stack_without_address_is_known_by_its_session_key() -> None:
+    device = without(THINGS_STACK_UP["end_device_ids"], "dev_addr")  # type: ignore[arg-type]
+    uplink = read_tts({**THINGS_STACK_UP, "end_device_ids": device})
     assert isinstance(uplink, Uplink)
-    assert uplink.session == DevAddr.parse("00BCB929")
+    assert uplink.session == bytes.fromhex("017039d2d1d4ae60e9c4b8d13245185d")
+    message = without(THINGS_STACK_UP["uplink_message"], "session_key_id")  # type: ignore[arg-type]
+    with pytest.raises(Unusable):
+        read_tts({**THINGS_STACK_UP, "end_device_ids": device, "uplink_message": message})
 
 
 def test_things_stack_joins_and_other_messages() -> None:
