@@ -27,6 +27,8 @@ from simulators.timetable import Timetable
 from simulators.uplinks import Encoder
 from simulators.ways import Carrier, ChirpStackWay, RadioWay, ThingsStackWay
 
+_SLACK_S = 86_400.0
+
 log = logging.getLogger(__name__)
 
 
@@ -55,7 +57,7 @@ def make_city(settings: CitySettings) -> City:
 def begin(settings: CitySettings, now: float) -> CityState:
     """The state to go on from: the last run's, or a new city at the beginning of its history.
 
-    A gap longer than `history` is not made up for; the frame counters go on all the same.
+    A gap longer than `history` by a day is not made up for; the frame counters go on all the same.
     """
     until = min(moment(settings.until).timestamp(), now) if settings.until else now
     oldest = until - settings.history.total_seconds()
@@ -67,7 +69,9 @@ def begin(settings: CitySettings, now: float) -> CityState:
         # not others under the same counters.
         write_state(settings.state_file, state)
         return state
-    if state.time < oldest and not settings.since:
+    # Within the slack nothing is left out: a city stopped soon after it began has sent frames that it
+    # has not noted, and must send the very same ones again.
+    if state.time < oldest - _SLACK_S and not settings.since:
         log.warning(
             "the city was off for longer than its history; %.1f days are left out",
             (oldest - state.time) / 86_400,
