@@ -27,7 +27,7 @@ from edge.sources.port import Source
 from edge.spool import Spool, SpoolUnavailable
 from edge.transports.http import HttpTransport
 from edge.transports.mqtt import MqttTransport
-from edge.transports.port import Transport
+from edge.transports.port import Transport, TransportEnded
 from edge.wire.settings import SettingsError, load, render
 
 log = logging.getLogger("edge")
@@ -45,7 +45,7 @@ def utc_now() -> datetime:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 clean, 1 cannot start, 2 broken settings."""
+    """Exit status: 0 clean, 1 cannot start or go on, 2 broken settings."""
     asked = _parser().parse_args(arguments)
     try:
         settings = load(AgentSettings, asked.config, os.environ)
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         try:
             run(settings)
-        except (CannotStart, SpoolUnavailable) as error:
+        except (CannotStart, SpoolUnavailable, TransportEnded) as error:
             print(error, file=sys.stderr)
             return 1
     return 0

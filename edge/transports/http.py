@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from edge.transports.port import TransportEnded
 from edge.wire import cbor
 from edge.wire.messages import Command, Receipt
 from edge.wire.session import is_loopback
@@ -56,6 +57,9 @@ class HttpSettings:
             raise ValueError(f"url {self.url!r} is not https://host[:port]")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError(f"url {self.url!r}: the token would travel in clear text; use https")
+        token = self.token.reveal()
+        if not token or not all("!" <= character <= "~" for character in token):
+            raise ValueError("token: only visible ASCII characters, no spaces or line breaks (RFC 6750, 2.1)")
 
 
 class HttpTransport:
@@ -94,6 +98,8 @@ class HttpTransport:
 
     def take(self) -> Sequence[Receipt | Command]:
         """Receipts only: this way has no down direction."""
+        if not self._thread.is_alive() and not self._closing.is_set():
+            raise TransportEnded(f"{self._settings.url}: the sending thread ended unexpectedly, see above")
         return [self._receipts.popleft() for _ in range(len(self._receipts))]
 
     def done(self) -> None:
@@ -107,9 +113,12 @@ class HttpTransport:
         self._thread.join(timeout=5.0)
 
     def _work(self) -> None:
-        while (envelope := self._waiting.get()) is not None:
-            self._deliver(envelope)
-        self._hang_up()
+        try:
+            while (envelope := self._waiting.get()) is not None:
+                self._deliver(envelope)
+        finally:  # whatever it was, threading writes it to stderr; `take` then ends the process
+            self._hang_up()
+            self._wake()
 
     def _deliver(self, envelope: bytes) -> None:
         """Post until there is an answer that settles it: a receipt, or a refusal of this very envelope."""

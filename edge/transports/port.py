@@ -8,6 +8,10 @@ from typing import Protocol
 from edge.wire.messages import Command, Receipt
 
 
+class TransportEnded(Exception):
+    """The background work ended although nobody closed it: end the process, its supervisor starts it anew."""
+
+
 class Transport(Protocol):
     """Carries envelopes up and brings receipts and commands down.
 
@@ -26,7 +30,7 @@ class Transport(Protocol):
         """Take over one envelope without waiting; False if it cannot at present."""
 
     def take(self) -> Sequence[Receipt | Command]:
-        """What has come down since last time, in order."""
+        """What has come down since last time, in order; TransportEnded if nothing ever will again."""
 
     def done(self) -> None:
         """Everything `take` returned so far is on disk: it need not come again."""

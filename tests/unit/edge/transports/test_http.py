@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from edge.transports.http import HttpSettings, HttpTransport
+from edge.transports.port import TransportEnded
 from edge.wire import cbor
 from edge.wire.messages import Command, Receipt
 from edge.wire.settings import Secret
@@ -161,3 +162,30 @@ def test_every_other_refusal_is_named_and_tried_again(
 def test_an_address_that_betrays_the_token_is_refused(url: str, what: str) -> None:
     with pytest.raises(ValueError, match=what):
         HttpSettings(url=url, token=Secret("x"))
+
+
+@pytest.mark.parametrize("token", ["", "two\nlines", "a\rb", "Schl\u00fcssel", "\u20ac", "a b"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(ValueError, match=r"^token: ") as refusal:
+        HttpSettings(url="https://udp.example", token=Secret(token))
+    assert not token or token not in str(refusal.value)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_fell_over_is_not_passed_over_in_silence(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: bytes) -> Receipt:
+        raise LookupError("nobody thought of this")
+
+    monkeypatch.setattr(line.transport, "_post", broken)
+    line.transport.send(b"envelope")
+
+    def ended() -> bool:
+        try:
+            line.transport.take()
+        except TransportEnded:
+            return True
+        return False
+
+    line.until(ended)
