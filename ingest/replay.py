@@ -176,12 +176,11 @@ def _dev_eui(item: Item) -> DevEUI | None:
 
 
 def _batches(reader: JournalReader, scope: Scope) -> Iterator[list[Entry]]:
-    until = microseconds(scope.until)
+    since, until = microseconds(scope.since), microseconds(scope.until)
     for name in reader.names():
         after = reader.first_since(name, scope.since)
         while entries := reader.read(name, after, _BATCH):
             after = entries[-1].row
-            if inside := [one for one in entries if one.received_at < until]:
+            # To the end of the file: a clock that was ahead for a while put later times before earlier.
+            if inside := [one for one in entries if since <= one.received_at < until]:
                 yield inside
-            else:
-                break

@@ -177,3 +177,15 @@ def test_the_summary_says_what_a_dry_run_would_do() -> None:
     text = Summary(deliveries=3, changed=2).text(dry_run=True)
     assert "2 values differ and would be written" in text
     assert "were" not in text
+
+
+def test_a_clock_that_was_ahead_for_a_while_hides_nothing_behind_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.replay._BATCH", 2)
+    ahead = datetime(2099, 1, 1, tzinfo=UTC)
+    heard_at = (NOW, NOW, ahead, ahead, NOW + timedelta(hours=1), NOW + timedelta(hours=2))
+    for n, at in enumerate(heard_at, 1):
+        world.hear(delivery(envelope(uplink(n, at=NOW + timedelta(minutes=n)), sequence=n), at=at))
+    summary = replay(world)
+    assert (summary.deliveries, summary.added) == (4, 8)
