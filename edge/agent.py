@@ -82,6 +82,8 @@ class Agent:
         self._stopping = False
         self._connection: int | None = None
         self._spool_identity = b""
+        self._results: dict[str, CommandResult] = {}  # by command; not in the spool yet
+        self._unsettled = False  # something came down that the transport may not forget yet
         self._reported_at = float("-inf")
         for source in sources:
             for listening in source.sockets:
@@ -105,13 +107,19 @@ class Agent:
         came_down = self._transport.take()
         receipts = [item for item in came_down if isinstance(item, Receipt)]
         heard = [message for source in self._sources for message in source.hear()]
-        heard += [self._answer(item) for item in came_down if isinstance(item, Command)]
+        for command in (item for item in came_down if isinstance(item, Command)):
+            self._results.setdefault(command.command_id, self._answer(command))
+        heard += self._results.values()
         heard += self._own_readings()
         stored = self._keep(heard, receipts)
         for source in self._sources:
             source.settle(stored=stored)
-        if stored and came_down:
-            self._transport.done()
+        self._unsettled = self._unsettled or bool(came_down)
+        if stored:
+            self._results.clear()
+            if self._unsettled:
+                self._transport.done()
+                self._unsettled = False
         self._send()
 
     def _keep(self, heard: list[Message], receipts: list[Receipt]) -> bool:
