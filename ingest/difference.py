@@ -39,6 +39,8 @@ class Difference(NamedTuple):
     changed: int
     unchanged: int
     missing: int
+    corrected: int
+    """Values a person has decided on: they stay, whatever the replay makes of them."""
 
 
 def compare(
@@ -51,11 +53,12 @@ def compare(
     first = dict(reversed([(place, number) for number, place in enumerate(places)]))
     numbers = sorted(first.values())
     added = [number for number in numbers if places[number] not in stored]
-    changed = [
+    differing = [
         number
         for number in numbers
         if places[number] in stored and _differs(made, number, stored[places[number]])
     ]
+    changed = [number for number in differing if stored[places[number]].rule != QualityRule.PERSON]
     revised = made.take(np.array(changed, np.int64))
     revised = Observations.build(
         revised.datastream, revised.phenomenon_time, revised.result,
@@ -67,8 +70,9 @@ def compare(
         write=Observations.concatenate([made.take(np.array(added, np.int64)), revised]),
         added=len(added),
         changed=len(changed),
-        unchanged=len(numbers) - len(added) - len(changed),
+        unchanged=len(numbers) - len(added) - len(differing),
         missing=sum(place in stored for place in set(expected) - set(places)),
+        corrected=len(differing) - len(changed),
     )
 
 

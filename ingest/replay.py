@@ -44,6 +44,7 @@ class Summary:
     changed: int = 0
     added: int = 0
     missing: int = 0
+    corrected: int = 0
     quarantined: int = 0
     released: int = 0
     unknown: list[DevEUI] = field(default_factory=list)
@@ -59,6 +60,7 @@ class Summary:
                 f"{self.changed:>10} values differ and {head} written as a higher revision",
                 f"{self.added:>10} values {head} added",
                 f"{self.missing:>10} values in the store are no longer produced (they stay as they are)",
+                f"{self.corrected:>10} values differ from what a person decided, which stays",
                 f"{self.quarantined:>10} messages cannot be used and stay in the quarantine",
                 f"{self.released:>10} messages {head} released from the quarantine: they can be used now",
                 *(
@@ -124,6 +126,7 @@ class Replay:
         summary.changed += found.changed
         summary.added += found.added
         summary.missing += found.missing
+        summary.corrected += found.corrected
         summary.quarantined += len(drawing.quarantined) + (0 if scope.devices else len(opening.quarantined))
         summary.released += len(released)
         self._pipeline.keep(verdict.judged)

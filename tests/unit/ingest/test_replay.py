@@ -15,7 +15,8 @@ from ingest.recall import recall_before
 from ingest.replay import Replay, Scope, Summary
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Channel, Device
-from udp.store.columns import Period
+from udp.sensorthings import Quality, QualityRule
+from udp.store.columns import Observations, Period
 from udp.store.embedded.store import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
@@ -189,3 +190,15 @@ def test_a_clock_that_was_ahead_for_a_while_hides_nothing_behind_it(
         world.hear(delivery(envelope(uplink(n, at=NOW + timedelta(minutes=n)), sequence=n), at=at))
     summary = replay(world)
     assert (summary.deliveries, summary.added) == (4, 8)
+
+
+def test_what_a_person_corrected_stays(world: World) -> None:
+    world.take(envelope(uplink(1)))
+    at = np.array([NOW.replace(tzinfo=None)], "datetime64[us]")
+    world.store.append(
+        Observations.build([LEVEL], at, [111.0], quality=Quality.GOOD, rule=QualityRule.PERSON, revision=1)
+    )
+    summary = replay(world)
+    assert (summary.unchanged, summary.changed, summary.corrected) == (1, 0, 1)
+    assert world.values() == [(NOW, 111.0)]
+    assert world.everything().rule.tolist() == [QualityRule.PERSON]
