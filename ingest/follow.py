@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,7 +48,9 @@ class Follower:
         sessions: SessionsFile | None,
         settings: FollowSettings,
         now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`monotonic`: seconds between two refreshes, whatever happens to the clock meanwhile."""
         self._reader = reader
         self._pipeline = pipeline
         self._ledger = ledger
@@ -55,7 +58,8 @@ class Follower:
         self._sessions = sessions
         self._settings = settings
         self._now = now
-        self._refreshed: datetime | None = None
+        self._monotonic = monotonic
+        self._refreshed: float | None = None
         self._conditions: dict[str, str] = {}
         self._reported: dict[str, str] | None = None
         self._gauges: dict[str, int] = {}
@@ -115,8 +119,9 @@ class Follower:
         self._pipeline.handle(name, entries)
 
     def _refresh(self, place: tuple[str, int] | None) -> None:
-        now = self._now()
-        if self._refreshed is not None and now - self._refreshed < self._settings.refresh:
+        now = self._monotonic()
+        every = self._settings.refresh.total_seconds()
+        if self._refreshed is not None and now - self._refreshed < every:
             return
         self._refreshed = now
         if self._sessions is not None:
