@@ -8,7 +8,10 @@
     directory = "var/journal"
     [[mqtt]]
     broker = { host = "127.0.0.1", port = 1883, username = "ingest", password = { file = "..." } }
-    topics = ["udp/v1/+/up", "application/+/device/+/event/+"]
+    topics = ["udp/v1/+/up"]              # one session for agents and one for network servers:
+    [[mqtt]]                                # what agents repeat must not crowd out what comes once
+    broker = { host = "127.0.0.1", port = 1883, username = "ingest", password = { file = "..." } }
+    topics = ["application/+/device/+/event/+"]
     [http]
     port = 8081
     agents = [{ agent = "crx-gw-1", token = { file = "..." } }]

@@ -41,7 +41,7 @@ class Doors:
         self._watched: list[tuple[str, Callable[[], bool]]] = []
 
     def open_mqtt(self, settings: Sequence[MqttSettings]) -> None:
-        """A persistent session per broker."""
+        """A persistent session per entry: the broker bounds the queue of each apart."""
         for number, one in enumerate(settings):
             suffix = f"-{number}" if number else ""
             session = Session(
@@ -50,7 +50,7 @@ class Doors:
             session.start()
             self._opened.callback(session.close)
             self._pass_on(session, f"mqtt-{number}")
-            self._watched.append((f"mqtt {where(one.broker)}", partial(_is_connected, session)))
+            self._watched.append((f"mqtt {where(one.broker)}{suffix}", partial(_is_connected, session)))
 
     def open_things_stack(self, settings: Sequence[ThingsStackSettings]) -> None:
         """A connection per MQTT server of The Things Stack."""
@@ -83,16 +83,16 @@ class Doors:
         log.info("HTTP door at http://%s:%d", settings.host, settings.port)
 
     def check_brokers(self, settings: Sequence[MqttSettings], check: BrokerCheckSettings) -> None:
-        """Try each broker now and regularly, beside the work."""
+        """Try each broker once now and regularly, beside the work, however many sessions it has."""
         if not check.enabled:
             return
-        for number, one in enumerate(settings):
+        for number, broker in enumerate({where(one.broker): one.broker for one in settings}.values()):
             thread = threading.Thread(
-                target=self._check_broker, args=(one.broker, check), name=f"check-{number}", daemon=True
+                target=self._check_broker, args=(broker, check), name=f"check-{number}", daemon=True
             )
             thread.start()
             watch = DropWatch(
-                one.broker,
+                broker,
                 f"udp-dropwatch-{self._worker}-{number}",
                 lambda count: self._conditions.figure("broker_dropped_total", count),
             )

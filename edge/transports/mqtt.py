@@ -22,8 +22,10 @@ class MqttTransport:
     def __init__(
         self, settings: SessionSettings, agent: str, wake: Callable[[], None], *, expiry: timedelta
     ) -> None:
-        """`expiry`, a little more than the pause before an envelope is repeated: while the receiver is
-        away the broker then keeps the latest repetitions only, and its queue has room for others."""
+        """`expiry`, a little more than the pause before an envelope is repeated: a receiver that comes
+        back is spared old copies. Mosquitto 2.0 counts expired copies in its queue limits all the
+        same, which is why ingest listens to agents in a session of their own.
+        """
         self._expiry = expiry
         self._up = topics.up(agent)
         self._down = topics.down(agent)

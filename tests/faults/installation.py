@@ -179,7 +179,10 @@ class Installation:
 
     def _spooled(self, agent: str) -> int:
         """How many messages the agent still holds, but for its own health."""
-        with sqlite3.connect(f"file:{self.directory / agent}/spool.sqlite?mode=ro", uri=True) as spool:
+        path = self.directory / agent / "spool.sqlite"
+        if not path.exists():
+            return 0
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as spool:
             return int(spool.execute(_SPOOLED).fetchone()[0])
 
     def ledger(self) -> SqlLedger:
@@ -276,7 +279,11 @@ class Installation:
             "sessions": str(self.directory / "sessions.toml"),
             "journal": {"directory": str(self.directory / "journal"), "keep_free_bytes": 1_000_000},
             "broker_check": {"enabled": False},
-            "mqtt": [{"broker": broker}] if self.transport == "mqtt" else [],
+            "mqtt": [
+                {"broker": broker, "topics": topics}
+                for topics in (["udp/v1/+/up"], ["application/+/device/+/event/+"])
+                if self.transport == "mqtt"
+            ],
             "http": {
                 "port": self.http_port,
                 "agents": [{"agent": name, "token": self._secret(name)} for name in self.agents],

@@ -6,9 +6,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import paho.mqtt.client as mqtt
 import pytest
 from accounts import settle
 from installation import Installation, free_port, listens, wait_until
+from traffic import chirpstack_event
 
 from udp.store.opening import StoreSettings
 from udp.store.victoriametrics import VictoriaMetricsSettings
@@ -124,6 +126,59 @@ def _hear_with_one_full_agent(platform: Installation, neighbour: Path) -> set[tu
             well.deliver(device, count)
     assert refused >= 3, "the disk never became full"
     return full.acknowledged | well.acknowledged
+
+
+def test_what_agents_repeat_takes_no_room_from_events_that_come_once(tmp_path):
+    """Ingest is away, agents repeat until the broker's queue is full and drops: their own queue only."""
+    platform = Installation(tmp_path)
+    configuration = platform.directory / "broker" / "mosquitto.conf"
+    text = configuration.read_text().replace("max_queued_bytes 536870912", "max_queued_bytes 30000")
+    configuration.write_text(text.replace("sys_interval 10", "sys_interval 1"))
+    try:
+        platform.start()
+        confirmed = hear(platform, range(1, 3))
+        expect_all(platform, "before", confirmed)
+        platform.stop("ingest")
+        dropped = Account(platform, "ingest")
+        dropped.subscribe("$SYS/broker/publish/messages/dropped")
+        confirmed |= hear(platform, range(3, 103))
+        wait_until(lambda: any(int(count) > 0 for count in dropped.heard), 60, "the agents' queue is full")
+        server = Account(platform, "chirpstack")
+        for count in range(201, 203):  # about 16 kB: they fit if the queue is theirs
+            for device in platform.devices:
+                server.publish(*chirpstack_event(device, count))
+                confirmed.add((device.number, count))
+        server.close()
+        dropped.close()
+        platform.start("ingest")
+        expect_all(platform, "a queue of the broker full of repetitions", confirmed)
+    finally:
+        for name in list(platform.processes):
+            platform.kill(name)
+
+
+class Account:
+    """A client of the broker under one of its accounts; publishing waits for the PUBACK."""
+
+    def __init__(self, platform: Installation, user: str) -> None:
+        self.heard: list[bytes] = []
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, f"test-{user}", protocol=mqtt.MQTTv311)
+        self.client.username_pw_set(user, platform.secrets.text(user))
+        self.client.on_message = lambda _client, _data, message: self.heard.append(message.payload)
+        self.client.connect("127.0.0.1", platform.mqtt_port)
+        self.client.loop_start()
+
+    def subscribe(self, topic: str) -> None:
+        self.client.subscribe(topic)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        message = self.client.publish(topic, payload, qos=1)
+        message.wait_for_publish(20)
+        assert message.is_published()
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ CITIZENS = "castrop-rauxel-buerger"
 # The broker account of the virtual ChirpStack and The Things Stack.
 VIRTUAL_SERVERS = "virtual-network-servers"
 Table = dict[str, Any]
+_AGENTS_AND_SERVERS = (["udp/v1/+/up"], ["application/+/device/+/event/+"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,11 @@ class Site:
             },
         }
         if self.with_broker:
-            content["mqtt"] = [{"broker": self._broker("ingest")}]
+            # Two sessions: agents repeat until they have a receipt, and while ingest is away their
+            # repetitions must not take the queue from events that come only once.
+            content["mqtt"] = [
+                {"broker": self._broker("ingest"), "topics": topics} for topics in _AGENTS_AND_SERVERS
+            ]
             content["things_stack"] = [{"broker": self._broker("ingest")}]
         return content
 
