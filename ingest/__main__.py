@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
@@ -43,6 +45,7 @@ log = logging.getLogger("ingest")
 
 _LOOK_BACK = timedelta(days=3)  # as far as stuck values are remembered over a restart
 _RETRY_S = 2.0
+_FELL_OVER = 70  # EX_SOFTWARE of sysexits.h
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,12 +54,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    end_with_any_thread()
     try:
         settings = load(IngestSettings, arguments.config)
         return int(arguments.verb(settings, arguments))
     except (SettingsError, PlatformError, AlreadyRunning) as error:
         print(f"udp-ingest: {error}", file=sys.stderr)
         return 2
+
+
+def end_with_any_thread() -> None:
+    """A thread that falls over ends the whole process, which is then started again.
+
+    Half a process would go on taking messages it no longer journals, or hold every door open for a
+    commit that never comes. What was acknowledged is on disk.
+    """
+
+    def end(fault: threading.ExceptHookArgs) -> None:
+        name = fault.thread.name if fault.thread else "?"
+        told = "".join(traceback.format_exception(fault.exc_type, fault.exc_value, fault.exc_traceback))
+        log.critical("thread %s fell over, the process ends: %s", name, told)
+        logging.shutdown()
+        os._exit(_FELL_OVER)
+
+    threading.excepthook = end
 
 
 def _parser() -> argparse.ArgumentParser:

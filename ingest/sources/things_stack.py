@@ -18,7 +18,7 @@ ALL_UPLINKS = "v3/+/devices/+/up"
 ALL_JOINS = "v3/+/devices/+/join"
 _OTHER = (
     "downlink_ack", "downlink_nack", "downlink_sent", "downlink_failed", "downlink_queued",
-    "downlink_queue_invalidated", "location_solved", "service_data",
+    "downlink_queue_invalidated", "location_solved", "service_data", "uplink_normalized",
 )  # fmt: skip
 _REMEDY = "compare the message with The Things Stack's data formats; replay after an update of ingest"
 
