@@ -1,5 +1,11 @@
 """Repetition, rubbish and overload: one Observation each, rubbish kept aside, nothing slows down or grows."""
 
+import base64
+import itertools
+import json
+import sqlite3
+import struct
+import threading
 import time
 
 import cbor2
@@ -7,7 +13,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from accounts import settle
 from installation import Installation, wait_until
-from traffic import chirpstack_event
+from traffic import Gateway, PulseCounter, chirpstack_event, moment
 
 pytestmark = [pytest.mark.external_service, pytest.mark.slow]
 
@@ -136,3 +142,168 @@ def test_more_than_ingest_hands_on_waits_at_the_gateways(installation):
     assert waiting > 2000
     assert agents < 60
     assert memory < 500
+
+
+Uplinks = list[tuple[int, int]]
+
+
+class Forwarder(threading.Thread):
+    """Sends prepared datagrams, each as soon as the last is acknowledged, until it is told to stop."""
+
+    def __init__(self, gateway: Gateway, datagrams: list[tuple[Uplinks, bytes]]) -> None:
+        super().__init__()
+        self.gateway, self.datagrams, self.end = gateway, datagrams, threading.Event()
+        self.packets = 0  # acknowledged; a set that grows is not for other threads to count
+        self.sent: set[tuple[int, int]] = set()
+        self.acknowledged: set[tuple[int, int]] = set()
+
+    def run(self) -> None:
+        for number, (uplinks, body) in enumerate(self.datagrams):
+            if self.end.is_set():
+                return
+            self.sent.update(uplinks)
+            # Every gateway's clock has its own milliseconds: a copy not recognised would stand there twice.
+            timed = body.replace(b".000Z", b".%03dZ" % self.gateway.offset_ms)
+            if self._delivered(struct.pack(">H", number), timed):
+                self.acknowledged.update(uplinks)
+                self.packets += len(uplinks)
+
+    def _delivered(self, token: bytes, body: bytes) -> bool:
+        datagram = b"\x02" + token + b"\x00" + self.gateway.eui + body
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            self.gateway.socket.sendto(datagram, ("127.0.0.1", self.gateway.port))
+            try:
+                while self.gateway.socket.recv(64)[1:4] != token + b"\x01":
+                    pass
+            except (TimeoutError, ConnectionError):
+                continue
+            return True
+        return False
+
+
+def datagrams_of(devices: list[PulseCounter], counts: range) -> list[tuple[Uplinks, bytes]]:
+    """PUSH_DATA bodies of two packets with the uplinks they carry."""
+    uplinks = [(device, count) for count in counts for device in devices]
+    found = []
+    for first in range(0, len(uplinks), 2):
+        packets = []
+        for device, count in uplinks[first : first + 2]:
+            frame = device.frame(count, device.payload(count))
+            packets.append(
+                {
+                    "time": f"{moment(count):%Y-%m-%dT%H:%M:%S}.000Z",
+                    "tmst": count,
+                    "freq": 868.1,
+                    "datr": "SF7BW125",
+                    "modu": "LORA",
+                    "codr": "4/5",
+                    "stat": 1,
+                    "rssi": -90,
+                    "lsnr": 7.5,
+                    "size": len(frame),
+                    "data": base64.b64encode(frame).decode(),
+                }
+            )
+        carried = [(device.number, count) for device, count in uplinks[first : first + 2]]
+        found.append((carried, json.dumps({"rxpk": packets}).encode()))
+    return found
+
+
+def waiting_in(installation: Installation, agent: str) -> int:
+    """Uplinks in the agent's spool: received and not yet taken over by ingest."""
+    path = installation.directory / agent / "spool.sqlite"
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as spool:
+        return int(spool.execute("SELECT count(*) FROM message WHERE priority > 0").fetchone()[0])
+
+
+class TooSmallMachine(threading.Thread):
+    """Lets ingest run for a twentieth of the time: it works, and takes over less than is heard."""
+
+    def __init__(self, installation: Installation) -> None:
+        super().__init__()
+        self.installation, self.end = installation, threading.Event()
+
+    def run(self) -> None:
+        while not self.end.is_set():
+            frozen = self.installation.freeze("ingest")
+            self.end.wait(0.38)
+            frozen.resume()
+            self.end.wait(0.02)
+
+
+class Figures:
+    """What is seen from second to second: uplinks acknowledged, of them waiting at the agents; memory."""
+
+    def __init__(self, installation: Installation, forwarders: list[Forwarder]) -> None:
+        self.installation, self.forwarders = installation, forwarders
+        self.agent_mb = self.ingest_mb = 0.0
+        self.heard: list[int] = []
+        self.waiting: list[int] = []
+
+    def look(self) -> int:
+        """Note the figures of this moment; how many wait."""
+        agents = self.installation.agents
+        # Acknowledged first: what is acknowledged in between must not count as taken over.
+        self.heard.append(sum(one.packets for one in self.forwarders))
+        self.waiting.append(sum(waiting_in(self.installation, name) for name in agents))
+        self.agent_mb = max(self.agent_mb, *map(self.installation.rss_mb, agents))
+        self.ingest_mb = max(self.ingest_mb, self.installation.rss_mb("ingest"))
+        return self.waiting[-1]
+
+
+@pytest.mark.parametrize(
+    ("installation", "envelope"),
+    # 16 envelopes are under way by MQTT, one by HTTP. Times are the gateways': by the agents' own clocks two
+    # uplinks of a device, at a rate no device has, now and then fall into the same microsecond.
+    [({"gateway_clock": "gps"}, 25), ({"gateway_clock": "gps", "transport": "http"}, 250)],
+    ids=["MQTT", "HTTP"],
+    indirect=["installation"],
+)
+def test_what_running_ingest_cannot_take_over_waits_at_the_agents(installation, envelope):
+    """The difference grows in the spools and not in memory; afterwards the spools empty by themselves."""
+    for name in installation.agents:  # less under way than a second of what is heard
+        path = installation.directory / f"{name}.toml"
+        path.write_text(path.read_text().replace("[sending]\n", f"[sending]\nmax_messages = {envelope}\n"))
+    halves = [datagrams_of(installation.devices[half::2], range(1, 5001)) for half in (0, 1)]
+    installation.start()
+    wait_until(installation.at_rest, 30, "ingest works")
+    forwarders = [
+        Forwarder(installation.gateway(number), datagrams)
+        for number, datagrams in itertools.product((0, 1), halves)
+    ]
+    figures, slowly = Figures(installation, forwarders), TooSmallMachine(installation)
+    slowly.start()
+    started = time.monotonic()
+    try:
+        for one in forwarders:
+            one.start()
+        for second in range(1, 6):
+            time.sleep(max(0.0, started + second - time.monotonic()))
+            figures.look()
+        took = time.monotonic() - started
+    finally:
+        for thread in (*forwarders, slowly):
+            thread.end.set()
+        for thread in (*forwarders, slowly):
+            thread.join(15)
+    assert not any(one.is_alive() for one in forwarders), "an agent no longer acknowledges"
+    ended, (heard, waiting) = time.monotonic(), (figures.heard[-1], figures.waiting[-1])
+    grown = list(figures.waiting)
+    wait_until(lambda: figures.look() == 0, 60, "the spools are empty")
+    emptied = time.monotonic() - ended
+    wait_until(installation.at_rest, 60, "the journal is worked off")
+    figures.look()
+    print(
+        f"\n{heard / took:.0f}/s heard, {(heard - waiting) / took:.0f}/s taken over for {took:.1f} s; "
+        f"waiting each second {grown}; emptied {emptied:.1f} s later, stored "
+        f"{time.monotonic() - ended:.1f} s later; agent at most {figures.agent_mb:.0f} MB, "
+        f"ingest {figures.ingest_mb:.0f} MB"
+    )
+    sent = set.union(*(one.sent for one in forwarders))
+    confirmed = set.union(*(one.acknowledged for one in forwarders))
+    settle("overload", len(sent), confirmed, installation.stored(), unconfirmed=sent - confirmed)
+    assert all(one < later for one, later in itertools.pairwise(grown)), "the backlog did not grow"
+    assert 0 < heard - waiting < heard / 1.5, "ingest took over nothing, or nearly everything"
+    assert figures.agent_mb < 60
+    assert figures.ingest_mb < 500
