@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import cbor2
@@ -17,7 +16,6 @@ from edge.wire.identifiers import DevAddr, GatewayEUI
 from edge.wire.messages import Clock, Frame, GatewayStatus, Reading, Reception, Record
 from ingest.normalise import Bindings
 from udp.errors import StoreRejected, StoreUnavailable
-from udp.ledger.port import Page
 from udp.sensorthings import Quality, QualityRule
 
 from .conftest import (
@@ -365,30 +363,6 @@ def test_of_two_workers_that_share_a_ledger_one_is_first(world: World, crash: bo
     assert world.values() == [(NOW, 640.0)]
     assert len(world.ledger.receptions(uplink().identity)) == 2
     assert world.counter("duplicates") == 1
-
-
-def test_a_poisoned_delivery_in_the_middle_of_a_batch_is_set_aside_alone(world: World) -> None:
-    class Fragile:
-        """Fails as a driver does at a number too large for it."""
-
-        def first_received(self, identities: Sequence[bytes]) -> Mapping[bytes, datetime]:
-            return world.ledger.first_received(identities)
-
-        def write(self, page: Page) -> None:
-            if any(one.f_cnt == 4 for one in page.uplinks):
-                raise OverflowError("Python int too large to convert to SQLite INTEGER")
-            world.ledger.write(page)
-
-    for n in range(1, 8):
-        world.hear(delivery(envelope(uplink(n, at=NOW + timedelta(minutes=n), level=n), sequence=n)))
-    world.catch_up(world.new_pipeline(ledger=Fragile()))
-    assert world.waiting("w-2026-11") == []
-    (aside,) = world.ledger.quarantined(10)
-    assert aside.octets == envelope(uplink(4, at=NOW + timedelta(minutes=4), level=4), sequence=4)
-    assert "OverflowError" in aside.reason
-    assert {value for _time, value in world.values()} >= {1, 2, 3, 5, 6, 7}
-    assert world.ledger.report().devices[0].uplinks == 6
-    assert world.counter("quarantined") == 1
 
 
 @pytest.mark.parametrize("name", ["\ud800", "a\0b"])
