@@ -133,11 +133,6 @@ class Columns:
     journalled: list[int] = field(default_factory=list)
     count: list[int] = field(default_factory=list)
 
-    @property
-    def value(self) -> Floats:
-        """`raw` without the noise of binary fractions."""
-        return rounded(np.array(self.raw, np.float64))
-
     def add(
         self,
         records: Sequence[Record],

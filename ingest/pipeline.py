@@ -196,7 +196,7 @@ class Pipeline:
         source = np.repeat(np.arange(len(columns.count)), columns.count)
         time, known = np.array(columns.time, np.int64), np.array(columns.known, np.int64)[source]
         journalled = np.array(columns.journalled, np.int64)[source]
-        value = np.array(columns.value, np.float64)
+        value = np.array(columns.raw, np.float64)  # rounded once, as the Datastream says it
         result = rounded(value * channels.scale[position] + channels.offset[position])
         ahead = self._quality.clock_ahead.total_seconds() * 1e6
         behind = self._quality.clock_behind.total_seconds() * 1e6

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.normalise import Columns, rounded
+from ingest.normalise import rounded
 
 
 @pytest.mark.parametrize(
@@ -41,5 +41,5 @@ def test_decimal_values_of_sensors_come_out_as_written(count: int, digits: int) 
 
 
 def test_columns_give_rounded_values() -> None:
-    assert Columns(raw=[219 * 0.1, 5.0]).value.tolist() == [21.9, 5.0]
-    assert Columns().value.tolist() == []
+    assert rounded(np.array([219 * 0.1, 5.0])).tolist() == [21.9, 5.0]
+    assert rounded(np.array([])).tolist() == []
