@@ -66,6 +66,7 @@ DEVIATIONS = {
         "test_what_was_acknowledged_survives_kill_9_of_the_server",
     ): "fresh values stay in memory for up to five seconds",
     ("victoriametrics", "test_times_keep_their_microseconds"): "times are kept in whole milliseconds",
+    ("victoriametrics", "test_this_engine_can_forget"): "the server deletes whole series only",
 }
 
 

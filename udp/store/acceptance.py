@@ -53,6 +53,15 @@ def storable_span(period: Period) -> tuple[int, int]:
     return first, last
 
 
+def whole_day(before: datetime, now: datetime) -> datetime:
+    """The UTC midnight a prune reaches to; ValueError unless aware UTC and not in the future."""
+    if before.utcoffset() != timedelta(0):
+        raise ValueError(f"before {before!r} must be timezone-aware UTC")
+    if before > now:
+        raise ValueError(f"before {before} lies ahead of {now}: only what is past can be pruned")
+    return before.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def _outside(times: Times) -> NDArray[np.bool_]:
     outside: NDArray[np.bool_] = np.isnat(times) | (times < EARLIEST) | (times >= END)
     return outside

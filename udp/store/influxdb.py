@@ -4,6 +4,8 @@
 autogen --default --bucket-id ...`; buckets have one by default since 2.1); 3.x takes the database's
 name. InfluxDB 3 Core limits a query to about 72 hours of files: for history use 2.7 or VictoriaMetrics.
 
+Pruning asks for InfluxQL's DELETE (1.x, 2.x; 3.x has none and refuses).
+
 What it cannot promise: a body that fails half-way (retention, type conflict) stays half written,
 and a line with a known identity and equal revision overwrites instead of being ignored.
 """
@@ -11,7 +13,7 @@ and a line with a known identity and equal revision overwrites instead of being 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,10 +24,12 @@ from edge.wire.settings import Secret
 from udp.errors import StoreUnavailable
 from udp.store import server_answers as answers
 from udp.store import statistics
-from udp.store.acceptance import require_storable, storable_span
+from udp.store.acceptance import require_storable, storable_span, whole_day
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
+from udp.store.influx_pruning import InfluxPruner
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_protocol import bodies
+from udp.store.port import Pruned
 from udp.store.statistics import Statistics
 from udp.store.web import WebEndpoint, require_address
 
@@ -68,7 +72,7 @@ class InfluxDBStore:
         self, settings: InfluxDBSettings, now: Callable[[], datetime], *, read_only: bool = False
     ) -> None:
         """Connects with the first call, so ingest starts while the server is still down."""
-        del now  # the server's answers do not depend on today
+        self._now = now
         token = settings.token.reveal()
         self._settings = settings
         self._read_only = read_only
@@ -90,17 +94,16 @@ class InfluxDBStore:
             if settings.write_api == "v2"
             else None
         )
+        self._pruner = InfluxPruner(settings.measurement, self._series, self._give)
 
     def append(self, batch: Observations) -> None:
         """See ObservationStore; all or none per 50,000 rows, and only if the server takes every row."""
         if self._read_only:
             raise StoreUnavailable(f"{_NAME}: opened for reading only; writing is ingest's part")
         require_storable(batch)
+        batch = self._pruner.without_forgotten(batch)
         for body in bodies(self._settings.measurement, answers.first_of_each_revision(batch)):
-            if self._writer:
-                self._writer.give(body)
-            else:
-                self._web.give("/write", [("db", self._settings.database), ("precision", "ns")], body)
+            self._give(body)
 
     def read(
         self, datastreams: Collection[int], period: Period, as_of: datetime | None = None
@@ -146,21 +149,53 @@ class InfluxDBStore:
         length = statistics.microseconds(every)
         start, end = storable_span(period)
         wanted = answers.ascending_ids(datastreams)
-        corrected = np.intersect1d(wanted, self._corrected()) if len(wanted) else wanted
-        needed = answers.needed(functions)
-        parts = [
-            self._buckets(some, start, end, length, needed)
-            for some in answers.portions(np.setdiff1d(wanted, corrected))
-        ]
-        if len(corrected):
-            parts.append(statistics.of_observations(self.read(corrected.tolist(), period)))
+        parts = [self._condensed(wanted, start, end, length, answers.needed(functions))]
+        if length % statistics.HOUR_US == 0:
+            # First in order: of one bucket, what is forgotten is older than what is not.
+            parts.insert(0, statistics.condense(self._pruner.hours(wanted, start, end), length))
         return statistics.aggregates(Statistics.concatenate(parts), every, functions)
+
+    def prune(self, datastreams: Collection[int], before: datetime) -> Pruned:
+        """See Prunable; the values leave answers at once, and files when the server compacts them."""
+        if self._read_only:
+            raise StoreUnavailable(f"{_NAME}: opened for reading only; pruning needs the right to write")
+        day = whole_day(before, self._now())
+
+        def hourly(wanted: Ints, start: int, end: int) -> Statistics:
+            condensed = self._condensed(wanted, start, end, statistics.HOUR_US, set(_SELECTORS))
+            return statistics.condense(condensed, statistics.HOUR_US)
+
+        values = self._pruner.prune(answers.ascending_ids(datastreams), day, hourly)
+        return Pruned(day, values, unreadable=False)
+
+    def pruned(self) -> Mapping[int, datetime]:
+        """See Prunable."""
+        return self._pruner.pruned()
 
     def close(self) -> None:
         """See ObservationStore; a second call does nothing."""
         self._web.close()
         if self._writer:
             self._writer.close()
+
+    def _condensed(self, wanted: Ints, start: int, end: int, length: int, needed: set[str]) -> Statistics:
+        """Summaries out of raw values: by the server, where nothing was corrected."""
+        corrected = np.intersect1d(wanted, self._corrected()) if len(wanted) else wanted
+        parts = [
+            self._buckets(some, start, end, length, needed)
+            for some in answers.portions(np.setdiff1d(wanted, corrected))
+        ]
+        if len(corrected):
+            parts.append(
+                statistics.of_observations(self.read(corrected.tolist(), answers.period(start, end)))
+            )
+        return Statistics.concatenate(parts)
+
+    def _give(self, body: bytes) -> None:
+        if self._writer:
+            self._writer.give(body)
+        else:
+            self._web.give("/write", [("db", self._settings.database), ("precision", "ns")], body)
 
     def _buckets(self, wanted: Ints, start: int, end: int, length: int, needed: set[str]) -> Statistics:
         names = [name for name in _SELECTORS if name in needed or name == "count"]

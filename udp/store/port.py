@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from udp.store.columns import Aggregates, Function, Observations, Period
 
@@ -49,3 +50,43 @@ class ObservationStore(Protocol):
 
     def close(self) -> None:
         """Release files and connections; later calls raise StoreUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a prune did, for whoever must prove it.
+
+    before: aware UTC midnight; nothing earlier is left. values: raw values deleted by this call,
+    every revision and lead counted; 0 when an earlier call had deleted them. unreadable: the engine
+    has looked through its own files afterwards and the values are in none of them (where False, they
+    leave the disk when the engine next compacts its files).
+    """
+
+    before: datetime
+    values: int
+    unreadable: bool
+
+
+@runtime_checkable
+class Prunable(Protocol):
+    """An engine that forgets raw values for good and keeps what they came to by the hour and day.
+
+    Ask with `isinstance(store, Prunable)`; an engine that cannot do it says in its module why.
+    """
+
+    def prune(self, datastreams: Collection[int], before: datetime) -> Pruned:
+        """Delete every value of `datastreams` with a phenomenon_time before the UTC day of `before`.
+
+        All revisions, all leads, also the current value if it is that old. On return:
+        `read` (with any `as_of`) and `latest` find none of them; `aggregate` answers for those days as
+        before wherever buckets and limits are whole UTC hours, and finds nothing where they are not;
+        `append` ignores values before that day, so neither late data nor a replay brings one back.
+        A later call may move the limit forward, never back.
+
+        What is kept says no more than hours do: of a Datastream with one value an hour it is that
+        value. Killed half-way, or StoreUnavailable: call again, it goes on where it stopped.
+        May take minutes on a long history; reads go on meanwhile, appends wait for seconds at most.
+        """
+
+    def pruned(self) -> Mapping[int, datetime]:
+        """Per Datastream ever pruned the UTC midnight before which its raw values are gone or going."""

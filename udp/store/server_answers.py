@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from udp.errors import StoreUnavailable
 from udp.store.acceptance import moment_known
-from udp.store.columns import Function, Ints, Observations
+from udp.store.columns import Function, Ints, Observations, Period
 
 # Servers limit the length of a query; a thousand ids stay far below.
 _IDS_PER_QUERY = 1_000
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEEDS = {
     Function.COUNT: {"count"}, Function.SUM: {"total"}, Function.MEAN: {"count", "total"},
     Function.MINIMUM: {"minimum"}, Function.MAXIMUM: {"maximum"},
@@ -64,6 +65,11 @@ def needed(functions: Collection[Function]) -> set[str]:
 def ascending_ids(datastreams: Collection[int]) -> Ints:
     """Each id once, ascending."""
     return np.unique(np.fromiter(datastreams, np.int64, len(datastreams)))
+
+
+def period(start: int, end: int) -> Period:
+    """Of microseconds since the epoch."""
+    return Period(_EPOCH + timedelta(microseconds=start), _EPOCH + timedelta(microseconds=end))
 
 
 def portions(ids: Ints) -> Iterator[Ints]:

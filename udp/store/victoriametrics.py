@@ -6,6 +6,10 @@ One machine: url = "http://host:8428". Cluster (tenant 0): write_url =
 `-dedup.minScrapeInterval=1ms`, so that a repeated write counts once, and with a `-retentionPeriod`
 that fits (its default is one month; older values are dropped silently).
 
+It cannot be pruned: the server deletes whole series only, whatever their age, and a value that came
+between saving the younger ones and the deletion would be lost. Keep Datastreams with a duty to
+delete in another engine, or in a server of their own with a short -retentionPeriod.
+
 What it cannot promise: times are cut to whole milliseconds, two values of a Datastream within one
 millisecond are one; fresh writes show after about a second and are on disk after up to five; a line
 with a known identity and equal revision may replace the first; all or none holds per line only.
@@ -15,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -165,9 +169,7 @@ class VictoriaMetricsStore:
     def _summaries(self, wanted: Ints, start: int, end: int) -> Statistics:
         if start >= end or not len(wanted):
             return Statistics.concatenate([])
-        epoch = datetime(1970, 1, 1, tzinfo=UTC)
-        period = Period(epoch + timedelta(microseconds=start), epoch + timedelta(microseconds=end))
-        return statistics.of_observations(self.read(wanted.tolist(), period))
+        return statistics.of_observations(self.read(wanted.tolist(), answers.period(start, end)))
 
     def _buckets(self, wanted: Ints, start: int, end: int, length: int, needed: set[str]) -> Statistics:
         # A rollup at time t covers (t - length, t]: one millisecond earlier makes that [t - length, t).

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from udp.store.columns import Ints, Observations
-from udp.store.embedded import hot, places
+from udp.store.embedded import forgotten, hot, places
 from udp.store.embedded.known import KnownRevisions
 from udp.store.embedded.manifest import files_between
 from udp.store.embedded.places import ColdFile
@@ -39,6 +39,11 @@ Row = tuple[Any, ...]
 def append(connection: sqlite3.Connection, batch: Observations, known: KnownRevisions, now_us: int) -> None:
     """Inside a writing transaction: rows, slot versions and `latest` change together."""
     time = batch.phenomenon_time.astype(np.int64)
+    gone = forgotten.marks_after(connection, int(time.min())).cover(batch)
+    if gone.any():
+        if gone.all():
+            return
+        batch, time = batch.take(~gone), time[~gone]
     days = time // DAY_US
     files = files_between(connection, int(days.min()), int(days.max()))
     slots = places.slots_of(time, files)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from udp.store.census import Census
 from udp.store.columns import Ints, Observations
@@ -116,6 +117,17 @@ class ColdFolder:
             ids, times = _column(table, "datastream"), _column(table, "phenomenon_time")
             parts.append(Census.of(Observations.build(ids, times, 0.0)))
         return Census.merge(parts)
+
+    def count(self, file: ColdFile, chosen: Callable[[Ints, Ints], NDArray[np.bool_]]) -> int:
+        """How many rows `chosen` takes, given ids and microseconds; passes through memory in parts."""
+        index = self.index(file)
+        found = 0
+        for begin in range(0, len(index.rows), 64):
+            groups = np.arange(begin, min(begin + 64, len(index.rows)))
+            table = self._table(file, index, groups, ["datastream", "phenomenon_time"])
+            times = _column(table, "phenomenon_time").astype("datetime64[us]").astype(np.int64)
+            found += int(chosen(_column(table, "datastream"), times).sum())
+        return found
 
     def index(self, file: ColdFile) -> FileIndex:
         """Parsed footer, read once per process: files never change."""

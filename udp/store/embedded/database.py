@@ -10,7 +10,7 @@ from pathlib import Path
 
 from udp.errors import StoreUnavailable
 
-FORMAT = 1
+FORMAT = 2
 
 # slot: hours since the epoch for days still open; see `places` for closed days.
 # mark: revision << 16 | quality << 8 | rule: three columns less to bind per row.
@@ -40,6 +40,8 @@ CREATE TABLE IF NOT EXISTS file (
     last_day INTEGER NOT NULL, rows INTEGER NOT NULL, written INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS counter (last INTEGER NOT NULL);
 INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM counter);
+CREATE TABLE IF NOT EXISTS pruned (
+    datastream INTEGER PRIMARY KEY, before INTEGER NOT NULL, complete INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS hourly (id INTEGER PRIMARY KEY, packed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS daily (id INTEGER PRIMARY KEY, packed BLOB NOT NULL);
 """
@@ -103,6 +105,23 @@ class Database:
             yield
         finally:
             self._writer.release()
+
+    def compact(self) -> None:
+        """Write the file anew without what was deleted, and empty the write-ahead log.
+
+        Appends wait meanwhile (half a second per 100 MB). StoreUnavailable while a reader still looks
+        at the old pages.
+        """
+        with self._my_turn(), self._translated(), self._borrowed() as connection:
+            # The copy VACUUM makes may be larger than memory.
+            connection.execute("PRAGMA temp_store = FILE")
+            try:
+                connection.execute("VACUUM")
+                busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                connection.execute("PRAGMA temp_store = MEMORY")
+        if busy:
+            raise StoreUnavailable(f"{self.path}: a reader still holds the old pages; repeat")
 
     def close(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""
@@ -173,9 +192,9 @@ class Database:
             raise StoreUnavailable(
                 f"{self.path}: written by a newer version (format {version}, known is {FORMAT}); update"
             )
-        if version == 0 and self._read_only:
-            raise StoreUnavailable(f"{self.path}: not yet set up; start ingest once")
-        if version == 0:
+        if version < FORMAT and self._read_only:
+            raise StoreUnavailable(f"{self.path}: not yet set up by this version; start ingest once")
+        if version < FORMAT:
             connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {FORMAT};COMMIT;")
 
     @contextmanager

@@ -8,26 +8,27 @@ nobody names is removed by the next step.
 from __future__ import annotations
 
 import fcntl
-import itertools
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
-import numpy as np
 import pyarrow as pa
 
 from udp.errors import StoreUnavailable
-from udp.store.columns import Ints, Observations
+from udp.store.columns import Observations
 from udp.store.embedded import hot, manifest, merging, packed, places
 from udp.store.embedded.cold import ColdFolder
 from udp.store.embedded.database import Database
-from udp.store.embedded.ordering import ascending, newest
+from udp.store.embedded.ordering import ascending
 from udp.store.embedded.places import HOURS, ColdFile
-from udp.store.statistics import DAY_US, HOUR_US, Statistics, condense, of_observations
+from udp.store.embedded.rewriting import Rewriter, retire
+from udp.store.statistics import DAY_US, HOUR_US, condense, of_observations
 
 _SLOTS_PER_STEP = 24
 _ROWS_PER_DELETE = 20_000
-_ROWS_PER_PART = 500_000
+_ASK_AGAIN_S = 0.05
 # Late rows are folded early when they are this share of their file.
 _LATE_SHARE = 0.05
 
@@ -40,24 +41,35 @@ class Maintenance:
     ) -> None:
         self._database = database
         self._cold = cold
+        self._rewriter = Rewriter(database, cold)
         self._keep_open_us = keep_open_us
         self._settle_us = settle_us
         self._fold_after_us = fold_after_us
 
     def step(self, now_us: int) -> bool:
         """Do the most urgent piece of work; True when something was done."""
+        with self.at_work(wait_s=0.0) as mine:
+            if not mine:
+                return False
+            self._rewriter.remove_strays()
+            return (
+                self.purge()
+                or self._pack_hours(now_us)
+                or self._close_day(now_us)
+                or self._fold(now_us)
+                or self._merge(now_us)
+            )
+
+    @contextmanager
+    def at_work(self, wait_s: float) -> Iterator[bool]:
+        """Whether nobody else is at work: in no thread and no process, for as long as the block lasts."""
+        # The lock belongs to the open file: it is gone with the process, however that ends.
+        deadline = time.monotonic() + wait_s
         try:
-            with self._alone() as mine:
-                if not mine:
-                    return False
-                self._remove_strays()
-                return (
-                    self._purge()
-                    or self._pack_hours(now_us)
-                    or self._close_day(now_us)
-                    or self._fold(now_us)
-                    or self._merge(now_us)
-                )
+            with (self._cold.folder.parent / "maintenance.lock").open("a") as file:
+                while not (mine := _locked(file)) and time.monotonic() < deadline:
+                    time.sleep(_ASK_AGAIN_S)
+                yield mine
         except OSError as error:
             raise StoreUnavailable(
                 f"{self._cold.folder}: maintenance could not write ({error}); free space, then it resumes"
@@ -67,23 +79,12 @@ class Maintenance:
                 f"{self._cold.folder}: a file is damaged; restore it from a backup ({error})"
             ) from error
 
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        # The lock belongs to the open file: it is gone with the process, however that ends.
-        with (self._cold.folder.parent / "maintenance.lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+    def rewrite(self, file: ColdFile, now_us: int) -> None:
+        """One file anew, with its late rows and without what is forgotten; only while `at_work`."""
+        if not self._rewriter.rewrite([file], now_us):
+            raise StoreUnavailable(f"{self._cold.folder / file.name}: its day has been opened; repeat")
 
-    def _remove_strays(self) -> None:
-        with self._database.reading() as connection:
-            names = {file.name for file in manifest.all_files(connection)}
-        self._cold.remove_all_but(names)
-
-    def _purge(self) -> bool:
+    def purge(self) -> bool:
         """Delete some of the rows that Parquet holds by now; nobody reads them any more."""
         with self._database.reading() as connection:
             slots = connection.execute("SELECT slot FROM residue LIMIT ?", (_SLOTS_PER_STEP,)).fetchall()
@@ -121,7 +122,7 @@ class Maintenance:
             rows = [hot.read_slot(connection, slot) for slot in versions]
         observations = ascending(Observations.concatenate(rows))
         hourly = condense(of_observations(observations), HOUR_US)
-        file = self._new_file(day, day, now_us)
+        file = self._rewriter.new_file(day, day, now_us)
         with self._cold.writing(file) as writer:
             writer.add(observations)
         with self._database.writing() as connection:
@@ -129,7 +130,7 @@ class Maintenance:
                 return False
             manifest.replace(connection, [], file._replace(rows=len(observations)))
             packed.write_days(connection, hourly, None)
-            _retire(connection, list(versions))
+            retire(connection, list(versions))
         return True
 
     def _fold(self, now_us: int) -> bool:
@@ -142,7 +143,7 @@ class Maintenance:
             file = _holding(files, places.day_of_late_slot(slot))
             rows[file.name] = rows.get(file.name, 0) + count
             if since + self._fold_after_us <= now_us or rows[file.name] > _LATE_SHARE * file.rows:
-                return self._rewrite([file], now_us)
+                return self._rewriter.rewrite([file], now_us)
         return False
 
     def _merge(self, now_us: int) -> bool:
@@ -157,62 +158,7 @@ class Maintenance:
             today=(now_us - self._keep_open_us) // DAY_US,
             quiet_since=now_us - self._fold_after_us,
         )
-        return self._rewrite(run, now_us) if run else False
-
-    def _rewrite(self, files: list[ColdFile], now_us: int) -> bool:
-        """One file out of `files` and the late rows they have by now."""
-        new = self._new_file(files[0].first_day, files[-1].last_day, now_us)
-        with self._database.writing() as connection:
-            generation = manifest.raise_generation(connection, files)
-            frozen = _frozen_slots(connection, files, generation)
-        with self._database.reading() as connection:
-            late = ascending(Observations.concatenate([hot.read_slot(connection, slot) for slot in frozen]))
-        pairs = np.unique(np.column_stack([late.datastream, _days(late)]), axis=0)
-        hourly = []
-        with self._cold.writing(new) as writer:
-            for low, high in self._parts(files, late):
-                rows, former = newest(self._part(files, late, low, high))
-                writer.add(rows)
-                touched = hot.is_among(_pair(rows.datastream, _days(rows)), _pair(pairs[:, 0], pairs[:, 1]))
-                hourly.append(condense(of_observations(rows.take(touched)), HOUR_US))
-                self._keep_former(former)
-        with self._database.writing() as connection:
-            if _open_within(connection, new):
-                return False
-            manifest.replace(connection, files, new._replace(generation=generation, rows=writer.rows))
-            packed.write_days(connection, Statistics.concatenate(hourly), pairs)
-            _retire(connection, frozen)
-        self._remove_strays()
-        return True
-
-    def _part(self, files: list[ColdFile], late: Observations, low: int, high: int) -> Observations:
-        begin, end = np.searchsorted(late.datastream, [low, high])
-        parts = [self._cold.read_range(file, low, high) for file in files]
-        return Observations.concatenate([*parts, late.take(slice(begin, end))])
-
-    def _parts(self, files: list[ColdFile], late: Observations) -> list[tuple[int, int]]:
-        """Ranges [low, high) of datastreams with about _ROWS_PER_PART rows each, to bound memory."""
-        indexes = [self._cold.index(file) for file in files]
-        first = np.concatenate([*(index.first for index in indexes), late.datastream])
-        rows = np.concatenate([*(index.rows for index in indexes), np.ones(len(late), np.int64)])
-        order = np.argsort(first, kind="stable")
-        part = np.cumsum(rows[order]) // _ROWS_PER_PART
-        cuts = np.unique(first[order][np.flatnonzero(np.diff(part)) + 1]).tolist()
-        limits = [int(first.min()), *(cut for cut in cuts if cut > first.min()), np.iinfo(np.int64).max]
-        return list(itertools.pairwise(limits))
-
-    def _keep_former(self, former: Observations) -> None:
-        """Before the swap, in short transactions: a former revision kept twice is harmless."""
-        for begin in range(0, len(former), _ROWS_PER_DELETE):
-            with self._database.writing() as connection:
-                hot.write_superseded(connection, former.take(slice(begin, begin + _ROWS_PER_DELETE)))
-
-    def _new_file(self, first_day: int, last_day: int, now_us: int) -> ColdFile:
-        with self._database.writing() as connection:
-            number = manifest.next_number(connection)
-        days = [str(np.datetime64(day, "D")) for day in (first_day, last_day)]
-        span = days[0] if first_day == last_day else "_".join(days)
-        return ColdFile(f"{span}.{number}.parquet", number, first_day, last_day, 0, now_us)
+        return self._rewriter.rewrite(run, now_us) if run else False
 
 
 # Rows in the order of their key, up to the n-th: SQLite as Debian builds it knows no DELETE ... LIMIT.
@@ -243,40 +189,13 @@ def _open_slots(connection: sqlite3.Connection, day: int) -> dict[int, int]:
     )
 
 
-def _frozen_slots(connection: sqlite3.Connection, files: list[ColdFile], generation: int) -> list[int]:
-    """Late slots of the files' days from before `generation`; nothing is appended to them any more."""
-    days = range(files[0].first_day, files[-1].last_day + 1)
-    late = connection.execute("SELECT slot FROM slot WHERE slot < 0 ORDER BY slot").fetchall()
-    return [
-        slot
-        for (slot,) in late
-        if places.day_of_late_slot(slot) in days and places.generation_of_late_slot(slot) != generation
-    ]
-
-
 def _holding(files: list[ColdFile], day: int) -> ColdFile:
     return next(file for file in files if file.first_day <= day <= file.last_day)
 
 
-def _open_within(connection: sqlite3.Connection, file: ColdFile) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM slot WHERE slot BETWEEN ? AND ? LIMIT 1",
-        (file.first_day * HOURS, file.last_day * HOURS + HOURS - 1),
-    )
-    return found.fetchone() is not None
-
-
-def _retire(connection: sqlite3.Connection, slots: list[int]) -> None:
-    """From this transaction on nobody reads these slots; their rows are deleted later, in parts."""
-    keys = [(slot,) for slot in slots]
-    connection.executemany("DELETE FROM slot WHERE slot = ?", keys)
-    connection.executemany("DELETE FROM slot_statistics WHERE slot = ?", keys)
-    connection.executemany("INSERT OR IGNORE INTO residue VALUES (?)", keys)
-
-
-def _days(rows: Observations) -> Ints:
-    return rows.phenomenon_time.astype(np.int64) // DAY_US
-
-
-def _pair(datastream: Ints, day: Ints) -> Ints:
-    return datastream * places.EVERY_DAY + day
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,17 +13,19 @@ import pyarrow as pa
 
 from udp.errors import StoreUnavailable
 from udp.store import statistics
-from udp.store.acceptance import require_storable, storable_span
+from udp.store.acceptance import require_storable, storable_span, whole_day
 from udp.store.census import Census
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
-from udp.store.embedded import appending, hot
+from udp.store.embedded import appending, forgotten, hot
 from udp.store.embedded.cold import ColdFolder
 from udp.store.embedded.counting import Counter
 from udp.store.embedded.database import Database
 from udp.store.embedded.known import KnownRevisions
 from udp.store.embedded.maintenance import Maintenance
 from udp.store.embedded.places import Span
+from udp.store.embedded.pruning import Pruner
 from udp.store.embedded.reading import Reader
+from udp.store.port import Pruned
 
 T = TypeVar("T")
 
@@ -84,6 +86,7 @@ class EmbeddedStore:
             settle_us=settings.settle // _MICROSECOND,
             fold_after_us=settings.fold_after // _MICROSECOND,
         )
+        self._pruner = Pruner(self._database, self._cold, self._maintenance)
 
     def append(self, batch: Observations) -> None:
         """See ObservationStore; waits for another writer at most `busy_timeout`."""
@@ -153,6 +156,24 @@ class EmbeddedStore:
         Only one process at a time gets to work, the others return False at once.
         """
         return self._maintenance.step(_microseconds(now))
+
+    def prune(self, datastreams: Collection[int], before: datetime) -> Pruned:
+        """See Prunable; the file is written anew at the end, appends wait half a second per 100 MB."""
+        now = self._now()
+        day = whole_day(before, now)
+        wanted, limit = _wanted(datastreams), _microseconds(day)
+        if not len(wanted) or limit <= 0:
+            return Pruned(day, 0, unreadable=True)
+        return Pruned(day, self._pruner.prune(wanted, limit, _microseconds(now)), unreadable=True)
+
+    def pruned(self) -> Mapping[int, datetime]:
+        """See Prunable."""
+        with self._database.reading() as connection:
+            marks = forgotten.all_marks(connection)
+        return {
+            one: _EPOCH + before * _MICROSECOND
+            for one, before in zip(marks.datastream.tolist(), marks.before.tolist(), strict=True)
+        }
 
     def close(self) -> None:
         """See ObservationStore; a second call does nothing."""

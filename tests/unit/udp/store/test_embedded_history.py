@@ -19,6 +19,7 @@ from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
 START = datetime(2026, 1, 28, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000
 HALF_HOUR_US = 1_800_000_000
+HOUR_US = 3_600_000_000
 SLOTS = 48 * 8
 ALWAYS = Period(START - timedelta(days=1), START + timedelta(days=30))
 IDS = range(5)
@@ -59,6 +60,8 @@ class History(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.now = START + timedelta(days=1)
         self.accepted: dict[Identity, list[Revision]] = {}
+        self.summed: dict[Identity, Revision] = {}  # forgotten, and still in hours and days
+        self.limits: dict[int, int] = {}
 
     @initialize()
     def open(self) -> None:
@@ -86,6 +89,8 @@ class History(RuleBasedStateMachine):
             )
         )
         for n, row in enumerate(rows):
+            if time[n] < self.limits.get(row[0], 0):
+                continue
             chain = self.accepted.setdefault((row[0], int(time[n]), row[2]), [])
             if not chain or row[3] > chain[-1].number:
                 chain.append(Revision(row[3], int(known_us[n]), row[5] / 4, int(row[6])))
@@ -96,6 +101,14 @@ class History(RuleBasedStateMachine):
         for _ in range(steps):
             if not self.store.maintain(self.now):
                 break
+
+    @rule(datastreams=st.sets(st.sampled_from(IDS), min_size=1), day=st.integers(0, 8))
+    def prune(self, datastreams: set[int], day: int) -> None:
+        before = min(START + timedelta(days=day), self.now)
+        limit = int(self.store.prune(datastreams, before).before.timestamp()) * 1_000_000
+        for identity in [one for one in self.accepted if one[0] in datastreams and one[1] < limit]:
+            self.summed[identity] = self.accepted.pop(identity)[-1]
+        self.limits.update((one, max(limit, self.limits.get(one, 0))) for one in datastreams)
 
     @rule()
     def reopen(self) -> None:
@@ -124,9 +137,13 @@ class History(RuleBasedStateMachine):
         step = every // timedelta(microseconds=1)
         start, end = START_US + first * HALF_HOUR_US, START_US + (first + length) * HALF_HOUR_US
         expected: dict[tuple[int, int], list[float]] = {}
-        for (datastream, time, lead), chain in sorted(self.accepted.items()):
-            if lead == 0 and chain[-1].quality != Quality.BAD and start <= time < end:
-                expected.setdefault((datastream, time // step * step), []).append(chain[-1].result)
+        counted = {identity: chain[-1] for identity, chain in self.accepted.items()}
+        if step % HOUR_US == 0:
+            whole = range(-(-start // HOUR_US) * HOUR_US, end // HOUR_US * HOUR_US)
+            counted |= {identity: one for identity, one in self.summed.items() if identity[1] in whole}
+        for (datastream, time, lead), newest in sorted(counted.items()):
+            if lead == 0 and newest.quality != Quality.BAD and start <= time < end:
+                expected.setdefault((datastream, time // step * step), []).append(newest.result)
         found = self.store.aggregate(IDS, Period(_moment(start), _moment(end)), every, list(Function))
         keys = list(zip(found.datastream.tolist(), found.bucket.astype(np.int64).tolist(), strict=True))
         assert keys == list(expected)

@@ -17,7 +17,7 @@ import pytest
 from udp.errors import StoreRejected, StoreUnavailable
 from udp.sensorthings import Quality
 from udp.store.columns import Function, Observations, Period
-from udp.store.embedded import maintenance
+from udp.store.embedded import rewriting
 from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -159,14 +159,14 @@ def test_rows_that_come_while_a_file_is_rewritten_are_kept_once(
     store.append(rows.take(slice(2, None)))
     housekeep(store, 6)
     store.append(rows.take(slice(0, 1)))
-    prepared = maintenance.newest
+    prepared = rewriting.newest
 
     def and_meanwhile(candidates: Observations) -> tuple[Observations, Observations]:
         store.append(rows.take(slice(0, 2)))
         store.append(city(1 / 144, revision=3).take(slice(0, 1)))
         return prepared(candidates)
 
-    monkeypatch.setattr(maintenance, "newest", and_meanwhile)
+    monkeypatch.setattr(rewriting, "newest", and_meanwhile)
     assert store.maintain(START + timedelta(days=6))
     monkeypatch.undo()
     for _ in range(2):

@@ -29,7 +29,12 @@ ONE = Observations.build(7, [1_767_225_600_123_456], 1.5, result_time=1_767_225_
 
 
 class Answer(BaseHTTPRequestHandler):
-    """A server that answers everything the same way and remembers what it heard."""
+    """A server that answers everything the same way and remembers what it heard.
+
+    `asked`: it answers questions with nothing found, and only writes as said.
+    """
+
+    asked: ClassVar[bool] = False
 
     status: ClassVar[int] = 204
     body: ClassVar[bytes] = b""
@@ -39,12 +44,14 @@ class Answer(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
         self.heard.append((self.path, content, self.headers.get("Authorization", "")))
-        self.send_response(self.status)
-        if self.status != 204:
-            self.send_header("Content-Length", str(len(self.body)))
+        found_nothing = self.asked and self.path == "/query"
+        status, body = (200, b"{}") if found_nothing else (self.status, self.body)
+        self.send_response(status)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.status != 204:
-            self.wfile.write(self.body)
+        if status != 204:
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Silence."""
@@ -130,7 +137,7 @@ def test_a_server_that_is_down_is_named_by_every_call(kind: str) -> None:
 def test_a_refusal_says_what_to_do(
     kind: str, status: int, error: type[Exception], words: str, answer: type[Answer]
 ) -> None:
-    answer.status, answer.body = status, b"said the server"
+    answer.status, answer.body, answer.asked = status, b"said the server", True
     store = open_store(settings_for(kind, answer.url), lambda: NOW)  # type: ignore[attr-defined]
     with pytest.raises(error, match=words) as caught:
         store.append(ONE)
@@ -154,8 +161,9 @@ def test_version_2_writes_go_to_the_bucket_with_the_token(answer: type[Answer], 
         f'token = {{ file = "{tmp_path / "token"}" }}\n'
     )
     store = open_store(load(StoreSettings, tmp_path / "config.toml"), lambda: NOW)
+    answer.asked = True
     store.append(ONE)
-    path, _, authorization = answer.heard[0]
+    path, _, authorization = answer.heard[-1]
     assert path.startswith("/api/v2/write?")
     assert {"bucket=stadt", "org=city", "precision=ns"} <= set(path.partition("?")[2].split("&"))
     assert authorization == "Token top-secret"
