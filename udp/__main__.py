@@ -15,12 +15,13 @@ import uvicorn
 
 from edge.wire import settings as files
 from edge.wire.settings import SettingsError
-from udp import device_commands, profile_commands
+from udp import device_commands, policy_commands, profile_commands
 from udp.api.app import create_app
 from udp.api.desk import Ports, utc_now
 from udp.api.late_store import LateStore
 from udp.auth import SqlKeys
 from udp.config import Settings
+from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
 from udp.ledger.sql import SqlLedger
 from udp.policy import Role
@@ -60,7 +61,9 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
         closing(LateStore(lambda: open_store(config.store, utc_now, read_only=True))) as store,
     ):
         keys = SqlKeys(registry.database, config.operator_key)
-        app = create_app(Ports(registry, store, ledger, keys, config.pages_dir, config.api))
+        policy = PolicyFile(config.policy)
+        _LOG.info("policy %s, SHA-256 %s", policy.path, policy.current().digest)
+        app = create_app(Ports(registry, store, ledger, keys, config.pages_dir, config.api, policy=policy))
         server = _Server(
             uvicorn.Config(
                 app,
@@ -115,6 +118,7 @@ def check_config(config: Settings, given: argparse.Namespace) -> int:
     config.registry.address()
     config.ledger.address()
     profiles = load_profiles(own=config.profiles_dir)
+    PolicyFile(config.policy)
     print(f"{given.config or 'defaults'}: in order; {len(profiles)} profiles")
     return 0
 
@@ -130,6 +134,7 @@ _VERBS = {
     "import-city": import_city,
     "key": key,
     "devices": device_commands.run,
+    "policy": policy_commands.run,
     "profiles": profile_commands.run,
     "check-config": check_config,
     "print-config": print_config,
@@ -163,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_argument("--role", choices=_ROLES, required=True, help="metrics: a scraper of /metrics")
     keys.add_argument("--note", default="", help="whose key it is")
     device_commands.add_verbs(verbs, shared)
+    policy_commands.add_verbs(verbs, shared)
     profile_commands.add_verbs(verbs, shared)
     verbs.add_parser("check-config", parents=[shared], help="say whether the settings can be meant")
     verbs.add_parser("print-config", parents=[shared], help="show what is in force, secrets hidden")

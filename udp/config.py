@@ -57,7 +57,8 @@ class ServerSettings:
 class Settings:
     """The file of `udp run`. `pages_dir`: finished pages, served at /. `operator_key`: one more key.
 
-    `profiles_dir`: device profiles of the city's own, beside the shipped ones.
+    `profiles_dir`: device profiles of the city's own, beside the shipped ones. `policy`: the city's own
+    policy.toml instead of the shipped one.
     """
 
     registry: DatabaseSettings = field(
@@ -70,4 +71,5 @@ class Settings:
     pages_dir: Path | None = None
     operator_key: Secret | None = None
     profiles_dir: Path | None = None
+    policy: Path | None = None
     devices: DeviceSettings = field(default_factory=DeviceSettings)

@@ -1,71 +1,209 @@
 """The one gate: whether, and how finely, a caller may know a Datastream. Every exit asks here.
 
-No policy entry, no publication: only what is open and carries a licence is public.
+What an exit does (the data API, SensorThings, server-sent events, CSV and pages do; MQTT, exports,
+DCAT and Grafana will):
+
+1. find out who asks: a `Caller`, `PUBLIC` for whoever brings nothing;
+2. `Gate.admit(inventory, caller)` gives what this caller may know to exist, as it may be told: Datastreams
+   with the access and licence in force, Things with places as round as they may be. Names, ids, counts,
+   links, filters and orders are made from this and never from the inventory: what is not in it does not
+   exist;
+3. for each Datastream `admitted.limits.get(id)`: None leaves as measured. Else single values do not leave:
+   history in buckets of whole `time_step` that are over, and now as `current_at_once` says;
+4. what is made of several series (sums, counts of places) is made from admitted series only, or asks
+   `Gate.enough` first.
+
+No policy entry, no publication. Open is only what the city file and the policy both open, with a licence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import StrEnum
 
+from udp.datasets.model import STRICTNESS, Policy, Rule, Series, series
 from udp.registry.port import Inventory
-from udp.sensorthings import Access, Datastream
+from udp.roles import EVERYTHING, OPERATOR, PUBLIC, Caller, Role
+from udp.sensorthings import Access, Datastream, Location, Thing
 
+__all__ = [
+    "OPERATOR",
+    "PUBLIC",
+    "Admitted",
+    "Caller",
+    "Gate",
+    "Limits",
+    "Role",
+    "figures_visible",
+    "operates",
+]
 
-class Role(StrEnum):
-    """What a caller has proven to be."""
-
-    PUBLIC = "public"
-    METRICS = "metrics"
-    """A scraper of /metrics: sees the figures of the platform, of the data only what the public sees."""
-    OPERATOR = "operator"
+UNDECIDED = "undecided"
+_METRES_PER_DEGREE = 111_320.0
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Whoever asks; without a key, the public."""
+class Limits:
+    """How finely one Datastream may leave. Steps are aligned to the UTC epoch."""
 
-    role: Role = Role.PUBLIC
-
-
-PUBLIC = Caller()
-OPERATOR = Caller(Role.OPERATOR)
-
-# When a car comes and goes is somebody's affair; how full a place is by the quarter of an hour is not.
-_FINEST: Mapping[str, timedelta] = {"parking_occupied": timedelta(minutes=15)}
+    time_step: timedelta
+    current_at_once: bool
 
 
-def visible(datastream: Datastream, caller: Caller) -> bool:
-    """Whether `caller` may know that this Datastream exists, and hence everything about it."""
-    if caller.role is Role.OPERATOR:
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What one caller may know; `limits` holds those Datastreams that may not leave as measured,
+    `datasets` the entries of the policy each belongs to."""
+
+    things: Mapping[str, Thing]
+    datastreams: Mapping[int, Datastream]
+    limits: Mapping[int, Limits]
+    datasets: Mapping[int, tuple[str, ...]]
+
+
+class Gate:
+    """One policy applied."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._judged: tuple[Inventory, Mapping[int, tuple[Series, Rule | None]]] | None = None
+
+    def admit(self, inventory: Inventory, caller: Caller) -> Admitted:
+        """Everything `caller` may know of `inventory`. A Thing without any such Datastream is not known."""
+        streams: dict[int, Datastream] = {}
+        limits: dict[int, Limits] = {}
+        datasets: dict[int, tuple[str, ...]] = {}
+        grids: dict[str, float] = {}
+        for number, (one, rule) in self.rules(inventory).items():
+            if not self._knows(one, rule, caller):
+                continue
+            streams[number] = effective(one, rule)
+            datasets[number] = rule.datasets if rule else ()
+            grid = 0.0
+            if rule is not None and not _undiminished(one, rule, caller):
+                grid = rule.outside.place_m
+                if (step := rule.outside.time_step) is not None:
+                    limits[number] = Limits(step, rule.outside.current_at_once)
+            grids[one.thing.key] = max(grids.get(one.thing.key, 0.0), grid)
+        things = {key: rounded(inventory.things[key], grid) for key, grid in grids.items()}
+        return Admitted(things, streams, limits, datasets)
+
+    def held(self, inventory: Inventory) -> Mapping[int, timedelta]:
+        """Datastreams whose newest value nobody outside may know before its step is over."""
+        found: dict[int, timedelta] = {}
+        for number, (_, rule) in self.rules(inventory).items():
+            if rule and rule.outside.time_step and not rule.outside.current_at_once:
+                found[number] = rule.outside.time_step
+        return found
+
+    def rules(self, inventory: Inventory) -> Mapping[int, tuple[Series, Rule | None]]:
+        """The rule of every Datastream, None where the policy has no entry; asked once per inventory."""
+        judged = self._judged
+        if judged is None or judged[0] is not inventory:
+            found = {number: (one, self.policy.rule(one)) for number, one in series(inventory).items()}
+            self._judged = judged = (inventory, found)
+        return judged[1]
+
+    def enough(self, together: Iterable[Series], caller: Caller) -> bool:
+        """Whether a figure made of all these series may be told although single ones may not: every one is
+        in the policy, is open but for being small, and there are enough users behind them."""
+        users, needed = 0, 1
+        for one in together:
+            rule = self.policy.rule(one)
+            if rule is None:
+                return caller.sees_all
+            if not (_undiminished(one, rule, caller) or _opened(one, rule)):
+                return False
+            users += users_of(one.thing)
+            needed = max(needed, rule.outside.minimum_users)
+        return caller.sees_all or users >= needed
+
+    def agent_visible(self, agent: str, inventory: Inventory, caller: Caller) -> bool:
+        """Whether `caller` may know that this agent exists: the public, if it carries something public."""
+        if figures_visible(caller):
+            return True
+        known = self.admit(inventory, caller).datastreams
+        return any(
+            channel.datastream in known
+            for (name, _), sensor in inventory.wired.items()
+            if name == agent
+            for channel in sensor.channels
+        )
+
+    def _knows(self, one: Series, rule: Rule | None, caller: Caller) -> bool:
+        if caller.sees_all:
+            return True
+        if rule is None:
+            return False
+        if _undiminished(one, rule, caller):
+            return True
+        return _opened(one, rule) and users_of(one.thing) >= rule.outside.minimum_users
+
+
+def _undiminished(one: Series, rule: Rule, caller: Caller) -> bool:
+    """Whether a role of the caller sees it as measured; what the city file closes further, only operators."""
+    if caller.sees_all:
         return True
-    return datastream.access is Access.OPEN and bool(datastream.licence)
+    if caller.datasets is not None and not caller.datasets.issuperset(rule.datasets):
+        return False
+    if caller.roles & EVERYTHING:
+        return True
+    closed_further = STRICTNESS.index(one.stream.access) > STRICTNESS.index(rule.access)
+    return bool(rule.visible_to & caller.roles) and not closed_further
 
 
-def finest(datastream: Datastream, caller: Caller) -> timedelta | None:
-    """The finest step of time in which `caller` may know this Datastream; None: as it was measured.
+def _opened(one: Series, rule: Rule) -> bool:
+    both = (one.stream.access, rule.access)
+    return both == (Access.OPEN, Access.OPEN) and bool(one.stream.licence and rule.licence)
 
-    Steps are aligned to the UTC epoch. Every time that leaves the platform is rounded down to one, and
-    history leaves in whole steps only.
-    """
-    return None if caller.role is Role.OPERATOR else _FINEST.get(datastream.observed_property.key)
+
+def effective(one: Series, rule: Rule | None) -> Datastream:
+    """The Datastream with the stricter word of city file and policy."""
+    stream = one.stream
+    if rule is None:
+        access = max(stream.access, Access.INTERNAL, key=STRICTNESS.index)
+        return replace(stream, access=access, exemption=stream.exemption or UNDECIDED, licence="")
+    if STRICTNESS.index(stream.access) >= STRICTNESS.index(rule.access):
+        # Between equals the city file knows the place better.
+        return stream if stream.access is not Access.OPEN else _licensed(stream, rule.licence)
+    return replace(stream, access=rule.access, exemption=rule.exemption, licence="")
+
+
+def _licensed(stream: Datastream, licence: str) -> Datastream:
+    return replace(stream, licence=licence) if stream.licence else stream
+
+
+def users_of(thing: Thing) -> int:
+    """How many people or devices stand behind a Thing, by its property `users`; 1 unless it says more."""
+    said = thing.properties.get("users", 1)
+    return max(1, int(said)) if isinstance(said, int | float) and math.isfinite(said) else 1
+
+
+def rounded(thing: Thing, grid_m: float) -> Thing:
+    """The Thing in the middle of its cell of a grid of `grid_m` metres, without what would tell more."""
+    if not grid_m:
+        return thing
+    place = thing.location
+    step = grid_m / _METRES_PER_DEGREE
+    latitude = _middle(place.latitude, step)
+    # The cosine of the rounded latitude, so that the whole row of the grid has one width.
+    longitude = _middle(place.longitude, step / max(0.01, math.cos(math.radians(latitude))))
+    where = Location(round(latitude, 6), round(longitude, 6), place.district, place.district_name)
+    kept = {key: value for key, value in thing.properties.items() if key == "simulated"}
+    return replace(thing, location=where, description="", properties={**kept, "place_rounded_m": grid_m})
+
+
+def _middle(degrees: float, step: float) -> float:
+    return (math.floor(degrees / step) + 0.5) * step
+
+
+def operates(caller: Caller) -> bool:
+    """Whether `caller` runs the platform: sees what is wrong, approves, commands."""
+    return caller.sees_all
 
 
 def figures_visible(caller: Caller) -> bool:
     """Whether `caller` may know what the platform counts of itself: losses, gaps, quarantine, listeners."""
-    return caller.role in (Role.OPERATOR, Role.METRICS)
-
-
-def agent_visible(agent: str, inventory: Inventory, caller: Caller) -> bool:
-    """Whether `caller` may know that this agent exists: the public only, if it carries something public."""
-    if figures_visible(caller):
-        return True
-    carried = (
-        inventory.datastreams.get(channel.datastream)
-        for (name, _), sensor in inventory.wired.items()
-        if name == agent
-        for channel in sensor.channels
-    )
-    return any(one is not None and visible(one, caller) for one in carried)
+    return operates(caller) or Role.METRICS in caller.roles

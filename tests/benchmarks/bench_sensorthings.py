@@ -23,7 +23,8 @@ from udp.api.sensorthings import catalogue
 from udp.api.sensorthings.answering import Question, answer
 from udp.api.sensorthings.options import Limits
 from udp.api.view import read_views
-from udp.policy import Role
+from udp.datasets.reading import read_policy
+from udp.policy import PUBLIC, Gate
 from udp.registry.port import CityDescription
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
@@ -104,14 +105,14 @@ def main() -> None:
         folder = Path(name)
         registry = SqlRegistry(f"sqlite:///{folder}/registry.sqlite")
         registry.import_city(city(given.streams))
-        views = read_views(registry, None)
+        views = read_views(registry, Gate(read_policy()), None)
         ids = sorted(views.inventory.datastreams)
         store = EmbeddedStore(EmbeddedSettings(folder / "store"), lambda: NOW)
         began = time.perf_counter()
         count = fill(store, ids, given.days)
         print(f"{len(ids):,} Datastreams, {count:,} Observations in {time.perf_counter() - began:.0f} s")
         began = time.perf_counter()
-        known = catalogue.build(views.of_role[Role.PUBLIC], catalogue.numbers(views.inventory))
+        known = catalogue.build(views.of(PUBLIC), catalogue.numbers(views.inventory))
         print(f"catalogue made in {1000 * (time.perf_counter() - began):.0f} ms")
         stop = multiprocessing.Event()
         writer = multiprocessing.Process(target=write_on, args=(folder / "store", ids, stop))

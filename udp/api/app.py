@@ -22,7 +22,7 @@ from udp.api.live import LiveFeed
 from udp.api.pages import Pages, Sessions
 from udp.api.parameters import known_parameters
 from udp.api.sensorthings import routes as sensorthings
-from udp.policy import agent_visible, figures_visible
+from udp.policy import figures_visible
 
 _ALLOWED = ["Authorization", "X-Api-Key", "If-None-Match", "Last-Event-ID", "Cache-Control"]
 _DESCRIPTION = """
@@ -152,9 +152,12 @@ async def _metrics(request: Request, at: AtDesk, who: Asking) -> Response:
     headers = {"Cache-Control": "no-store"}
     if not figures_visible(who):
         return Response(own, headers=headers, media_type=metrics.MEDIA_TYPE)
-    report, inventory = await at.report.get(), (await at.views.get()).inventory
+    report, views = await at.report.get(), await at.views.get()
     text = metrics.ledger_text(
-        report, request.app.state.feed, at.now(), lambda agent: agent_visible(agent, inventory, who)
+        report,
+        request.app.state.feed,
+        at.now(),
+        lambda agent: views.gate.agent_visible(agent, views.inventory, who),
     )
     return Response(own + text, headers=headers, media_type=metrics.MEDIA_TYPE)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from udp.api import columns_json
 from udp.api.view import Filter, View
-from udp.store.columns import Floats, Ints, Observations, Times
+from udp.store.columns import Floats, Function, Ints, Observations, Period, Times
 from udp.store.port import ObservationStore
 
 # The public pages judge by the same rule: two intervals missed, and five minutes are never late.
@@ -21,21 +22,57 @@ SHORTEST_INTERVAL_S = 300.0
 MISSED_INTERVALS = 2.0
 _MOST_WISHES = 256
 _MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The newest measurement of every Datastream; the same object as long as nothing changed."""
+    """The newest measurement of every Datastream; the same object as long as nothing changed.
+
+    `stepped`: for Datastreams whose newest value must not leave, the mean of the last step that is over.
+    """
 
     observations: Observations
+    stepped: Observations = field(default_factory=Observations.empty)
+
+    def known(self, view: View) -> Observations:
+        """As `view` may know it, but for rounded times; ascending by Datastream."""
+        if not view.held:
+            return self.observations
+        held = list(view.held)
+        plain = self.observations.take(~np.isin(self.observations.datastream, held))
+        steps = self.stepped.take(np.isin(self.stepped.datastream, held))
+        both = Observations.concatenate([plain, steps])
+        return both.take(np.argsort(both.datastream, kind="stable"))
 
 
-def read_snapshot(store: ObservationStore, before: Snapshot | None) -> Snapshot:
-    """What the store holds now."""
+def read_snapshot(
+    store: ObservationStore,
+    before: Snapshot | None,
+    held: Mapping[int, timedelta] = MappingProxyType({}),
+    now: datetime | None = None,
+) -> Snapshot:
+    """What the store holds now; `held` are Datastreams with the step they leave in."""
     found = store.latest()
-    if before is not None and _same(before.observations, found):
+    stepped = read_stepped(store, held, now) if held and now else Observations.empty()
+    if before is not None and _same(before.observations, found) and _same(before.stepped, stepped):
         return before
-    return Snapshot(found)
+    return Snapshot(found, stepped)
+
+
+def read_stepped(store: ObservationStore, held: Mapping[int, timedelta], now: datetime) -> Observations:
+    """One mean per Datastream, of the last whole step before `now`; its time is where the step began."""
+    parts = []
+    for step in sorted(set(held.values())):
+        end = now - (now - _EPOCH) % step
+        members = [number for number, one in held.items() if one == step]
+        found = store.aggregate(members, Period(end - step, end), step, [Function.MEAN])
+        known = np.full(len(found), columns_json.micros(end))
+        parts.append(
+            Observations.build(found.datastream, found.bucket, found.values[Function.MEAN], result_time=known)
+        )
+    joined = Observations.concatenate([one for one in parts if len(one)])
+    return joined.take(np.argsort(joined.datastream, kind="stable"))
 
 
 def changes(old: Observations, new: Observations) -> Observations:
@@ -82,7 +119,7 @@ class LatestAnswers:
 
 def render(view: View, snapshot: Snapshot, wish: Filter, now: datetime) -> Rendered:
     """`{"now": ..., "values": [...]}` of everything `view` and `wish` let through."""
-    observations = chosen(view, snapshot.observations, wish)
+    observations = chosen(view, snapshot.known(view), wish)
     ages, stale = judge(view, observations, now)
     heads = items(view, observations)
     digest = blake2b(digest_size=12)
@@ -134,7 +171,8 @@ def judge(view: View, observations: Observations, now: datetime) -> tuple[list[i
     """Age in whole seconds, and whether two expected intervals have been missed.
 
     A rounded time may be younger by its whole step, and nobody shall be able to compute by how much:
-    such a value turns stale up to one step later, never earlier.
+    such a value turns stale up to one step later, never earlier. The mean of a step is told by the
+    step's beginning and stands until the next one is over: two steps.
     """
     microseconds = (columns_json.micros(now) - observations.phenomenon_time).astype(np.int64)
     age_s = microseconds / 1e6
@@ -144,7 +182,8 @@ def judge(view: View, observations: Observations, now: datetime) -> tuple[list[i
         count=len(observations),
     )
     patience_s = MISSED_INTERVALS * np.maximum(interval, SHORTEST_INTERVAL_S)
-    stale = age_s > patience_s + _steps(view, observations) / 1e6
+    steps = np.where(np.isin(observations.datastream, list(view.held)), 2, 1)
+    stale = age_s > patience_s + steps * _steps(view, observations) / 1e6
     return np.floor(age_s).astype(np.int64).tolist(), stale.tolist()
 
 

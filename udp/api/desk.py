@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -18,8 +18,9 @@ from udp.api.current import LatestAnswers, Snapshot, read_snapshot
 from udp.api.refreshed import Refreshed
 from udp.api.view import View, Views, read_views
 from udp.auth import Keys
+from udp.datasets.source import PolicyFile
 from udp.ledger.port import Quarantined, Report
-from udp.policy import PUBLIC, Caller
+from udp.policy import PUBLIC, Caller, Gate
 from udp.registry.port import Registry
 from udp.store.port import ObservationStore
 
@@ -70,7 +71,7 @@ class ApiSettings:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The parts behind the API."""
+    """The parts behind the API; without a `policy`, the shipped one."""
 
     registry: Registry
     store: ObservationStore
@@ -80,6 +81,7 @@ class Ports:
     settings: ApiSettings = ApiSettings()
     now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
+    policy: PolicyFile = field(default_factory=PolicyFile)
 
 
 class Desk:
@@ -89,14 +91,28 @@ class Desk:
         self.ports = ports
         self.settings = ports.settings
         self.now = ports.now
-        self.views: Refreshed[Views] = self._refreshed(lambda before: read_views(ports.registry, before))
-        self.current: Refreshed[Snapshot] = self._refreshed(lambda before: read_snapshot(ports.store, before))
+        self._gate = Gate(ports.policy.current())
+        self.views: Refreshed[Views] = self._refreshed(
+            lambda before: read_views(ports.registry, self.gate(), before)
+        )
+        self.current: Refreshed[Snapshot] = self._refreshed(self._read_current)
         self.report: Refreshed[Report] = self._refreshed(lambda _before: ports.ledger.report())
         self.latest = LatestAnswers()
 
     async def view(self, caller: Caller) -> View:
         """What the caller may know now."""
-        return (await self.views.get()).of_role[caller.role]
+        return (await self.views.get()).of(caller)
+
+    def gate(self) -> Gate:
+        """The gate with the policy in force now."""
+        policy = self.ports.policy.current()
+        if policy is not self._gate.policy:
+            self._gate = Gate(policy)
+        return self._gate
+
+    def _read_current(self, before: Snapshot | None) -> Snapshot:
+        views = self.views.newest or read_views(self.ports.registry, self.gate(), None)
+        return read_snapshot(self.ports.store, before, views.held, self.now())
 
     def _refreshed(self, read: Callable[[Any], Any]) -> Refreshed[Any]:
         return Refreshed(read, self.settings.refresh_s, self.ports.monotonic)

@@ -12,7 +12,7 @@ import anyio.to_thread
 from udp.api.desk import Desk
 from udp.errors import PlatformError
 from udp.ledger.port import Report
-from udp.policy import Caller, Role
+from udp.policy import Caller, operates
 
 
 class Status(StrEnum):
@@ -53,7 +53,7 @@ async def _attempt(check: Callable[[], Awaitable[Part]], who: Caller) -> Part:
     try:
         return await check()
     except PlatformError as error:
-        return Part(Status.FAILED, str(error) if who.role is Role.OPERATOR else "does not answer")
+        return Part(Status.FAILED, str(error) if operates(who) else "does not answer")
 
 
 async def _registry(desk: Desk) -> Part:
@@ -85,7 +85,7 @@ def _pipeline(report: Report, who: Caller) -> Part:
     if not conditions:
         return Part(Status.OK, "no condition is reported")
     in_full = [f"{one}: {text}" for one, text in conditions.items()]
-    told = in_full if who.role is Role.OPERATOR else list(conditions)
+    told = in_full if operates(who) else list(conditions)
     return Part(Status.WARNING, "; ".join(sorted(told)))
 
 

@@ -13,7 +13,7 @@ from udp.api.problems import Overloaded
 from udp.api.refreshed import Refreshed
 from udp.api.view import Filter, View, Views
 from udp.errors import RegistryUnavailable, StoreUnavailable
-from udp.policy import Role
+from udp.policy import Caller
 from udp.store.columns import Observations
 
 _LOG = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _RECONNECT_MS = 5000
 class Listener:
     """One client: what it may know, what it wants, and what waits for it. `gone` once it was too slow."""
 
-    role: Role
+    who: Caller
     wish: Filter
     queue: asyncio.Queue[bytes]
     client: str | None = None
@@ -72,14 +72,14 @@ class LiveFeed:
         """How many clients are connected now."""
         return len(self._listeners)
 
-    async def join(self, role: Role, wish: Filter, client: str | None = None) -> Listener:
+    async def join(self, who: Caller, wish: Filter, client: str | None = None) -> Listener:
         """A new listener, who first gets all current values. Overloaded when there is no room.
 
         `client` is the address it listens from; None is nobody's, and only the total counts.
         """
         self._require_room(client)
         snapshot = await self._current.get()
-        view = (await self._views.get()).of_role[role]
+        view = (await self._views.get()).of(who)
         # From here to the end nothing is awaited: no change and no other listener can slip in between.
         self._require_room(client)
         if self._reader is None:
@@ -87,8 +87,8 @@ class LiveFeed:
             self._reader = asyncio.create_task(self._read(), name="live values")
             self._reader.add_done_callback(self._ended)
         base = self._shown or snapshot
-        listener = Listener(role, wish, asyncio.Queue(self._queue_size), client)
-        listener.queue.put_nowait(self._event(view, base.observations, wish) or b": nothing yet\n\n")
+        listener = Listener(who, wish, asyncio.Queue(self._queue_size), client)
+        listener.queue.put_nowait(self._event(view, base.known(view), wish) or b": nothing yet\n\n")
         self._listeners.add(listener)
         return listener
 
@@ -159,21 +159,18 @@ class LiveFeed:
                 self._tell(views, before, after)
 
     def _tell(self, views: Views, before: Snapshot, after: Snapshot) -> None:
-        """One rendering per role and wish, however many listen."""
+        """One rendering per kind of caller and wish, however many listen."""
         changed = {
-            role: _changed(views.of_role[role], before, after)
-            for role in {one.role for one in self._listeners}
+            who: _changed(views.of(who), before, after) for who in {one.who for one in self._listeners}
         }
         if not any(len(one) for one in changed.values()):
             return
         self._number += 1
-        rendered: dict[tuple[Role, Filter], bytes | None] = {}
+        rendered: dict[tuple[Caller, Filter], bytes | None] = {}
         for listener in list(self._listeners):
-            key = (listener.role, listener.wish)
+            key = (listener.who, listener.wish)
             if key not in rendered:
-                rendered[key] = self._event(
-                    views.of_role[listener.role], changed[listener.role], listener.wish
-                )
+                rendered[key] = self._event(views.of(listener.who), changed[listener.who], listener.wish)
             event = rendered[key]
             if event is None:
                 continue
@@ -194,4 +191,4 @@ class LiveFeed:
 
 def _changed(view: View, before: Snapshot, after: Snapshot) -> Observations:
     """What is new as finely as the view may know it: saying a value again within its step is no news."""
-    return changes(coarsened(view, before.observations), coarsened(view, after.observations))
+    return changes(coarsened(view, before.known(view)), coarsened(view, after.known(view)))

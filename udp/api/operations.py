@@ -17,7 +17,7 @@ from udp.api.current import MISSED_INTERVALS, SHORTEST_INTERVAL_S, Snapshot
 from udp.api.desk import Asking, AtDesk
 from udp.api.problems import KeyRequired
 from udp.ledger.port import Quarantined, Report
-from udp.policy import Role
+from udp.policy import operates
 from udp.registry.port import Device, Inventory, WiredSensor
 
 _MOST_OCTETS = 512
@@ -45,7 +45,7 @@ async def operations(
     quarantine: Annotated[int, Query(ge=0, le=1000, description="newest entries shown")] = 100,
 ) -> Response:
     """Everything the operator page shows. KeyRequired without an operator's key."""
-    if who.role is not Role.OPERATOR:
+    if not operates(who):
         raise KeyRequired("operations are for operators; send the key as Authorization: Bearer <key>")
     report, inventory = await at.report.get(), (await at.views.get()).inventory
     entries = await anyio.to_thread.run_sync(at.ports.ledger.quarantined, quarantine)

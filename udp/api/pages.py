@@ -20,7 +20,7 @@ from starlette.types import Scope
 from udp.api.desk import key_of
 from udp.api.problems import prefers_german
 from udp.auth import KeyRefused, Keys
-from udp.policy import Role
+from udp.policy import operates
 
 OPERATOR_ROOM = "betrieb"
 KEY_PARAMETER = "schluessel"
@@ -147,7 +147,7 @@ class Pages(StaticFiles):
             found = await anyio.to_thread.run_sync(self._keys.caller, key)
         except KeyRefused:
             return False
-        return found.role is Role.OPERATOR
+        return operates(found)
 
 
 def _local(target: str) -> str:

@@ -28,6 +28,11 @@ class Refreshed(Generic[T]):
         self._value: T | None = None
         self._read_at = float("-inf")
 
+    @property
+    def newest(self) -> T | None:
+        """What was read last, however long ago."""
+        return self._value
+
     async def get(self) -> T:
         """The value, at most `max_age_s` old."""
         if (value := self._fresh()) is not None:

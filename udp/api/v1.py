@@ -193,7 +193,7 @@ async def live(
     if head_only(request.scope):
         return Response(headers=headers, media_type="text/event-stream")
     source = feed(request)
-    listener = await source.join(who.role, asked, request.client.host if request.client else None)
+    listener = await source.join(who, asked, request.client.host if request.client else None)
     return StreamingResponse(source.events(listener), headers=headers, media_type="text/event-stream")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from udp.api.problems import InvalidRequest
 from udp.errors import NotFound
-from udp.policy import Caller, Role, finest, visible
+from udp.policy import Caller, Gate
 from udp.registry.city_file import THEMES
 from udp.registry.port import Inventory, Registry
 from udp.sensorthings import Datastream, Thing
@@ -41,7 +41,8 @@ class View:
     """Things and Datastreams one caller may know. A Thing without any visible Datastream is not known.
 
     `labels` holds, per Datastream, the unchanging members of its JSON in lists of values; `finest`,
-    the finest step of time of those that the caller may not know as they were measured.
+    the finest step of time of those that the caller may not know as they were measured; `held`, those
+    of them whose newest value is the mean of the last step that is over; `datasets`, where each belongs.
     """
 
     things: Mapping[str, Thing]
@@ -49,6 +50,8 @@ class View:
     of_thing: Mapping[str, tuple[Datastream, ...]]
     labels: Mapping[int, str]
     finest: Mapping[int, timedelta]
+    held: frozenset[int] = frozenset()
+    datasets: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def thing(self, key: str) -> Thing:
         """NotFound for what does not exist or is not to be known."""
@@ -86,36 +89,56 @@ class View:
         return (one for _, one in sorted(self.datastreams.items()) if wish.wants(self.things[one.thing], one))
 
 
+_MOST_CALLERS = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Views:
-    """One inventory as each role may know it."""
+    """One inventory as each caller may know it; `held` as `Gate.held`."""
 
     inventory: Inventory
-    of_role: Mapping[Role, View]
+    gate: Gate
+    held: Mapping[int, timedelta]
+    _made: dict[Caller, View] = field(default_factory=dict)
+
+    def of(self, caller: Caller) -> View:
+        """The same object for callers who may know the same, while nothing changes."""
+        made = self._made.get(caller)
+        if made is None:
+            if len(self._made) >= _MOST_CALLERS:
+                self._made.clear()
+            made = self._made.setdefault(caller, view_of(self.inventory, self.gate, caller))
+        return made
 
 
-def read_views(registry: Registry, before: Views | None) -> Views:
-    """The views of now; those from before while the register has not changed."""
-    if before is not None and registry.version() == before.inventory.version:
-        return before
-    inventory = registry.inventory()
-    return Views(inventory, {role: view_of(inventory, Caller(role)) for role in Role})
+def read_views(registry: Registry, gate: Gate, before: Views | None) -> Views:
+    """The views of now; those from before while neither register nor policy has changed."""
+    version = registry.version()
+    if before is not None and version == before.inventory.version:
+        if gate.policy is before.gate.policy:
+            return before
+        return _views(before.inventory, gate)
+    return _views(registry.inventory(), gate)
 
 
-def view_of(inventory: Inventory, caller: Caller) -> View:
+def _views(inventory: Inventory, gate: Gate) -> Views:
+    return Views(inventory, gate, gate.held(inventory))
+
+
+def view_of(inventory: Inventory, gate: Gate, caller: Caller) -> View:
     """The inventory after the gate."""
-    streams = {number: one for number, one in inventory.datastreams.items() if visible(one, caller)}
+    known = gate.admit(inventory, caller)
     grouped: dict[str, list[Datastream]] = {}
-    for one in streams.values():
+    for one in known.datastreams.values():
         grouped.setdefault(one.thing, []).append(one)
-    things = {key: inventory.things[key] for key in grouped if key in inventory.things}
-    known = {number: one for number, one in streams.items() if one.thing in things}
     return View(
-        things=things,
-        datastreams=known,
+        things=known.things,
+        datastreams=known.datastreams,
         of_thing={key: tuple(group) for key, group in grouped.items()},
-        labels=dict(_labels(things, known.values())),
-        finest={number: step for number, one in known.items() if (step := finest(one, caller))},
+        labels=dict(_labels(known.things, known.datastreams.values())),
+        finest={number: one.time_step for number, one in known.limits.items()},
+        held=frozenset(number for number, one in known.limits.items() if not one.current_at_once),
+        datasets=known.datasets,
     )
 
 

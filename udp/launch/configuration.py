@@ -59,6 +59,13 @@ class Site:
         if self.environment.city:
             self._write("city", self._city())
 
+    def policy(self) -> Path:
+        """The city's own policy: the shipped one to begin with, never written over."""
+        path = self.data / "policy.toml"
+        if not path.exists():
+            path.write_bytes(resources.files("udp.datasets").joinpath("policy.toml").read_bytes())
+        return path
+
     def users(self) -> Mapping[str, str]:
         """Who may speak to the broker, and their passwords."""
         names = ("ingest", "chirpstack", VIRTUAL_SERVERS, *self.agents)
@@ -96,6 +103,7 @@ class Site:
             "pages_dir": str(self.data / "pages"),
             "operator_key": self._secret("operator-key"),
             "profiles_dir": str(self.data / "profiles"),
+            "policy": str(self.policy()),
             "devices": {
                 "key": self._secret("register-key"),
                 "sessions": str(self.data / "secrets" / "sessions.toml"),

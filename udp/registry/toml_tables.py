@@ -121,6 +121,15 @@ class Table:
             return ()
         return tuple(float(one) for one in value)
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A text or a list of texts; empty if absent."""
+        value = self._get(key, [])
+        found = [value] if isinstance(value, str) else value
+        if not isinstance(found, list) or not all(isinstance(one, str) and one for one in found):
+            self.complain(key, f"expected text or a list of texts, found {value!r}")
+            return ()
+        return tuple(found)
+
     def mapping(self, key: str) -> dict[str, Any]:
         """An inline table as it stands; empty if absent."""
         value = self._get(key, {})

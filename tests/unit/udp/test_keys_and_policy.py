@@ -7,9 +7,8 @@ import pytest
 
 from edge.wire.settings import Secret
 from udp.auth import KeyRefused, SqlKeys
-from udp.policy import OPERATOR, PUBLIC, Caller, Role, visible
+from udp.policy import OPERATOR, PUBLIC, Caller, Role
 from udp.registry.database import Database
-from udp.sensorthings import Access, Datastream, ObservedProperty, Unit
 
 
 @pytest.fixture
@@ -44,21 +43,6 @@ def test_the_key_of_the_settings_counts_too(database):
     assert SqlKeys(database, Secret("from-a-file")).caller("from-a-file") == OPERATOR
     with pytest.raises(KeyRefused):
         SqlKeys(database).caller("from-a-file")
-
-
-def _stream(access, licence):
-    return Datastream(
-        id=1, key="k", name="n", thing="t", sensor="s", observed_property=ObservedProperty("p", "P", ""),
-        unit=Unit("1", ""), access=access, exemption=None, licence=licence, expected_interval_s=1.0,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("access", list(Access))
-@pytest.mark.parametrize("licence", ["", "dl-de/zero-2-0"])
-def test_only_what_is_open_with_a_licence_is_public(access, licence):
-    stream = _stream(access, licence)
-    assert visible(stream, PUBLIC) is (access is Access.OPEN and bool(licence))
-    assert visible(stream, OPERATOR)
 
 
 def test_whoever_says_nothing_is_the_public():

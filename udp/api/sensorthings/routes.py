@@ -18,27 +18,30 @@ from udp.api.sensorthings.catalogue import Catalogue
 from udp.api.sensorthings.links import PREFIX
 from udp.api.sensorthings.options import Limits
 from udp.api.view import Views
-from udp.policy import Role
+from udp.policy import Caller
 
 _SECONDS = 5
+_MOST_CALLERS = 16
 
 
 class Catalogues:
-    """The catalogue of each role, made again when the register has changed."""
+    """The catalogue of each kind of caller, made again when the register has changed."""
 
     def __init__(self) -> None:
-        self._made: tuple[Views, dict[Role, Catalogue]] | None = None
+        self._made: tuple[Views, dict[Caller, Catalogue]] | None = None
 
-    def of(self, views: Views, role: Role) -> Catalogue:
+    def of(self, views: Views, who: Caller) -> Catalogue:
         """Blocking for some hundred milliseconds per ten thousand Datastreams, once per change."""
         made = self._made
         if made is None or made[0] is not views:
             made = (views, {})
             self._made = made
-        if role not in made[1]:
+        if who not in made[1]:
+            if len(made[1]) >= _MOST_CALLERS:
+                made[1].clear()
             ids = catalogue.numbers(views.inventory)
-            made[1][role] = catalogue.build(views.of_role[role], ids)
-        return made[1][role]
+            made[1][who] = catalogue.build(views.of(who), ids)
+        return made[1][who]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ async def entities(request: Request, at: AtDesk, who: Asking, room: Room, path: 
     views = await at.views.get()
 
     def blocking() -> answering.Answer:
-        known = room.catalogues.of(views, who.role)
+        known = room.catalogues.of(views, who)
         question = Question(_root(request), path, request.url.query, known, at.now(), room.limits)
         return answering.answer(question, at.ports.store)
 

@@ -17,6 +17,8 @@ from edge.wire.settings import Secret
 from udp.api.app import create_app
 from udp.api.desk import ApiSettings, Ports
 from udp.auth import SqlKeys
+from udp.datasets.reading import SHIPPED
+from udp.datasets.source import PolicyFile
 from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Channel, CityDescription, Device, WiredSensor
@@ -98,10 +100,25 @@ class City:
     keys: SqlKeys
     pages: Path
     clock: list[datetime]
+    policy: Path
     description: CityDescription
     ids: dict[str, int] = field(default_factory=dict)
     open_ids: list[int] = field(default_factory=list)
     hidden_ids: list[int] = field(default_factory=list)
+
+    def decide(self, entry: str, **words: str | None) -> None:
+        """Change one dataset of the policy, found by a line of it; None takes a key away."""
+        parts = self.policy.read_text(encoding="utf-8").split("[[dataset]]")
+        (place,) = (number for number, part in enumerate(parts) if f"\n{entry}\n" in part)
+        gone = ("access", "exemption", "licence", *words) if "access" in words else tuple(words)
+        kept = [line for line in parts[place].splitlines() if line.split("=")[0].strip() not in gone]
+        added = [
+            f"{key} = {value}" if value[0] in "{[" else f'{key} = "{value}"'
+            for key, value in words.items()
+            if value is not None
+        ]
+        parts[place] = "\n".join(["", *added, *kept, ""])
+        self.policy.write_text("[[dataset]]".join(parts), encoding="utf-8")
 
     @property
     def operator(self) -> dict[str, str]:
@@ -130,9 +147,11 @@ def city(tmp_path: Path) -> Iterator[City]:
     keys = SqlKeys(registry.database, Secret(OPERATOR_KEY))
     settings = ApiSettings(refresh_s=0.0, default_rows=100, most_rows=1000, heartbeat_s=0.2)
     pages = tmp_path / "pages"
-    app = create_app(Ports(registry, store, ledger, keys, pages, settings, now))
+    policy = tmp_path / "policy.toml"
+    policy.write_bytes(SHIPPED.read_bytes())
+    app = create_app(Ports(registry, store, ledger, keys, pages, settings, now, policy=PolicyFile(policy)))
     with TestClient(app, raise_server_exceptions=False) as client:
-        made = City(client, registry, store, ledger, keys, pages, clock, small_city())
+        made = City(client, registry, store, ledger, keys, pages, clock, policy, small_city())
         for number, one in registry.inventory().datastreams.items():
             made.ids[f"{one.thing}/{one.key}"] = number
         yield made

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from udp.api.current import coarsened, read_snapshot
-from udp.api.view import Filter, view_of
-from udp.policy import OPERATOR, PUBLIC, Caller, Role, finest
+from udp.api.view import Filter, Views, view_of
+from udp.datasets.reading import read_policy
+from udp.policy import OPERATOR, PUBLIC, Caller, Gate, Role
 from udp.sensorthings import ObservedProperty, Unit
 
 STEP = timedelta(minutes=15)
@@ -51,11 +52,12 @@ def whole(text):
 @pytest.mark.parametrize("role", [Role.PUBLIC, Role.METRICS])
 def test_the_gate_knows_the_finest_step(bay, role):
     inventory = bay.registry.inventory()
-    parking = inventory.datastreams[bay.ids["bucht-1/parking_occupied"]]
-    warm = inventory.datastreams[bay.ids["wetter-1/air_temperature"]]
-    assert finest(parking, Caller(role)) == STEP
-    assert finest(parking, OPERATOR) is None
-    assert finest(warm, Caller(role)) is None
+    parking = bay.ids["bucht-1/parking_occupied"]
+    gate = Gate(read_policy())
+    limits = gate.admit(inventory, Caller(role)).limits
+    assert list(limits) == [parking]
+    assert limits[parking].time_step == STEP
+    assert gate.admit(inventory, OPERATOR).limits == {}
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
@@ -123,24 +125,24 @@ def test_live_tells_no_odd_time_and_no_value_twice_in_a_step(bay):
     before = read_snapshot(bay.store, None)
     bay.measure("bucht-1/parking_occupied", [bay.clock[0] - timedelta(minutes=5)], [0.0])
     again = read_snapshot(bay.store, None)
-    public, operator = view_of(inventory, PUBLIC), view_of(inventory, OPERATOR)
+    gate = Gate(read_policy())
+    public = view_of(inventory, gate, PUBLIC)
     feed = bay.client.app.state.feed
     number = bay.ids["bucht-1/parking_occupied"]
 
-    async def told(view, role, old, new):
-        listener = await feed.join(role, Filter(thing="bucht-1"))
+    async def told(who, old, new):
+        listener = await feed.join(who, Filter(thing="bucht-1"))
         first = listener.queue.get_nowait().decode()
-        views = type("Both", (), {"of_role": {role: view}})
-        feed._tell(views, old, new)
+        feed._tell(Views(inventory, gate, {}), old, new)
         rest = [] if listener.queue.empty() else [listener.queue.get_nowait().decode()]
         feed.close()
         return first, rest
 
-    first, rest = asyncio.run(told(public, Role.PUBLIC, before, again))
+    first, rest = asyncio.run(told(PUBLIC, before, again))
     assert '"phenomenon_time":"2026-11-21T11:45:00Z"' in first
     assert "11:55" not in first
     assert rest == []
-    _, rest = asyncio.run(told(operator, Role.OPERATOR, before, again))
+    _, rest = asyncio.run(told(OPERATOR, before, again))
     assert '"phenomenon_time":"2026-11-21T11:55:00Z"' in rest[0]
     held = coarsened(public, again.observations)
     assert held.phenomenon_time[held.datastream == number].astype(str).tolist() == [

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from udp.policy import OPERATOR, PUBLIC, Role, agent_visible
+from udp.datasets.reading import read_policy
+from udp.policy import OPERATOR, PUBLIC, Gate, Role
 from udp.sensorthings import Access
 
 HIDDEN = (
@@ -174,15 +175,20 @@ def test_a_scraper_reads_the_figures_but_no_hidden_data(measured):
 
 def test_the_public_knows_an_agent_only_by_what_is_open_of_it(measured):
     inventory = measured.registry.inventory()
-    assert not agent_visible("gw-rathaus", inventory, PUBLIC)
-    assert not agent_visible("erfunden", inventory, PUBLIC)
-    assert agent_visible("gw-geheim", inventory, OPERATOR)
+    gate = Gate(read_policy())
+    assert not gate.agent_visible("gw-rathaus", inventory, PUBLIC)
+    assert not gate.agent_visible("erfunden", inventory, PUBLIC)
+    assert gate.agent_visible("gw-geheim", inventory, OPERATOR)
     opened = tuple(
         replace(one, access=Access.OPEN, licence="dl-de/zero-2-0") if one.thing == "intern-1" else one
         for one in measured.description.datastreams
     )
     measured.registry.import_city(replace(measured.description, datastreams=opened))
-    assert agent_visible("gw-rathaus", measured.registry.inventory(), PUBLIC)
+    opened_by_city_alone = measured.registry.inventory()
+    assert not gate.agent_visible("gw-rathaus", opened_by_city_alone, PUBLIC)
+    measured.decide('key = "netz"', access="open", licence="dl-de/zero-2-0")
+    gate = Gate(read_policy(measured.policy))
+    assert gate.agent_visible("gw-rathaus", opened_by_city_alone, PUBLIC)
 
 
 def test_what_becomes_restricted_disappears_at_once(measured):

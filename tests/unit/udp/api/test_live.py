@@ -18,11 +18,13 @@ from udp.api.live import LiveFeed
 from udp.api.problems import Overloaded
 from udp.api.refreshed import Refreshed
 from udp.api.view import Filter, read_views
+from udp.datasets.reading import read_policy
 from udp.errors import StoreUnavailable
-from udp.policy import Role
+from udp.policy import OPERATOR, PUBLIC, Gate
 
 EVERYTHING = Filter()
 PATIENCE_S = 10
+GATE = Gate(read_policy())
 
 
 def feed_of(city, **more):
@@ -30,7 +32,7 @@ def feed_of(city, **more):
         "every_s": 0.01, "most_listeners": 3, "most_per_client": 2, "queue_size": 4,
         "heartbeat_s": 0.05, "listening_s": 30.0,
     } | more  # fmt: skip
-    views = Refreshed(lambda before: read_views(city.registry, before), 0.0, time.monotonic)
+    views = Refreshed(lambda before: read_views(city.registry, GATE, before), 0.0, time.monotonic)
     current = Refreshed(lambda before: read_snapshot(city.store, before), 0.0, time.monotonic)
     return LiveFeed(views, current, lambda: city.clock[0], **limits)
 
@@ -54,7 +56,7 @@ def test_first_all_then_changes(measured):
 
     async def listen():
         feed = feed_of(measured)
-        events = feed.events(await feed.join(Role.PUBLIC, EVERYTHING))
+        events = feed.events(await feed.join(PUBLIC, EVERYTHING))
         assert await next_values(events) == {full: 47.0, warm: -3.5}
         measured.measure("wetter-1/air_temperature", [measured.clock[0]], [21.5])
         assert await next_values(events) == {warm: 21.5}
@@ -69,9 +71,9 @@ def test_listeners_hear_only_what_they_may_know_and_want(measured):
 
     async def listen():
         feed = feed_of(measured)
-        public = feed.events(await feed.join(Role.PUBLIC, EVERYTHING))
-        weather = feed.events(await feed.join(Role.PUBLIC, Filter(theme="wetter")))
-        operator = feed.events(await feed.join(Role.OPERATOR, EVERYTHING))
+        public = feed.events(await feed.join(PUBLIC, EVERYTHING))
+        weather = feed.events(await feed.join(PUBLIC, Filter(theme="wetter")))
+        operator = feed.events(await feed.join(OPERATOR, EVERYTHING))
         assert len(await next_values(public)) == 2
         assert len(await next_values(weather)) == 1
         assert len(await next_values(operator)) == 6
@@ -88,7 +90,7 @@ def test_listeners_hear_only_what_they_may_know_and_want(measured):
 def test_a_corrected_value_is_a_change(measured):
     async def listen():
         feed = feed_of(measured)
-        events = feed.events(await feed.join(Role.PUBLIC, Filter(theme="wetter")))
+        events = feed.events(await feed.join(PUBLIC, Filter(theme="wetter")))
         await next_values(events)
         found = measured.store.latest([measured.ids["wetter-1/air_temperature"]])
         found.revision[:] = 1
@@ -103,8 +105,8 @@ def test_a_corrected_value_is_a_change(measured):
 def test_a_slow_listener_is_dropped_and_others_stay(measured):
     async def listen():
         feed = feed_of(measured)
-        slow = await feed.join(Role.PUBLIC, EVERYTHING)
-        quick = feed.events(await feed.join(Role.PUBLIC, EVERYTHING))
+        slow = await feed.join(PUBLIC, EVERYTHING)
+        quick = feed.events(await feed.join(PUBLIC, EVERYTHING))
         await next_values(quick)
         for count in range(8):
             at = measured.clock[0] + timedelta(seconds=count)
@@ -121,7 +123,7 @@ def test_a_slow_listener_is_dropped_and_others_stay(measured):
 def test_silence_is_filled_with_heartbeats(measured):
     async def listen():
         feed = feed_of(measured)
-        events = feed.events(await feed.join(Role.PUBLIC, EVERYTHING))
+        events = feed.events(await feed.join(PUBLIC, EVERYTHING))
         await next_values(events)
         async with asyncio.timeout(PATIENCE_S):
             assert await anext(events) == b": still here\n\n"
@@ -133,12 +135,12 @@ def test_there_is_room_for_so_many_and_no_more(measured):
     async def listen():
         feed = feed_of(measured)
         for _ in range(3):
-            await feed.join(Role.PUBLIC, EVERYTHING)
+            await feed.join(PUBLIC, EVERYTHING)
         with pytest.raises(Overloaded, match="3 listeners"):
-            await feed.join(Role.PUBLIC, EVERYTHING)
+            await feed.join(PUBLIC, EVERYTHING)
         feed.close()
         assert feed.listening == 0
-        await feed.join(Role.PUBLIC, EVERYTHING)
+        await feed.join(PUBLIC, EVERYTHING)
         feed.close()
 
     asyncio.run(listen())
@@ -148,10 +150,10 @@ def test_one_address_cannot_take_the_room_of_all(measured):
     async def listen():
         feed = feed_of(measured)
         for _ in range(2):
-            await feed.join(Role.PUBLIC, EVERYTHING, "192.0.2.1")
+            await feed.join(PUBLIC, EVERYTHING, "192.0.2.1")
         with pytest.raises(Overloaded, match="your address"):
-            await feed.join(Role.PUBLIC, EVERYTHING, "192.0.2.1")
-        await feed.join(Role.PUBLIC, EVERYTHING, "192.0.2.2")
+            await feed.join(PUBLIC, EVERYTHING, "192.0.2.1")
+        await feed.join(PUBLIC, EVERYTHING, "192.0.2.2")
         assert feed.listening == 3
         feed.close()
 
@@ -161,7 +163,7 @@ def test_one_address_cannot_take_the_room_of_all(measured):
 def test_the_room_is_counted_also_when_all_come_at_once(measured):
     async def listen():
         feed = feed_of(measured)
-        joining = [feed.join(Role.PUBLIC, EVERYTHING, "192.0.2.1") for _ in range(8)]
+        joining = [feed.join(PUBLIC, EVERYTHING, "192.0.2.1") for _ in range(8)]
         found = await asyncio.gather(*joining, return_exceptions=True)
         assert sum(isinstance(one, Overloaded) for one in found) == 6
         assert feed.listening == 2
@@ -183,7 +185,7 @@ def test_a_store_that_is_away_for_a_while_is_survived(measured, monkeypatch):
 
     async def listen():
         feed = feed_of(measured)
-        events = feed.events(await feed.join(Role.PUBLIC, EVERYTHING))
+        events = feed.events(await feed.join(PUBLIC, EVERYTHING))
         await next_values(events)
         away.set()
         assert await anext(events) == b": still here\n\n"
