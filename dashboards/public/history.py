@@ -37,15 +37,15 @@ class Window:
         return query | ({"every": f"{self.every // _MINUTE}m"} if self.every else {})
 
 
-def week(now: datetime) -> Window:
-    """The last seven days in hours, ending with the hour that is running."""
+def week(stream: Stream, now: datetime) -> Window:
+    """The last seven days in hours, ending with the hour that is running; coarser where the policy is."""
     end = now.replace(minute=0, second=0, microsecond=0) + _HOUR
-    return Window(end - _WEEK, end, _HOUR, now)
+    return Window(end - _WEEK, end, max(_HOUR, stream.finest), now)
 
 
 def day(stream: Stream, now: datetime) -> Window:
     """The last 24 hours as measured, or in steps where single values are too many or too private."""
-    every = timedelta(minutes=quantity(stream.observed_property).raw_minutes)
+    every = max(stream.finest, timedelta(minutes=quantity(stream.observed_property).raw_minutes))
     if not every and stream.interval < _FINEST_SINGLE:
         every = _FINEST_SINGLE
     if not every:

@@ -76,6 +76,7 @@ def _stream(entry: Entry) -> Stream:
         licence=entry.text("licence", ""),
         sensor=entry.text("sensor", ""),
         interval=timedelta(seconds=entry.number("expected_interval_s")),
+        finest=timedelta(seconds=entry.number("finest_s", 0.0)),
     )
 
 

@@ -12,6 +12,7 @@ import jinja2
 
 from dashboards.page_directory import PageDirectory
 from dashboards.public.catalogue import Theme, themes
+from dashboards.public.datasets import DatasetView
 from dashboards.public.figures import DAY, WEEK, Figure, axis, figure
 from dashboards.public.freshness import Freshness
 from dashboards.public.history import Window
@@ -84,6 +85,17 @@ class PublicPages:
         """The pages that change only with the settings."""
         for name in _RESTING:
             self._write(f"{name}/index.html", f"{name}.html", moment, simulated=simulated)
+
+    def draw_datasets(self, datasets: Sequence[DatasetView], moment: Moment, *, simulated: bool) -> None:
+        """Which data there are, and why some are not open."""
+        self._write(
+            "daten/index.html",
+            "daten.html",
+            moment,
+            simulated=simulated,
+            opened=[one for one in datasets if one.is_open],
+            closed=[one for one in datasets if not one.is_open],
+        )
 
     def draw_waiting(self, moment: Moment) -> None:
         """The first page while nothing has ever been fetched; an older one is left as it is."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dashboards.interface import Interface, InterfaceRefused, InterfaceUnavailable
+from dashboards.public import datasets
 from dashboards.public.freshness import Freshness, freshness
 from dashboards.public.history import day, fetch, week
 from dashboards.public.open_data import OpenData
@@ -57,6 +58,7 @@ class PublicRefresh:
     stopping: Callable[[], bool] = lambda: False
     _snapshot: Snapshot | None = None
     _simulated: bool | None = None
+    _told: tuple[list[datasets.DatasetView], bool] | None = None
     _drawn: dict[int, tuple[Drawn, datetime]] = field(default_factory=dict)
     _data: OpenData = field(init=False)
 
@@ -77,7 +79,19 @@ class PublicRefresh:
             self._simulated = snapshot.simulated
         self.pages.draw_lists(snapshot, moment)
         self.pages.forget(snapshot)
+        self._policy(snapshot)
         return self._charts(snapshot, began, everything)
+
+    def _policy(self, snapshot: Snapshot) -> None:
+        """Drawn when the policy has changed; its page carries no values that could age."""
+        try:
+            found = datasets.fetch(self.interface)
+        except (InterfaceUnavailable, Unreadable) as error:
+            _log.warning("the page about the policy stays as it is: %s", error)
+            return
+        if (found, snapshot.simulated) != self._told:
+            self.pages.draw_datasets(found, Moment(self.now()), simulated=snapshot.simulated)
+            self._told = (found, snapshot.simulated)
 
     def _limit(self) -> int:
         """Fifteen rounds without a new page mean that nobody draws any more."""
@@ -138,7 +152,7 @@ class PublicRefresh:
 
     def _chart(self, snapshot: Snapshot, stream: Stream) -> None:
         now = self.now()
-        windows = (week(now), day(stream, now))
+        windows = (week(stream, now), day(stream, now))
         history = [(fetch(self.interface, stream, window), window) for window in windows]
         limit = int((_REDRAW + timedelta(minutes=30)).total_seconds())
         self.pages.draw_value(snapshot, stream, Moment(now, limit=limit), history)

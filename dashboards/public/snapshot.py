@@ -24,7 +24,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A Datastream as the pages need it; `unit` is the UCUM code, `unit_name` German."""
+    """A Datastream as the pages need it; `unit` is the UCUM code, `unit_name` German.
+
+    `finest`: the step in which its history is open, zero where it is as measured.
+    """
 
     id: int
     name: str
@@ -36,6 +39,7 @@ class Stream:
     licence: str
     sensor: str
     interval: timedelta
+    finest: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

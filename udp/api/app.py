@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 
-from udp.api import health, metrics, operations, problems, schemas, v1
+from udp.api import health, metrics, operations, policy_answer, problems, schemas, v1
 from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
@@ -55,6 +55,7 @@ def create_app(ports: Ports) -> FastAPI:
     ours = [Depends(known_parameters)]
     app.include_router(v1.router(), dependencies=ours)
     app.include_router(operations.router(), dependencies=ours)
+    app.include_router(policy_answer.router(), dependencies=ours)
     app.state.sensorthings = sensorthings.made()
     app.include_router(sensorthings.router())
     app.add_api_route(

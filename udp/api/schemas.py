@@ -202,6 +202,55 @@ class HealthAnswer(Answer):
     parts: dict[str, PartHealth]
 
 
+class OutsideAnswer(Answer):
+    """How finely the public may know a dataset."""
+
+    time_step_s: float | None = Field(description="null: as measured", examples=[None, 900.0])
+    current: Literal["now", "step"] = Field(
+        description="`now`: the newest value at once, its time rounded; `step`: the last whole step's mean"
+    )
+    place_m: float = Field(description="places are rounded to a grid of so many metres; 0: not", examples=[0])
+    minimum_users: int = Field(
+        description="fewer people or devices behind one series, and it is closed", examples=[1]
+    )
+
+
+class RetentionAnswer(Answer):
+    """How long it is kept, in days; null is without limit."""
+
+    raw_days: float | None = Field(description="messages as they came")
+    values_days: float | None = Field(description="single values")
+    aggregates_days: float | None = Field(description="hourly and daily figures")
+
+
+class DatasetAnswer(Answer):
+    """One dataset of the city's policy, open or not."""
+
+    key: str = Field(examples=["wetter"])
+    title: str
+    description: str
+    owner: str
+    purpose: str
+    legal_basis: str
+    access: Literal["open", "internal", "restricted"]
+    exemption: Literal["copyright", "personal", "state", "data_protection"] | None = Field(
+        description="why it is not open; null where it is"
+    )
+    licence: str = Field(examples=["dl-de/zero-2-0"])
+    visible_to: list[str] = Field(description="roles that see it as measured")
+    outside: OutsideAnswer
+    retention: RetentionAnswer
+    open_datastreams: int
+
+
+class PolicyAnswer(Answer):
+    """The policy in force; `sha256` is of the file it was read from."""
+
+    sha256: str
+    journal_kept_days: float | None
+    datasets: list[DatasetAnswer]
+
+
 class ProblemAnswer(BaseModel):
     """RFC 9457."""
 
