@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from edge.codecs import adeunis, containers, decentlab, elsys, emu, fixed, kamstrup, klax, milesight, parking
+from edge.codecs import (
+    adeunis,
+    containers,
+    decentlab,
+    elsys,
+    elvaco,
+    emu,
+    fixed,
+    kamstrup,
+    keller,
+    klax,
+    meter_bridges,
+    milesight,
+    parking,
+    wilsen,
+    yobiiq,
+)
 from edge.codecs.port import Codec, CodecError
 
 CODECS: Mapping[str, Codec] = MappingProxyType(
     {
+        "acrios-acr-cv-101l-m": meter_bridges.acrios_mbus,
         "adeunis-pulse": adeunis.hourly,
         "alpha-omega-klax": klax.klax,
         "bosch-tps110": parking.bosch_tps110,
@@ -23,8 +40,13 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
         "dragino-lse01": fixed.dragino_lse01,
         "elsys-ers-co2": elsys.ers,
         "elsys-ers-sound": elsys.ers,
+        "elvaco-cmi4110": elvaco.cmi,
+        "elvaco-cmi4140": elvaco.cmi,
         "emu-prof-ii": emu.prof_ii,
+        "imst-range-extender": meter_bridges.imst_status,
+        "iot-factory-m-bus-gateway": meter_bridges.iot_factory_mbus,
         "kamstrup-flowiq2200": kamstrup.flow_iq,
+        "keller-adt-arc": keller.adt_arc,
         "mclimate-co2-sensor": fixed.mclimate_co2,
         "milesight-am319": milesight.am319,
         "milesight-em300-di": milesight.em300_di,
@@ -33,9 +55,12 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
         "milesight-em410-rdl": milesight.em410_rdl,
         "milesight-em500-smtc": milesight.em500_smtc,
         "milesight-ws302": milesight.ws302,
+        "milesight-ws558": milesight.ws558,
         "milesight-wts506": milesight.wts506,
         "nwave-nps405": parking.nwave_nps405,
+        "pepperl-fuchs-wilsen-sonic-level": wilsen.sonic_level,
         "teneo-filling-degree-sensor": containers.teneo_filling_degree,
+        "yobiiq-em4301": yobiiq.em4301,
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
@@ -10,6 +11,7 @@ from typing import Any, BinaryIO, Final
 from edge.codecs.javascript import JavaScriptCodec
 
 KINDS: Final = ("uplink", "downlink-encode", "downlink-decode")
+_FINER_THAN_A_DATE: Final = re.compile(r"\.\d{4}")
 _AT_ONCE: Final = 1_000
 _READ: Final = 1 << 18
 
@@ -54,6 +56,8 @@ def request(kind: str, line: str, now: Callable[[], datetime]) -> str:
     else:
         wanted["bytes"] = list(payload(given))
         wanted["recvTime"] = int(received(given, now).timestamp() * 1000)
+        if _FINER_THAN_A_DATE.search(given.get("recvTime") or ""):
+            wanted["recvTimeText"] = given["recvTime"]
     return json.dumps(wanted)
 
 

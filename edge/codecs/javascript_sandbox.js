@@ -115,12 +115,19 @@
       return assign({}, answer, { normalizedOutput });
     }
 
+    // Passed on as it is, the time keeps the digits it came with: a Date has but milliseconds.
+    function moment(recvTime, exactly) {
+      const date = new Date(recvTime);
+      if (exactly !== undefined) defineProperty(date, "toJSON", { value: () => exactly, configurable: true });
+      return date;
+    }
+
     const kinds = {
       __proto__: null,
-      uplink(find, { bytes, fPort, recvTime, variables }) {
+      uplink(find, { bytes, fPort, recvTime, recvTimeText, variables }) {
         let one;
         if ((one = find("decodeUplink"))) {
-          const answer = mapping(one({ bytes, fPort, recvTime: new Date(recvTime), variables }), "decodeUplink");
+          const answer = mapping(one({ bytes, fPort, recvTime: moment(recvTime, recvTimeText), variables }), "decodeUplink");
           const normalise = find("normalizeUplink");
           return normalise ? normalised(answer, normalise) : answer;
         }
@@ -164,10 +171,25 @@
       return "{" + written + "}";
     }
 
+    // The Things Stack gives members of `data` without a value as null, and published examples say so.
+    function missing(value, depth) {
+      if (value === undefined) return true;
+      if (value === null || typeof value !== "object" || depth > deepest) return false;
+      if (isArray(value)) {
+        for (let i = 0; i < value.length; i++) if (typeof value[i] === "object" && missing(value[i], depth + 1)) return true;
+        return false; // an array's own gaps are null in any case
+      }
+      const members = keys(value);
+      for (let i = 0; i < members.length; i++) if (missing(value[members[i]], depth + 1)) return true;
+      return false;
+    }
+    const present = (_, value) => (value === undefined ? null : value);
+
     function json(answer) {
       let written;
       try {
         written = stringify(answer);
+        if (answer.data !== undefined && missing(answer.data, 1)) written = stringify(assign({}, answer, { data: parse(stringify(answer.data, present)) }));
       } catch (error) {
         if (exhausted(error)) throw error;
         written = flat([exact(answer, 0)]);

@@ -40,6 +40,9 @@ _EPILOGUE = (
     + ",".join(f'{name}:typeof {name}==="function"?{name}:undefined' for name in _FUNCTIONS)
     + "}})"
 )
+_STRICT = re.compile(r"""\s*["']use strict["']""")
+_ASKED_OF_THIS = re.compile(r"\b(?:this|globalThis)\.([A-Za-z_$][\w$]*)")
+_DECLARED = re.compile(r"\bfunction\s+([A-Za-z_$][\w$]*)")
 # What assignments leave behind is looked for after every message; for what could hide better, a codec
 # loses its context after every message (about a millisecond).
 _CHANGES_THE_LANGUAGE = re.compile(
@@ -111,7 +114,9 @@ class Sandbox:
         context.set_time_limit(self._limits["cpu_s"])
         frame = context.eval(self._frame)
         return frame(
-            context.eval("(function(){" + source + _EPILOGUE), self._buffer, self._limits["output_characters"]
+            context.eval("(function(){" + _reachable(source) + source + _EPILOGUE),
+            self._buffer,
+            self._limits["output_characters"],
         )
 
     def _stopped(self, text: str) -> str:
@@ -119,6 +124,17 @@ class Sandbox:
         if "interrupted" in first:
             return _refusal(f"the codec ran longer than {self._limits['cpu_s']:g} s of processor time")
         return _refusal(first[:500])
+
+
+def _reachable(source: str) -> str:
+    """Statements that make functions of the file reachable as `this.name`, for files that ask for it.
+
+    Network servers run a file as a script, whose functions are members of the global object.
+    """
+    if _STRICT.match(source):  # there, `this` of a plain call is undefined anyway
+        return ""
+    asked = set(_ASKED_OF_THIS.findall(source)) & set(_DECLARED.findall(source))
+    return "".join(f'if(typeof {name}==="function")this.{name}={name};' for name in sorted(asked))
 
 
 def _refusal(problem: str) -> str:

@@ -147,6 +147,12 @@ def _sound(payload: bytes, start: int, fields: _Fields, _: list[str]) -> None:
     fields[f"l{weight}max"] = maximum / 10
 
 
+def _switches(payload: bytes, start: int, fields: _Fields, _: list[str]) -> None:
+    """Which of the eight outputs the block speaks of as a change, then the state of all eight."""
+    for number in range(8):
+        fields[f"switch_{number + 1}"] = "on" if payload[start + 1] >> number & 1 else "off"
+
+
 def _text(name: str, octets: int, show: Callable[[bytes], FieldValue]) -> _Block:
     def read(payload: bytes, start: int, fields: _Fields, _: list[str]) -> None:
         fields[name] = show(payload[start : start + octets])
@@ -219,3 +225,14 @@ em300_di = Milesight(
     "milesight-em300-di", {**_TEMPERATURE, **_HUMIDITY, 0x05C8: _number("pulse", _u32, 4, 1)}
 )
 ws302 = Milesight("milesight-ws302", {0x055B: (7, _sound)})
+ws558 = Milesight(
+    "milesight-ws558",
+    {
+        0x0374: _number("voltage", _u16, 2, 10),
+        0x0480: _number("active_power", _u32, 4, 1),
+        0x0581: _octet("power_factor"),
+        0x0683: _number("power_consumption", _u32, 4, 1),
+        0x07C9: _number("total_current", _u16, 2, 1),
+        0x0831: (2, _switches),
+    },
+)

@@ -133,7 +133,16 @@ def test_every_field_of_a_wired_sensor_has_a_channel(name):
 
 
 def test_meters_and_batteries_are_internal_and_overrides_only_ever_stricter():
-    private = {"volume", "energy", "battery_voltage", "battery_level", "housing_temperature", "distance"}
+    private = {
+        "volume",
+        "energy",
+        "heat_energy",
+        "heat_power",
+        "volume_flow",
+        "flow_temperature",
+        "return_temperature",
+    }
+    private |= {"battery_voltage", "battery_level", "housing_temperature", "distance"}
     for profile in PROFILES.values():
         for channel in profile["channel"]:
             if channel["observed_property"] in private:

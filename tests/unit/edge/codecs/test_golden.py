@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ RECEIVED_AT = datetime(2026, 5, 4, 10, 30, tzinfo=UTC)
 ABSENT = object()
 
 # Texts that look like numbers but name something.
-IDENTIFIERS = {"serial-number"}
+IDENTIFIERS = {"serial-number", "class_group_text", "sw_version_text"}
 # "2000 mm", "24.1", "0 °": a number, with or without its unit.
 NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)(?: (?:mm|cm|°|℃|hours|minutes))?")
 
@@ -44,6 +45,11 @@ CORRECTIONS: dict[tuple[str, str], dict[str, Any]] = {
     # The published decoding leaves the conductivity out: octets f0 00 are 240 uS/cm (vendor's README).
     ("milesight-em500-smtc", "01755c03673401046865057ff000"): {"ec": 240},
     ("milesight-em500-smtc", "01756403671901046873057ff000"): {"ec": 240},
+    # Octets 00 00 01 00 are 65536; the published text reads the bit field's hexadecimal digits as decimal.
+    (
+        "elvaco-cmi4140",
+        "150405fc437f0e041340919822022e9015023c482b0259d825025de8140c782794817904fd1700000100",
+    ): {"error_flag": 65536},
 }
 
 
@@ -121,8 +127,57 @@ def _emu(data: dict[str, Any]) -> list[tuple[datetime | None, dict[str, Any]]]:
     return [(datetime.fromtimestamp(data["timeStamp"], UTC), dict(_flatten(data, "")))]
 
 
+def _wilsen(data: dict[str, Any]) -> list[tuple[datetime | None, dict[str, Any]]]:
+    """The payload repeated in the answer is no value."""
+    return _plain({key: value for key, value in data.items() if key != "payload"})
+
+
+def _keller(data: dict[str, Any]) -> list[tuple[datetime | None, dict[str, Any]]]:
+    """What repeats the payload or the port, and the mask that the fields themselves show, is left out."""
+    left_out = {"port", "payload", "func", "channel", "channelCount"}
+    return _plain({key: value for key, value in data.items() if key not in left_out})
+
+
+def _yobiiq(data: dict[str, Any]) -> list[tuple[datetime | None, dict[str, Any]]]:
+    """What the published decoder says of itself stands in no payload."""
+    of_itself = {"codecVersion", "genericModel", "productCode", "manufacturer"}
+    texts = {key: value for key, value in data.items() if key not in of_itself}
+    values = {key: value["data"] if isinstance(value, dict) else value for key, value in texts.items()}
+    return [(None, values)]
+
+
+def _acrios(data: dict[str, Any]) -> list[tuple[datetime | None, dict[str, Any]]]:
+    """Counters go by storage and unit; the frame's own fields are checked, not told."""
+    fields = {key: data[key] for key in ("id", "accessN", "status", "deviceType")}
+    return [(None, fields | {f"data.{one['storage']}.{one['unit']}": one["value"] for one in data["data"]})]
+
+
+def _iot_factory(data: dict[str, Any]) -> list[tuple[datetime | None, dict[str, Any]]]:
+    """Each frame's value goes by what it is, in kWh; how M-Bus coded it is left out."""
+    fields = {key: data[key] for key in ("battery_pct", "sn", "type_power", "version_protocol")}
+    for number, frame in enumerate(data["frames"]):
+        for key in ("frame_unixtime", "medium", "meter_serial_number", "reason", "status"):
+            fields[f"frames.{number}.{key}"] = frame[key]
+        if frame["status"] == "no_error":
+            assert frame["measurement"]["unit"] == "Wh"
+            fields[f"frames.{number}.energy"] = frame["measurement"]["value"] / 1000
+    return [(None, fields)]
+
+
+def _imst(data: dict[str, Any]) -> list[tuple[datetime | None, dict[str, Any]]]:
+    """Times as numbers. The published words for the status bits are of one combination only (0x26)."""
+    words = {"CalendarEventList", "FlashMemoryCRCErrorState", "FlashMemoryFullState", "LoRaWAN"}
+    words |= {"LoRaWANConfiguration", "NetworkTime", "SystemTimeBit", "WMBusFilterList", "FirmwareType"}
+    fields = {key: value for key, value in data.items() if key not in words} | {"Status": 0x26}
+    for key in ("Time", "LastSyncTime"):
+        fields[key] = int(parsedate_to_datetime(data[key]).timestamp())
+    return [(None, fields)]
+
+
 RULES = {"adeunis-pulse": _adeunis, "alpha-omega-klax": _klax, "kamstrup-flowiq2200": _kamstrup}
-RULES["emu-prof-ii"] = _emu
+RULES |= {"emu-prof-ii": _emu, "pepperl-fuchs-wilsen-sonic-level": _wilsen, "keller-adt-arc": _keller}
+RULES |= {"yobiiq-em4301": _yobiiq, "acrios-acr-cv-101l-m": _acrios, "imst-range-extender": _imst}
+RULES |= {"iot-factory-m-bus-gateway": _iot_factory}
 
 
 def _expected(example: dict[str, Any]) -> list[tuple[datetime | None, dict[str, Any]]]:

@@ -190,7 +190,8 @@ def test_an_unknown_profile_volume_ends_the_history():
 
 def test_an_unknown_codec_names_the_known_ones():
     with pytest.raises(
-        UnknownCodec, match="no codec 'dingtek'; put one of these into the profile: adeunis-pulse"
+        UnknownCodec,
+        match="no codec 'dingtek'; put one of these into the profile: acrios-acr-cv-101l-m, adeunis-pulse",
     ):
         codec_named("dingtek")
     with pytest.raises(KeyError):
