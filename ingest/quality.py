@@ -96,9 +96,11 @@ def judge(
     _mark(quality, rule, chain.step, Quality.SUSPECT, QualityRule.STEP)
     citizen = channels.citizen[position] & (quality <= Quality.GOOD)
     rule[citizen] = QualityRule.CITIZEN
-    wrong_clock = np.flatnonzero(clock_wrong)
-    _mark(quality, rule, wrong_clock, Quality.SUSPECT, QualityRule.CLOCK)
     _mark(quality, rule, np.flatnonzero(outside), Quality.BAD, QualityRule.RANGE)
+    # An impossible value stays bad, and that its time is wrong too is what every exit must know:
+    # the store takes nothing flagged so for the current value.
+    quality[clock_wrong] = np.maximum(quality[clock_wrong], Quality.SUSPECT)
+    rule[clock_wrong] = QualityRule.CLOCK
     return Judged(quality, rule, chain.datastreams, chain.last)
 
 

@@ -152,6 +152,53 @@ def test_latest_is_not_moved_back_by_late_values_but_shows_corrections(engine: A
     assert engine.store.latest([8, 4711]).result.tolist() == [5.0]
 
 
+def test_a_datastream_silent_for_decades_still_has_a_latest_value(engine: Any) -> None:
+    engine.append(Observations.build([7, 8], [at(-30 * 366 * 24 * 60), at(-60 * 24 * 60)], [1.0, 2.0]))
+    assert engine.store.latest().result.tolist() == [1.0, 2.0]
+
+
+def clocked(minutes: float, result: float, *, doubted: bool, revision: int = 0) -> Observations:
+    rule = QualityRule.CLOCK if doubted else QualityRule.PASSED
+    return Observations.build(
+        7, [at(minutes)], [result], quality=Quality.SUSPECT, rule=rule, revision=revision,
+        result_time=at(minutes + revision),
+    )  # fmt: skip
+
+
+def test_a_value_of_a_wrong_clock_is_current_only_where_there_is_no_other(engine: Any) -> None:
+    ahead = 200.5 * 24 * 60
+    engine.append(clocked(ahead, 1.0, doubted=True))
+    engine.append(clocked(ahead - 10, 2.0, doubted=True))
+    assert engine.store.latest().result.tolist() == [1.0]
+    engine.append(clocked(0, 3.0, doubted=False))
+    assert engine.store.latest().result.tolist() == [3.0]
+    engine.append(clocked(ahead + 10, 4.0, doubted=True))
+    engine.append(Observations.concatenate([clocked(10, 5.0, doubted=False), clocked(20, 6.0, doubted=True)]))
+    assert engine.store.latest([7]).result.tolist() == [5.0]
+    engine.reopen()
+    assert engine.store.latest().result.tolist() == [5.0]
+    assert len(engine.store.read([7], ALWAYS)) == 6
+    day = engine.store.aggregate([7], ALWAYS, DAY, [Function.FIRST, Function.LAST, Function.COUNT])
+    assert day.values[Function.FIRST].tolist() == [3.0, 2.0]
+    assert day.values[Function.LAST].tolist() == [6.0, 4.0]
+
+
+def test_a_correction_may_doubt_the_clock_of_the_current_value_and_trust_it_again(engine: Any) -> None:
+    for minutes in range(0, 50, 10):
+        engine.append(clocked(minutes, float(minutes), doubted=False))
+    engine.append(clocked(40, 41.0, doubted=True, revision=1))
+    engine.append(clocked(40, 40.0, doubted=False))
+    assert engine.store.latest().result.tolist() == [30.0]
+    engine.append(clocked(30, 31.0, doubted=True, revision=1))
+    engine.append(clocked(45, 45.0, doubted=True, revision=1))
+    assert engine.store.latest([7]).result.tolist() == [20.0]
+    engine.append(clocked(40, 42.0, doubted=False, revision=2))
+    assert engine.store.latest().result.tolist() == [42.0]
+    for minutes in range(0, 50, 10):
+        engine.append(clocked(minutes, -1.0, doubted=True, revision=3))
+    assert engine.store.latest().phenomenon_time.astype(np.int64).tolist() == [at(45)]
+
+
 def test_a_bad_value_is_the_latest_but_in_no_aggregate(engine: Any) -> None:
     engine.append(one(1.0))
     engine.append(Observations.build(7, [at(10)], [99.0], quality=Quality.BAD, rule=QualityRule.RANGE))

@@ -133,10 +133,12 @@ class InfluxDBStore:
             one
             for condition in conditions
             for one in self._select(
-                "last(result) AS result, quality, rule, result_time", condition, "datastream, revision, bad"
+                "last(result) AS result, quality, rule, result_time",
+                condition,
+                "datastream, revision, bad, doubted",
             )
         ]
-        return answers.newest_per_datastream(_observations(iter(series)))
+        return answers.current_of(_observations(iter(series)), self.read)
 
     def aggregate(
         self,

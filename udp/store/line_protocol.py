@@ -1,12 +1,13 @@
 """Observations as InfluxDB line protocol, which InfluxDB 1.x to 3.x and VictoriaMetrics take.
 
-One line: `observation,datastream=7[,lead=3600][,revision=1][,bad=1] result=1.5,quality=1i,rule=1i,
-result_time=1767225600123456i 1767225600123456000`, phenomenon_time in nanoseconds.
+One line: `observation,datastream=7[,lead=3600][,revision=1][,bad=1][,doubted=1] result=1.5,quality=1i,
+rule=1i,result_time=1767225600123456i 1767225600123456000`, phenomenon_time in nanoseconds.
 
 Identity must be made of tags and time, or a second line would overwrite the first: so lead is a tag
 (its values are few, unlike issue times), and so is the revision: a correction is a series of its
 own and what it supersedes stays. `bad` repeats one value of quality as a tag, because aggregates
-leave bad values out and no engine filters one field by another quickly.
+leave bad values out and no engine filters one field by another quickly; `doubted` repeats the rule
+CLOCK, because no such value is the latest beside any other.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from udp.sensorthings import Quality
 from udp.store.columns import Observations
+from udp.store.currency import doubted
 
 # Large enough to cost few round trips, small enough for the servers' limits on a body (25 MB).
 _LINES_PER_BODY = 50_000
@@ -48,14 +50,15 @@ def _lines(measurement: str, batch: Observations) -> list[str]:
 
 
 def _tags(batch: Observations) -> list[str]:
-    bad = batch.quality == Quality.BAD
-    if not (batch.lead.any() or batch.revision.any() or bad.any()):
+    bad, doubts = batch.quality == Quality.BAD, doubted(batch)
+    if not (batch.lead.any() or batch.revision.any() or bad.any() or doubts.any()):
         return [""] * len(batch)
     return [
         (f",lead={lead}" if lead else "")
         + (f",revision={revision}" if revision else "")
         + (",bad=1" if is_bad else "")
-        for lead, revision, is_bad in zip(
-            batch.lead.tolist(), batch.revision.tolist(), bad.tolist(), strict=True
+        + (",doubted=1" if is_doubted else "")
+        for lead, revision, is_bad, is_doubted in zip(
+            batch.lead.tolist(), batch.revision.tolist(), bad.tolist(), doubts.tolist(), strict=True
         )
     ]

@@ -34,7 +34,8 @@ class ObservationStore(Protocol):
 
     def latest(self, datastreams: Collection[int] | None = None) -> Observations:
         """Per datastream the measurement (lead 0) with the greatest phenomenon_time; None means all.
-        Ascending by datastream."""
+        A value flagged by rule CLOCK is current only where a Datastream has no other: a stamp from
+        the future must not stand there until the future comes. Ascending by datastream."""
 
     def aggregate(
         self,

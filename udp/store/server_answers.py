@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 from udp.errors import StoreUnavailable
 from udp.store.acceptance import moment_known
 from udp.store.columns import Function, Ints, Observations, Period
+from udp.store.currency import current, doubted
+from udp.store.statistics import DAY_US
 
 # Servers limit the length of a query; a thousand ids stay far below.
 _IDS_PER_QUERY = 1_000
@@ -39,13 +41,36 @@ def visible(candidates: Observations, as_of: datetime | None) -> Observations:
     return ordered.take(last)
 
 
-def newest_per_datastream(candidates: Observations) -> Observations:
-    """Greatest phenomenon_time, then highest revision, per datastream."""
-    order = np.lexsort((candidates.revision, candidates.phenomenon_time, candidates.datastream))
-    ordered = candidates.take(order)
-    last = np.ones(len(ordered), bool)
-    last[:-1] = ordered.datastream[1:] != ordered.datastream[:-1]
-    return ordered.take(last)
+def current_of(
+    candidates: Observations, read: Callable[[Collection[int], Period], Observations]
+) -> Observations:
+    """What `latest` answers, out of the last value of every series of each Datastream.
+
+    Each revision is a series, and so is what a wrong clock has stamped: a value may therefore seem
+    current that a revision of its own has put in doubt. Where that can be, `read` decides.
+    """
+    chosen = current(candidates)
+    doubts = candidates.take(doubted(candidates))
+    unsure = ~doubted(chosen) & np.isin(chosen.datastream, doubts.datastream[doubts.revision > 0])
+    parts = [chosen.take(~unsure), doubts]
+    for number in np.flatnonzero(unsure).tolist():
+        one = chosen.take(slice(number, number + 1))
+        by = doubts.take(doubts.datastream == one.datastream[0])
+        may_be = (by.phenomenon_time >= one.phenomenon_time[0]) & (by.revision > one.revision[0])
+        parts.append(_read_back(one, read) if may_be.any() else one)
+    return current(Observations.concatenate(parts))
+
+
+def _read_back(one: Observations, read: Callable[[Collection[int], Period], Observations]) -> Observations:
+    """The current value not after `one`, which may have been put in doubt."""
+    datastream, time = int(one.datastream[0]), int(one.phenomenon_time[0].astype(np.int64))
+    found = one
+    for look_back_us in (0, 3 * DAY_US, 40 * DAY_US, time):
+        rows = read([datastream], period(max(0, time - look_back_us), time + 1))
+        found = current(rows.take(rows.lead == 0))
+        if len(found) and not doubted(found)[0]:
+            break
+    return found
 
 
 def first_of_each_revision(batch: Observations) -> Observations:

@@ -11,8 +11,9 @@ between saving the younger ones and the deletion would be lost. Keep Datastreams
 delete in another engine, or in a server of their own with a short -retentionPeriod.
 
 What it cannot promise: times are cut to whole milliseconds, two values of a Datastream within one
-millisecond are one; fresh writes show after about a second and are on disk after up to five; a line
-with a known identity and equal revision may replace the first; all or none holds per line only.
+millisecond are one; values more than two days ahead of the server's clock are dropped; fresh writes
+show after about a second and are on disk after up to five; a line with a known identity and equal
+revision may replace the first; all or none holds per line only.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from edge.wire.settings import Secret
 from udp.errors import StoreUnavailable
 from udp.store import server_answers as answers
 from udp.store import statistics
-from udp.store.acceptance import require_storable, storable_span
+from udp.store.acceptance import END, require_storable, storable_span
 from udp.store.columns import Aggregates, Floats, Function, Ints, Observations, Period
+from udp.store.currency import doubted
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_protocol import FIELDS, bodies
 from udp.store.statistics import Statistics
@@ -40,15 +42,22 @@ _MILLISECOND_US = 1_000
 _CLEAR_OF_1970 = 4
 # Below -search.maxPointsPerTimeseries, 30,000 by default.
 _BUCKETS_PER_QUERY = 25_000
-# `latest` looks back this far, in turn, until every Datastream asked for has answered: almost all
-# do within two days, and a longer look reads a multiple of the values.
-_LOOK_BACK = ("3d", "40d", "36500d")
+# `latest` looks back so many days from tomorrow, in turn, until every Datastream asked for has
+# answered: almost all do within two, and a longer look reads a multiple of the values.
+_LOOK_BACK_DAYS = (3, 40)
+# Then at all times, from the end of what can be stored: what begins before 1970 finds nothing (1.79).
+_END_MS = int(END.astype("datetime64[ms]").astype(np.int64))
+_ALL_TIMES_DAYS = _END_MS // 86_400_000 - 150
 _ALL_FIELDS = f"({'|'.join(FIELDS)})"
 _AHEAD = timedelta(days=1)
 _ROLLUPS = {
     "count": "count_over_time", "total": "sum_over_time", "minimum": "min_over_time",
     "maximum": "max_over_time", "first": "first_over_time", "last": "last_over_time",
 }  # fmt: skip
+
+
+SeriesKey = tuple[int, int, int, str, str]
+"""datastream, lead, revision, bad, doubted"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +131,17 @@ class VictoriaMetricsStore:
         """See ObservationStore."""
         missing = self._known() if datastreams is None else answers.ascending_ids(datastreams)
         parts = []
-        for window in _LOOK_BACK:
+        tomorrow = int((self._now() + _AHEAD).timestamp() * 1_000)
+        looks = [*((tomorrow, days) for days in _LOOK_BACK_DAYS), (_END_MS, _ALL_TIMES_DAYS)]
+        for number, (moment_ms, days) in enumerate(looks):
             if not len(missing):
                 break
-            everything = datastreams is None and window == _LOOK_BACK[0]
+            everything = datastreams is None and number == 0
             asked = [""] if everything else [_any_of(some) for some in answers.portions(missing)]
-            found = answers.newest_per_datastream(
-                Observations.concatenate([self._last(selector, window) for selector in asked])
-            )
+            found = Observations.concatenate([self._last(selector, moment_ms, days) for selector in asked])
             parts.append(found)
-            missing = np.setdiff1d(missing, found.datastream)
-        return answers.newest_per_datastream(Observations.concatenate(parts))
+            missing = np.setdiff1d(missing, found.datastream[~doubted(found)])
+        return answers.current_of(Observations.concatenate(parts), self.read)
 
     def aggregate(
         self,
@@ -149,15 +158,16 @@ class VictoriaMetricsStore:
         inner = (max(-(-start // length), _CLEAR_OF_1970) * length, end // length * length)
         if length % _MILLISECOND_US or not self._settings.deduplicated or inner[0] >= inner[1]:
             return statistics.aggregates(self._summaries(wanted, start, end), every, functions)
-        corrected = np.intersect1d(wanted, self._known('revision!=""'))
-        plain = np.setdiff1d(wanted, corrected)
+        # These have several series each, and the server would answer for every one.
+        several = np.intersect1d(wanted, self._known('revision!=""', 'doubted!=""'))
+        plain = np.setdiff1d(wanted, several)
         needed = answers.needed(functions)
         parts = [
             self._buckets(some, *some_time, length, needed)
             for some in answers.portions(plain)
             for some_time in _stretches(*inner, length)
         ]
-        parts.append(self._summaries(corrected, *inner))
+        parts.append(self._summaries(several, *inner))
         parts += [self._summaries(wanted, start, inner[0]), self._summaries(wanted, inner[1], end)]
         return statistics.aggregates(Statistics.concatenate(parts), every, functions)
 
@@ -198,24 +208,23 @@ class VictoriaMetricsStore:
             ("start", _seconds(first_ms)),
             ("end", _seconds(last_ms)),
         ]
-        fields: dict[tuple[int, int, int, str], dict[str, tuple[Ints, Any]]] = {}
+        fields: dict[SeriesKey, dict[str, tuple[Ints, Any]]] = {}
         for line in self._web.ask("/api/v1/export", form).splitlines():
             one = answers.decoded(_NAME, line)
             column = (np.array(one["timestamps"], np.int64), np.array(one["values"], np.float64))
             fields.setdefault(_key(one["metric"]), {})[self._field(one["metric"])] = column
         return _observations(fields)
 
-    def _last(self, selector: str, window: str) -> Observations:
-        moment = _seconds(int((self._now() + _AHEAD).timestamp() * 1_000))
-        form = [("time", moment), ("nocache", "1")]
-        fields: dict[tuple[int, int, int, str], dict[str, tuple[Ints, Any]]] = {}
+    def _last(self, selector: str, moment_ms: int, days: int) -> Observations:
+        form = [("time", _seconds(moment_ms)), ("nocache", "1")]
+        fields: dict[SeriesKey, dict[str, tuple[Ints, Any]]] = {}
         condition = f'{selector + "," if selector else ""}lead=""'
-        when = f"tlast_over_time({self._selector('result', condition)}[{window}])"
+        when = f"tlast_over_time({self._selector('result', condition)}[{days}d])"
         times = {
             _key(one["metric"]): np.rint(np.array([float(one["value"][1])]) * 1_000).astype(np.int64)
             for one in self._ask("/api/v1/query", [("query", when), *form])["data"]["result"]
         }
-        what = f"last_over_time({self._selector(_ALL_FIELDS, condition)}[{window}])"
+        what = f"last_over_time({self._selector(_ALL_FIELDS, condition)}[{days}d])"
         for one in self._ask("/api/v1/query", [("query", what), *form])["data"]["result"]:
             key = _key(one["metric"])
             if key in times:
@@ -223,8 +232,10 @@ class VictoriaMetricsStore:
                 fields.setdefault(key, {})[self._field(one["metric"])] = column
         return _observations(fields)
 
-    def _known(self, condition: str = 'lead=""') -> Ints:
-        form = [("match[]", self._selector("result", condition)), ("start", "0")]
+    def _known(self, *conditions: str) -> Ints:
+        """Datastreams that have a series of any of these kinds; of measurements when none is named."""
+        form = [("match[]", self._selector("result", one)) for one in conditions or ('lead=""',)]
+        form.append(("start", "0"))
         values = self._ask("/api/v1/label/datastream/values", form)["data"]
         return answers.ascending_ids([int(value) for value in values])
 
@@ -238,9 +249,9 @@ class VictoriaMetricsStore:
         return answers.decoded(_NAME, self._web.ask(path, list(form)))
 
 
-def _observations(series: dict[tuple[int, int, int, str], dict[str, tuple[Ints, Any]]]) -> Observations:
+def _observations(series: dict[SeriesKey, dict[str, tuple[Ints, Any]]]) -> Observations:
     parts = []
-    for (datastream, lead, revision, _), fields in series.items():
+    for (datastream, lead, revision, *_), fields in series.items():
         if "result" not in fields:
             continue
         time, first = np.unique(fields["result"][0], return_index=True)
@@ -278,12 +289,13 @@ def _statistics(datastream: int, columns: dict[str, tuple[Ints, Floats]]) -> Sta
     return Statistics(np.full(len(time), datastream), time, *values)
 
 
-def _key(metric: dict[str, str]) -> tuple[int, int, int, str]:
+def _key(metric: dict[str, str]) -> SeriesKey:
     return (
         int(metric["datastream"]),
         int(metric.get("lead", 0)),
         int(metric.get("revision", 0)),
         metric.get("bad", ""),
+        metric.get("doubted", ""),
     )
 
 

@@ -82,6 +82,10 @@ def test_a_wrong_clock_is_flagged_and_remembered_by_nobody() -> None:
     assert rules([(0, 10_000, 10.0), (0, 1, 90.0)], wrong={0}) == [QualityRule.CLOCK, PASSED]
 
 
+def test_an_impossible_value_of_a_wrong_clock_is_bad_and_says_that_its_time_is_wrong() -> None:
+    assert verdicts([(0, 1, 900.0)], wrong={0}) == [(Quality.BAD, QualityRule.CLOCK)]
+
+
 def test_citizen_values_that_pass_say_so_and_suspect_ones_keep_their_rule() -> None:
     assert verdicts([(2, 0, 1.0), (2, 1, 9.0)]) == [
         (Quality.GOOD, QualityRule.CITIZEN),

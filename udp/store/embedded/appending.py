@@ -6,13 +6,13 @@ import sqlite3
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from udp.store.columns import Ints, Observations
-from udp.store.embedded import forgotten, hot, places
+from udp.store.embedded import electing, forgotten, hot, places
 from udp.store.embedded.known import KnownRevisions
 from udp.store.embedded.manifest import files_between
 from udp.store.embedded.places import ColdFile
+from udp.store.embedded.reading import Reader
 from udp.store.statistics import DAY_US
 
 _INSERT = "INSERT OR IGNORE INTO hot VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -21,12 +21,6 @@ _KNOWN = (
     "SELECT slot, datastream, time, lead, result, result_time, mark FROM hot"
     " WHERE slot = ? AND datastream = ? AND time = ? AND lead = ?"
 )
-_LATEST = """
-INSERT INTO latest VALUES (?, ?, ?, ?, ?) ON CONFLICT (datastream) DO UPDATE SET
-    time = excluded.time, result = excluded.result,
-    result_time = excluded.result_time, mark = excluded.mark
-WHERE excluded.time > time OR (excluded.time = time AND excluded.mark >> 16 > mark >> 16)
-"""
 _TOUCH = """
 INSERT INTO slot VALUES (?, 1, ?, ?) ON CONFLICT (slot) DO UPDATE SET
     version = version + 1, touched = excluded.touched
@@ -36,7 +30,9 @@ _KEEP_FORMER = "INSERT OR IGNORE INTO superseded VALUES (?, ?, ?, ?, ?, ?, ?)"
 Row = tuple[Any, ...]
 
 
-def append(connection: sqlite3.Connection, batch: Observations, known: KnownRevisions, now_us: int) -> None:
+def append(
+    connection: sqlite3.Connection, batch: Observations, known: KnownRevisions, reader: Reader, now_us: int
+) -> None:
     """Inside a writing transaction: rows, slot versions and `latest` change together."""
     time = batch.phenomenon_time.astype(np.int64)
     gone = forgotten.marks_after(connection, int(time.min())).cover(batch)
@@ -60,11 +56,11 @@ def append(connection: sqlite3.Connection, batch: Observations, known: KnownRevi
     if not len(batch):
         return
     rows = _rows(batch, slots)
-    touched = _insert_new(connection, rows, slots)
-    if touched is None:
-        touched = _supersede(connection, rows, stored)
-    connection.executemany(_TOUCH, [(slot, now_us, now_us) for slot in touched])
-    _update_latest(connection, batch)
+    if not _insert_new(connection, rows):
+        taken = _supersede(connection, rows, stored)
+        batch, slots = batch.take(taken), slots[taken]
+    connection.executemany(_TOUCH, [(slot, now_us, now_us) for slot in np.unique(slots).tolist()])
+    electing.offer(connection, batch, reader)
 
 
 def _frozen_revisions(connection: sqlite3.Connection, file: ColdFile, late: Observations) -> Ints:
@@ -105,31 +101,31 @@ def _rows(batch: Observations, slots: Ints) -> list[Row]:
     )
 
 
-def _insert_new(connection: sqlite3.Connection, rows: list[Row], slots: Ints) -> list[int] | None:
-    """The common case, every identity new: slots touched. None, and nothing done, when one was known."""
+def _insert_new(connection: sqlite3.Connection, rows: list[Row]) -> bool:
+    """The common case, every identity new. False, and nothing done, when one was known."""
     connection.execute("SAVEPOINT only_new")
     if connection.executemany(_INSERT, rows).rowcount == len(rows):
         connection.execute("RELEASE only_new")
-        touched: list[int] = np.unique(slots).tolist()
-        return touched
+        return True
     connection.execute("ROLLBACK TO only_new")
     connection.execute("RELEASE only_new")
-    return None
+    return False
 
 
-def _supersede(connection: sqlite3.Connection, rows: list[Row], stored: Ints) -> list[int]:
-    """Row by row in the batch's order; returns the slots that changed."""
-    newest: dict[Row, Row] = {}
+def _supersede(connection: sqlite3.Connection, rows: list[Row], stored: Ints) -> Ints:
+    """Row by row in the batch's order; positions of what is now the newest of its identity."""
+    newest: dict[Row, int] = {}
     former: list[Row] = []
-    for row, cold_revision in zip(rows, stored.tolist(), strict=True):
+    for number, (row, cold_revision) in enumerate(zip(rows, stored.tolist(), strict=True)):
         identity = row[:4]
-        current = newest.get(identity) or connection.execute(_KNOWN, identity).fetchone()
+        known = newest.get(identity)
+        current = connection.execute(_KNOWN, identity).fetchone() if known is None else rows[known]
         if row[6] >> 16 <= max(cold_revision, current[6] >> 16 if current else -1):
             continue
         if current:
             former.append(current)
-        newest[identity] = row
-    connection.executemany(_REPLACE, newest.values())
+        newest[identity] = number
+    connection.executemany(_REPLACE, [rows[number] for number in newest.values()])
     connection.executemany(
         _KEEP_FORMER,
         [
@@ -137,34 +133,4 @@ def _supersede(connection: sqlite3.Connection, rows: list[Row], stored: Ints) ->
             for _, datastream, time, lead, result, result_time, mark in former
         ],
     )
-    return sorted({identity[0] for identity in newest})
-
-
-def _update_latest(connection: sqlite3.Connection, batch: Observations) -> None:
-    """Offers the newest measurement of each datastream; lower or equal ones change nothing."""
-    measured = batch if not batch.lead.any() else batch.take(batch.lead == 0)
-    if not len(measured):
-        return
-    newest = measured.take(_newest_positions(measured))
-    connection.executemany(
-        _LATEST,
-        zip(
-            newest.datastream.tolist(),
-            newest.phenomenon_time.astype(np.int64).tolist(),
-            newest.result.tolist(),
-            newest.result_time.astype(np.int64).tolist(),
-            hot.mark_of(newest).tolist(),
-            strict=True,
-        ),
-    )
-
-
-def _newest_positions(measured: Observations) -> NDArray[Any]:
-    if bool(np.all(np.diff(measured.datastream) > 0)):
-        return np.arange(len(measured))
-    # The first of equal revisions wins, as in the rows: hence the descending position.
-    position = -np.arange(len(measured))
-    order = np.lexsort((position, measured.revision, measured.phenomenon_time, measured.datastream))
-    datastream = measured.datastream[order]
-    newest: NDArray[Any] = order[np.append(datastream[1:] != datastream[:-1], True)]
-    return newest
+    return np.array(sorted(newest.values()), np.int64)

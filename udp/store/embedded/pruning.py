@@ -14,11 +14,12 @@ import numpy as np
 
 from udp.errors import StoreUnavailable
 from udp.store.columns import Ints
-from udp.store.embedded import forgotten, hot, manifest, packed, places
+from udp.store.embedded import electing, forgotten, hot, manifest, packed, places
 from udp.store.embedded.cold import ColdFolder
 from udp.store.embedded.database import Database
 from udp.store.embedded.maintenance import Maintenance
 from udp.store.embedded.places import HOURS, Span
+from udp.store.embedded.reading import Reader
 from udp.store.statistics import DAY_US, HOUR_US, condense, of_observations
 
 # A step of maintenance that is just running ends within this time.
@@ -28,9 +29,12 @@ _WAIT_S = 60.0
 class Pruner:
     """Works under the lock of maintenance."""
 
-    def __init__(self, database: Database, cold: ColdFolder, maintenance: Maintenance) -> None:
+    def __init__(
+        self, database: Database, cold: ColdFolder, reader: Reader, maintenance: Maintenance
+    ) -> None:
         self._database = database
         self._cold = cold
+        self._reader = reader
         self._maintenance = maintenance
 
     def prune(self, wanted: Ints, before: int, now_us: int) -> int:
@@ -97,11 +101,9 @@ class Pruner:
     def _prune_tables(self, marks: forgotten.Marks) -> None:
         limits = list(zip(marks.datastream.tolist(), marks.before.tolist(), strict=True))
         with self._database.writing() as connection:
-            for table in ("superseded", "latest"):
-                connection.executemany(
-                    f"DELETE FROM {table} WHERE datastream = ? AND time < ?",  # noqa: S608 - constants
-                    limits,
-                )
+            connection.executemany("DELETE FROM superseded WHERE datastream = ? AND time < ?", limits)
+            for datastream, before in limits:
+                electing.withdraw(connection, self._reader, datastream, before)
 
     def _values(self, marks: forgotten.Marks, slots_in: str) -> int:
         """How many values there are of what is to be forgotten, in files and a table's slots."""

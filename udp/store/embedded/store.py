@@ -86,7 +86,7 @@ class EmbeddedStore:
             settle_us=settings.settle // _MICROSECOND,
             fold_after_us=settings.fold_after // _MICROSECOND,
         )
-        self._pruner = Pruner(self._database, self._cold, self._maintenance)
+        self._pruner = Pruner(self._database, self._cold, self._reader, self._maintenance)
 
     def append(self, batch: Observations) -> None:
         """See ObservationStore; waits for another writer at most `busy_timeout`."""
@@ -96,7 +96,7 @@ class EmbeddedStore:
         def once() -> None:
             with self._database.writing() as connection:
                 if len(batch):
-                    appending.append(connection, batch, self._known, now_us)
+                    appending.append(connection, batch, self._known, self._reader, now_us)
 
         self._repeatedly(once)
 

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from udp.sensorthings import Quality
+from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Function, Observations, Period
 from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
 
@@ -35,6 +35,7 @@ class Revision:
     known: int
     result: float
     quality: int
+    doubted: bool
 
 
 ROWS = st.lists(
@@ -46,6 +47,7 @@ ROWS = st.lists(
         st.integers(0, 10),  # hours until it was known
         st.integers(-50, 50),
         st.sampled_from(list(Quality)),
+        st.sampled_from([QualityRule.PASSED, QualityRule.PASSED, QualityRule.CLOCK]),
     ),
     min_size=1,
     max_size=40,
@@ -71,8 +73,8 @@ class History(RuleBasedStateMachine):
         )
 
     @rule(rows=ROWS)
-    def append(self, rows: list[tuple[int, int, int, int, int, int, Quality]]) -> None:
-        datastream, slot, lead, revision, known, result, quality = (
+    def append(self, rows: list[tuple[int, int, int, int, int, int, Quality, QualityRule]]) -> None:
+        datastream, slot, lead, revision, known, result, quality, rule_ = (
             np.array(column) for column in zip(*rows, strict=True)
         )
         time = START_US + slot * HALF_HOUR_US
@@ -85,6 +87,7 @@ class History(RuleBasedStateMachine):
                 lead=lead,
                 revision=revision,
                 quality=quality,
+                rule=rule_,
                 result_time=known_us,
             )
         )
@@ -93,7 +96,9 @@ class History(RuleBasedStateMachine):
                 continue
             chain = self.accepted.setdefault((row[0], int(time[n]), row[2]), [])
             if not chain or row[3] > chain[-1].number:
-                chain.append(Revision(row[3], int(known_us[n]), row[5] / 4, int(row[6])))
+                chain.append(
+                    Revision(row[3], int(known_us[n]), row[5] / 4, int(row[6]), row[7] == QualityRule.CLOCK)
+                )
 
     @rule(hours=st.integers(0, 72), steps=st.integers(1, 40))
     def maintain(self, hours: int, steps: int) -> None:
@@ -163,11 +168,8 @@ class History(RuleBasedStateMachine):
         newest = [self.accepted[identity][-1] for identity in identities]
         assert found.result.tolist() == [one.result for one in newest]
         assert found.revision.tolist() == [one.number for one in newest]
-        latest = {
-            identity[0]: chain[-1].result
-            for identity, chain in sorted(self.accepted.items())
-            if not identity[2]
-        }
+        by_trust = sorted(self.accepted.items(), key=lambda item: (not item[1][-1].doubted, item[0]))
+        latest = {identity[0]: chain[-1].result for identity, chain in by_trust if not identity[2]}
         shown = self.store.latest()
         assert dict(zip(shown.datastream.tolist(), shown.result.tolist(), strict=True)) == latest
 

@@ -88,13 +88,13 @@ def test_lines_are_what_the_protocol_says() -> None:
     batch = Observations.build(
         7, [1_767_225_600_123_456] * 3, [1.5, -0.1, 1e-9], result_time=1_767_225_601_000_000,
         lead=[0, 3600, 0], quality=[Quality.GOOD, Quality.UNCHECKED, Quality.BAD],
-        rule=[QualityRule.PASSED, QualityRule.NONE, QualityRule.RANGE], revision=[0, 0, 2],
+        rule=[QualityRule.PASSED, QualityRule.NONE, QualityRule.CLOCK], revision=[0, 0, 2],
     )  # fmt: skip
     time = "result_time=1767225601000000i 1767225600123456000"
     assert b"".join(bodies("observation", batch)).decode().split("\n") == [
         f"observation,datastream=7 result=1.5,quality=1i,rule=1i,{time}",
         f"observation,datastream=7,lead=3600 result=-0.1,quality=0i,rule=0i,{time}",
-        f"observation,datastream=7,revision=2,bad=1 result=1e-09,quality=3i,rule=2i,{time}",
+        f"observation,datastream=7,revision=2,bad=1,doubted=1 result=1e-09,quality=3i,rule=6i,{time}",
     ]
 
 
