@@ -15,7 +15,7 @@ from edge.health import Health
 from edge.outbox import Outbox, SendingSettings
 from edge.sources.port import Source
 from edge.spool import Spool, SpoolUnavailable
-from edge.transports.port import Transport
+from edge.transports.port import Refusal, Transport
 from edge.wire import cbor
 from edge.wire.messages import Command, CommandResult, CommandState, Message, Receipt
 
@@ -106,6 +106,8 @@ class Agent:
         self._refresh()
         came_down = self._transport.take()
         receipts = [item for item in came_down if isinstance(item, Receipt)]
+        for refusal in (item for item in came_down if isinstance(item, Refusal)):
+            self._refused(refusal)
         heard = [message for source in self._sources for message in source.hear()]
         for command in (item for item in came_down if isinstance(item, Command)):
             self._results.setdefault(command.command_id, self._answer(command))
@@ -142,8 +144,19 @@ class Agent:
             if receipt.spool == self._spool.identity:
                 self._outbox.confirmed(receipt.ranges)
 
+    def _refused(self, refusal: Refusal) -> None:
+        if refusal.spool == self._spool.identity:
+            moment = time.monotonic()
+            self._outbox.refuse(refusal.first, refusal.last, moment, too_large=refusal.too_large)
+
     def _send(self) -> None:
-        """As much as the window allows."""
+        """As much as the window allows; what cannot be read now is tried again next turn."""
+        try:
+            self._send_window()
+        except SpoolUnavailable as error:
+            self._report(error, 0)
+
+    def _send_window(self) -> None:
         self._notice_changes()
         while self._connection is not None:
             moment = time.monotonic()
@@ -184,7 +197,13 @@ class Agent:
         moment = self._now()
         if not self._health.due(moment):
             return []
-        return [self._health.reading(moment, self._spool.state(), self._spool.settings.path.parent)]
+        try:
+            state = self._spool.state()
+        except SpoolUnavailable as error:
+            self._report(error, 0)
+            return []
+        folder = self._spool.settings.path.parent
+        return [self._health.reading(moment, state, folder, refused=self._outbox.refused)]
 
     def _answer(self, command: Command) -> CommandResult:
         moment = self._now()

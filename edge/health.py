@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from edge.spool import AGENT_SENSOR, SpoolState
+from edge.priority import AGENT_SENSOR
+from edge.spool import SpoolState
 from edge.wire.messages import Clock, FieldValue, Reading
 
 _MEGABYTE = 1_000_000
@@ -71,14 +72,16 @@ class Health:
         self._comparison.add(now, self._clock_offset())
         return self._last is None or abs(now - self._last) >= self._interval
 
-    def reading(self, now: datetime, spool: SpoolState, folder: Path) -> Reading:
-        """How things are now; `folder` is where the spool lies."""
+    def reading(self, now: datetime, spool: SpoolState, folder: Path, *, refused: int = 0) -> Reading:
+        """How things are now; `folder` is where the spool lies, `refused` what the receiver will not take."""
         self._last = now
         fields: dict[str, FieldValue] = {
             "backlog_messages": spool.messages,
             "backlog_bytes": spool.octets,
             "backlog_age_s": 0.0 if spool.oldest is None else max(0.0, (now - spool.oldest).total_seconds()),
             "dropped_messages": spool.dropped,
+            "refused_messages": refused,
+            "damaged_files": spool.damaged_files,
             "disk_free_mb": round(shutil.disk_usage(folder).free / _MEGABYTE, 1),
             "memory_mb": round(resident_octets() / _MEGABYTE, 1),
         }

@@ -45,10 +45,13 @@ class SendingSettings:
     first_patience_s: float = 10.0
     longest_patience_s: float = 120.0
     lag: int = 5_000  # so many unsent live messages are history by now
+    refused_again_s: float = 3_600.0  # until what the receiver refused is tried again
 
     def __post_init__(self) -> None:
         if self.window <= _RESERVED_FOR_LIVE:
             raise ValueError(f"window {self.window} is too small: at least {_RESERVED_FOR_LIVE + 1}")
+        if self.refused_again_s <= 0:
+            raise ValueError("refused_again_s must be above 0 seconds")
         if not 1 <= self.max_messages <= 10_000 or not 1_000 <= self.max_bytes <= 900_000:
             raise ValueError("max_messages is in 1-10000, max_bytes in 1000-900000 (the receiver's limit)")
 
@@ -75,6 +78,12 @@ class Outbox:
         self._history: deque[tuple[int, int]] = deque()
         self._live = 1
         self._flights: dict[int, _Flight] = {}
+        self._parked: deque[tuple[int, int, float]] = deque()  # first, last, when to try again
+
+    @property
+    def refused(self) -> int:
+        """Messages the receiver refused, waiting to be tried again."""
+        return sum(last - first + 1 for first, last, _ in self._parked)
 
     @property
     def under_way(self) -> int:
@@ -84,6 +93,7 @@ class Outbox:
     def begin(self, floor: int, newest: int) -> None:
         """Forget all; what is in the spool now is history, what comes from now on is live."""
         self._flights.clear()
+        self._parked.clear()
         self._history = deque([(floor, newest)] if floor <= newest else [])
         self._live = newest + 1
 
@@ -97,6 +107,8 @@ class Outbox:
         """What to send now, None if there is nothing or enough is under way."""
         if newest - self._live >= self._settings.lag:
             self._demote(newest)
+        while self._parked and self._parked[0][2] <= now:
+            self._history.append(self._parked.popleft()[:2])
         room = self._settings.window - len(self._flights)
         if self._live <= newest and room > 0:
             return Span(self._live, newest, Why.LIVE)
@@ -136,9 +148,20 @@ class Outbox:
             for flight in [f for f in self._flights.values() if first <= f.first and f.last <= last]:
                 del self._flights[flight.first]
 
-    def next_due(self) -> float | None:
-        """When the next flight is to be repeated."""
-        return min((flight.due for flight in self._flights.values()), default=None)
+    def refuse(self, first: int, last: int, now: float, *, too_large: bool) -> None:
+        """The receiver will not take this envelope: it frees its place; halves of it may pass."""
+        flight = self._flights.get(first)
+        if flight is None or flight.last != last:
+            return  # of an earlier round: what is under way by now has its own answer
+        del self._flights[first]
+        if too_large and first < last:
+            middle = (first + last) // 2
+            self._history.extendleft([(middle + 1, last), (first, middle)])
+        elif self._parked and self._parked[-1][1] + 1 == first:
+            earlier, _, again = self._parked.pop()
+            self._parked.append((earlier, last, again))
+        else:
+            self._parked.append((first, last, now + self._settings.refused_again_s))
 
     def _demote(self, newest: int) -> None:
         if self._live <= newest:

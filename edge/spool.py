@@ -13,21 +13,22 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
 from edge.ballast import Ballast
+from edge.priority import Priority, priority_of
+from edge.salvage import Damaged, files_set_aside, io_failed, is_damage, salvage, set_aside
 from edge.wire import cbor
-from edge.wire.messages import Frame, GatewayStatus, Message, Reading, Receipt
+from edge.wire.messages import Message, Receipt
 
 log = logging.getLogger(__name__)
 
-AGENT_SENSOR: Final = "agent"  # the agent's readings about itself
 _FORMAT: Final = 1
 _ROW_OVERHEAD: Final = 40  # octets a row costs beside its body, measured over 100,000 rows
 _DROP_AT_ONCE: Final = 256
 _LONGEST_STEP: Final = timedelta(hours=1)
+_UNREADABLE_FOR_GOOD: Final = 10  # I/O errors in a row while reading: about as many seconds
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SCHEMA: Final = """
@@ -46,18 +47,6 @@ CREATE TABLE dropped (priority INTEGER PRIMARY KEY, messages INTEGER NOT NULL);
 
 class SpoolUnavailable(Exception):
     """Nothing was written, nothing may be acknowledged; the same call may succeed later."""
-
-
-class _Damaged(sqlite3.DatabaseError):
-    """The file is readable and wrong."""
-
-
-class Priority(IntEnum):
-    """What goes first when there is no room: the smallest number, and of that the oldest."""
-
-    HEALTH = 0
-    FOREIGN = 1  # frames we hold no key for: perhaps ours, perhaps the neighbours'
-    DATA = 2
 
 
 # SQLite takes the partial index only where its condition stands word for word.
@@ -100,21 +89,16 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class SpoolState:
-    """What is waiting: messages, their octets, since when, and how many were ever let go."""
+    """What is waiting: messages, their octets, since when, and how many were ever let go.
+
+    `damaged_files`: earlier spools set aside, until somebody has looked at them and removed them.
+    """
 
     messages: int
     octets: int
     oldest: datetime | None
     dropped: int
-
-
-def priority_of(message: Message) -> Priority:
-    """How dear a message is to us."""
-    if isinstance(message, GatewayStatus) or (
-        isinstance(message, Reading) and message.sensor == AGENT_SENSOR
-    ):
-        return Priority.HEALTH
-    return Priority.FOREIGN if isinstance(message, Frame) else Priority.DATA
+    damaged_files: int = 0
 
 
 class Spool:
@@ -128,11 +112,13 @@ class Spool:
         self._last_write = now()
         self._running_written = 0
         self._reported_at: datetime | None = None
+        self._unreadable = 0
+        self._aside: Path | None = None  # a damaged file that is still to be read
         settings.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._open()
         except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise SpoolUnavailable(f"spool {settings.path}: {error}") from error
             self._begin_anew(error)
 
@@ -154,9 +140,7 @@ class Spool:
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
             self._recount()
-            if _is_damage(error):
-                self._begin_anew(error)
-            elif self._ballast.throw_off():
+            if not self._mended(error) and self._ballast.throw_off():
                 log.exception(
                     "spool %s: no room; reserve given up so that receipts can be kept", self.settings.path
                 )
@@ -167,37 +151,55 @@ class Spool:
         self._ballast.take_on()
 
     def run(self, first: int, last: int, *, max_messages: int, max_bytes: int) -> Run | None:
-        """The first unbroken run of rows in [first, last], at least one if there is any."""
+        """The first unbroken run of rows in [first, last], at least one if there is any.
+
+        SpoolUnavailable if the file cannot be read; one that is damaged is moved aside.
+        """
         bodies: list[bytes] = []
         begin = expected = size = 0
-        rows = self._database.execute(
-            "SELECT sequence, body FROM message WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?",
-            (first, last, max_messages),
-        )
-        for sequence, body in rows:
-            size += len(body)
-            if bodies and (sequence != expected or size > max_bytes):
-                break
-            begin = begin or sequence
-            expected = sequence + 1
-            bodies.append(body)
+        with self._reading():
+            rows = self._database.execute(
+                "SELECT sequence, body FROM message WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?",
+                (first, last, max_messages),
+            )
+            for sequence, body in rows:
+                size += len(body)
+                if bodies and (sequence != expected or size > max_bytes):
+                    break
+                begin = begin or sequence
+                expected = sequence + 1
+                bodies.append(body)
+        self._unreadable = 0
         return Run(begin, tuple(bodies)) if bodies else None
 
     @property
     def floor(self) -> int:
-        """Everything below has left the spool, confirmed or dropped."""
-        (lowest,) = self._database.execute("SELECT min(sequence) FROM message").fetchone()
+        """Everything below has left the spool, confirmed or dropped. SpoolUnavailable as `run`."""
+        with self._reading():
+            (lowest,) = self._database.execute("SELECT min(sequence) FROM message").fetchone()
         return self.last + 1 if lowest is None else int(lowest)
 
     def state(self) -> SpoolState:
-        """What is waiting just now."""
-        oldest = self._database.execute("SELECT stored_at FROM message ORDER BY sequence LIMIT 1").fetchone()
+        """What is waiting just now. SpoolUnavailable as `run`."""
+        query = "SELECT stored_at FROM message ORDER BY sequence LIMIT 1"
+        with self._reading():
+            oldest = self._database.execute(query).fetchone()
         return SpoolState(
             messages=self._messages,
             octets=self._octets,
             oldest=None if oldest is None else _EPOCH + timedelta(microseconds=oldest[0]),
             dropped=self._dropped,
+            damaged_files=files_set_aside(self.settings.path),
         )
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            self._unreadable += io_failed(error)
+            self._mended(error)
+            raise SpoolUnavailable(f"spool {self.settings.path} cannot be read: {error}") from error
 
     def _write(self, messages: Sequence[Message], confirmed: Sequence[tuple[int, int]]) -> None:
         self._database.execute("BEGIN IMMEDIATE")
@@ -305,7 +307,7 @@ class Spool:
             )
         (verdict,) = self._database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise _Damaged(f"quick_check: {verdict}")
+            raise Damaged(f"quick_check: {verdict}")
         identity, running_s = self._database.execute("SELECT identity, running_s FROM spool").fetchone()
         self.identity = bytes(identity)
         self._running = timedelta(seconds=running_s)
@@ -340,23 +342,48 @@ class Spool:
         return 0 if row is None else int(row[0])
 
     def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
-        """Move the damaged file aside, with all that belongs to it, and start an empty one."""
-        self._database.close()
+        """Move the damaged file aside, with all that belongs to it, and start one with what it still gives.
+
+        SpoolUnavailable if that cannot be done now; the next call tries again.
+        """
         path = self.settings.path
-        stamp = self._now().strftime("%Y%m%dT%H%M%S")
-        aside = path.with_name(f"{path.name}.damaged-{stamp}")
-        for suffix in ("", "-wal", "-shm"):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        log.error(
-            "spool %s is damaged (%s): moved to %s, a new spool begins; what was waiting there is lost "
-            "to this agent unless somebody repairs that file (sqlite3 .recover)",
-            path, error, aside,
-        )  # fmt: skip
-        self._open()
+        log.error("spool %s is damaged (%s): it is moved aside and a new one begins", path, error)
+        self._unreadable = 0
+        with contextlib.suppress(sqlite3.Error):
+            self._database.close()
+        try:
+            self._aside = set_aside(path, self._now())
+        except OSError as fault:
+            raise SpoolUnavailable(f"spool {path} cannot be moved aside: {fault}; check the disk") from fault
+        self._start()
 
+    def _start(self) -> None:
+        """Open the file anew and bring over what the one set aside still gives."""
+        path, aside = self.settings.path, self._aside
+        try:
+            self._open()
+            if aside is not None:
+                copied = salvage(aside, self._database)
+                self._aside = None
+                self._recount()
+                log.error(
+                    "spool %s: %d messages of the damaged file could be read and will be sent; others only "
+                    "%s holds: `sqlite3 FILE .recover` may find them; remove it when it is of no more use",
+                    path, copied, aside,
+                )  # fmt: skip
+        except (OSError, sqlite3.DatabaseError) as fault:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.close()
+            raise SpoolUnavailable(
+                f"spool {path}: a new one cannot be begun: {fault}; check the disk"
+            ) from fault
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0)
-    return isinstance(error, _Damaged) or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    def _mended(self, error: sqlite3.DatabaseError) -> bool:
+        """Begin a new file if this one is of no more use; False if it may be used again as it is."""
+        if isinstance(error, sqlite3.ProgrammingError):  # closed: an earlier attempt went wrong half-way
+            self._start()
+        elif is_damage(error) or self._unreadable >= _UNREADABLE_FOR_GOOD:
+            self._begin_anew(error)
+        else:
+            return False
+        return True

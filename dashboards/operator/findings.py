@@ -145,6 +145,22 @@ def _health(operations: Operations) -> Iterator[Finding]:
                 f"Weil der Speicher voll war: {counted(int(dropped), 'Nachricht', 'Nachrichten')}.",
                 "Verbindung wiederherstellen, Grenzen des Speichers (spool) prüfen.",
             )
+        if refused := int(values.get("refused_messages", 0)):
+            yield Finding(
+                Severity.CRITICAL,
+                f"Eingang lehnt ab, was {name} sendet",
+                f"{counted(refused, 'Nachricht bleibt', 'Nachrichten bleiben')} im Speicher des Agenten; er "
+                "versucht es stündlich wieder, Neues läuft weiter.",
+                "Das Protokoll von udp-edge nennt den Grund; meist sind Agent und Eingang verschieden alt.",
+            )
+        if damaged := int(values.get("damaged_files", 0)):
+            yield Finding(
+                Severity.CRITICAL,
+                f"Speicher von {name} war beschädigt",
+                f"{counted(damaged, 'Datei liegt', 'Dateien liegen')} neben dem neuen Speicher; "
+                "was lesbar war, hat der Agent übernommen.",
+                "SD-Karte tauschen; den Rest holt sqlite3 DATEI .recover, danach die Datei löschen.",
+            )
         if backlog > BACKLOG_OLD_S:
             yield Finding(
                 Severity.WARNING,

@@ -20,7 +20,10 @@ from dashboards.wording import LocalTime, age, counted, duration, number
 _LONGEST = 60
 _LARGE_MB = 10_000.0
 _EVER = datetime.min.replace(tzinfo=UTC)
-_HEALTH = ("backlog_messages", "backlog_age", "dropped_messages", "disk_free", "clock_offset", "memory")
+_HEALTH = (
+    "backlog_messages", "backlog_age", "dropped_messages", "refused_messages", "disk_free", "clock_offset",
+    "memory",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,16 @@ def _health(operations: Operations) -> TableView:
         for agent in operations.agents
         if agent.health
     ]
-    heads = ("Agent", "Rückstand", "ältester", "verworfen", "Platz frei", "Uhr weicht ab", "Speicher")
+    heads = (
+        "Agent",
+        "Rückstand",
+        "ältester",
+        "verworfen",
+        "abgelehnt",
+        "Platz frei",
+        "Uhr weicht ab",
+        "Speicher",
+    )
     return TableView(
         "selbstauskunft", "Rückstand, Uhr und Platz", "Was jeder Agent zuletzt von sich sagte", heads, rows,
         "Noch keine Selbstauskunft.",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from edge.transports.port import TransportEnded
+from edge.transports.port import Refusal, TransportEnded
 from edge.wire import cbor
 from edge.wire.messages import Command, Receipt
 from edge.wire.session import is_loopback
@@ -40,6 +40,7 @@ class Refused(Exception):
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(_meaning(status, body))
         self.for_good = 400 <= status < 500 and status not in _NOT_THE_ENVELOPE
+        self.too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class HttpTransport:
         self._path = f"/edge/v1/{agent}/up"
         self._wake = wake
         self._waiting: queue.Queue[bytes | None] = queue.Queue(maxsize=_QUEUE)
-        self._receipts: deque[Receipt] = deque()
+        self._answers: deque[Receipt | Refusal] = deque()
         self._closing = threading.Event()
         self._wire: http.client.HTTPConnection | None = None
         self._served = 0
@@ -78,6 +79,7 @@ class HttpTransport:
         # Optimistic: whether there is a receiver shows with the first envelope.
         self._connection: int | None = 1
         self._trouble = ""
+        self._refusal = ""
         self._thread = threading.Thread(target=self._work, name=f"http-{agent}", daemon=True)
         self._thread.start()
 
@@ -96,11 +98,11 @@ class HttpTransport:
             return False
         return True
 
-    def take(self) -> Sequence[Receipt | Command]:
-        """Receipts only: this way has no down direction."""
+    def take(self) -> Sequence[Receipt | Command | Refusal]:
+        """Receipts and refusals only: this way has no down direction."""
         if not self._thread.is_alive() and not self._closing.is_set():
             raise TransportEnded(f"{self._settings.url}: the sending thread ended unexpectedly, see above")
-        return [self._receipts.popleft() for _ in range(len(self._receipts))]
+        return [self._answers.popleft() for _ in range(len(self._answers))]
 
     def done(self) -> None:
         """Nothing to do: a receipt that is forgotten is fetched again by sending again."""
@@ -125,22 +127,33 @@ class HttpTransport:
         pause = _SHORTEST_PAUSE_S
         while not self._closing.is_set():
             try:
-                self._receipts.append(self._post(envelope))
+                self._answers.append(self._post(envelope))
             except (OSError, http.client.HTTPException, Refused, cbor.WireError) as error:
                 stale = self._served > 0 and isinstance(error, OSError | http.client.HTTPException)
                 self._hang_up()
                 if stale:  # the receiver may close an idle connection at any time: that is no trouble yet
                     continue
                 if isinstance(error, Refused) and error.for_good:
-                    log.error("%s: %s; going on with the next envelope", self._settings.url, error)  # noqa: TRY400
-                    return
-                self._lost(error)
-                self._closing.wait(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
-                continue
+                    self._refused(envelope, error)
+                else:
+                    self._lost(error)
+                    self._closing.wait(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE_S)
+                    continue
+            else:
+                self._refusal = ""
             self._found()
             self._wake()
             return
+
+    def _refused(self, envelope: bytes, error: Refused) -> None:
+        # Once per reason: a receiver that refuses everything is one line.
+        if str(error) != self._refusal:
+            log.error("%s: %s; kept, set aside and tried again later", self._settings.url, error)
+        self._refusal = str(error)
+        opened = cbor.open_envelope(envelope)
+        last = opened.sequence + len(opened.contents) - 1
+        self._answers.append(Refusal(opened.spool, opened.sequence, last, error.too_large))
 
     def _lost(self, error: Exception) -> None:
         what = f"{type(error).__name__}: {error}"

@@ -32,7 +32,8 @@ _ENVELOPE_HEAD: Final = bytes([0xA7]) + _KEY[_VERSION] + bytes([VERSION]) + _KEY
 
 __all__ = [
     "MAX_BYTES", "VERSION", "OpenedEnvelope", "UnknownVersion", "WireError", "assemble", "decode",
-    "decode_receipt", "encode", "encode_message", "encode_receipt", "message", "message_map", "open_envelope",
+    "decode_receipt", "encode", "encode_message", "encode_receipt", "is_message", "message", "message_map",
+    "open_envelope",
 ]  # fmt: skip
 
 
@@ -75,6 +76,15 @@ def assemble(
 def encode_message(item: Message) -> bytes:
     """One message as it stands in an envelope, and as a spool keeps it."""
     return cbor2.dumps(message_map(item))
+
+
+def is_message(octets: bytes) -> bool:
+    """Whether these are the bytes of one message, whole: anything else would spoil its envelope."""
+    try:
+        return encode_message(message(cbor2.loads(octets))) == octets
+    except (cbor2.CBORError, LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError,
+            OverflowError):  # fmt: skip
+        return False
 
 
 def decode(octets: bytes) -> Envelope:

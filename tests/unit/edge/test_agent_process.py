@@ -219,7 +219,8 @@ def test_the_agent_says_how_it_fares(agent: Running, receiver: Receiver) -> None
     reading = next(m for m in receiver.messages.values() if isinstance(m, Reading))
     assert reading.sensor == "agent"
     assert set(reading.fields) == {
-        "backlog_messages", "backlog_bytes", "backlog_age_s", "dropped_messages", "disk_free_mb", "memory_mb",
+        "backlog_messages", "backlog_bytes", "backlog_age_s", "dropped_messages", "refused_messages",
+        "damaged_files", "disk_free_mb", "memory_mb",
     }  # fmt: skip
 
 

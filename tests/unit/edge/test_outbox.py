@@ -20,6 +20,11 @@ def outbox(floor: int = 1, newest: int = 0) -> Outbox:
     return box
 
 
+def when_due(box: Outbox, now: float, newest: int) -> float:
+    """The first tenth of a second at which there is something to send."""
+    return next(moment for step in range(10_000) if box.next(moment := now + step / 10, newest) is not None)
+
+
 def test_what_is_new_goes_before_what_waited() -> None:
     box = outbox(1, 100)
     assert box.next(0.0, 100) == Span(1, 100, Why.HISTORY)
@@ -43,10 +48,8 @@ def test_unconfirmed_goes_again_later_and_later() -> None:
     box.sent(span, 1, 4, 0.0)
     now, waits = 0.0, []
     for _ in range(6):
-        due = box.next_due()
-        assert due is not None
+        due = when_due(box, now, 4)
         waits.append(due - now)
-        assert box.next(due - 0.01, 4) is None
         now = due
         span = box.next(now, 4)
         assert span == Span(1, 4, Why.AGAIN)
@@ -63,8 +66,7 @@ def test_three_days_without_a_receipt_are_survived_and_one_receipt_settles_all()
         while (span := box.next(now, 20)) is not None:
             box.sent(span, span.first, min(span.last, span.first + 3), now)
             attempts += 1
-        due = box.next_due()
-        assert due is not None
+        due = when_due(box, now, 20)
         assert now < due <= now + 60 * 1.2
         now = due
     assert attempts > SETTINGS.window * 1024
@@ -103,6 +105,66 @@ def test_a_receipt_for_a_part_leaves_the_rest_to_be_sent_again() -> None:
     assert box.under_way == 1
     box.confirmed([(1, 4)])
     assert box.under_way == 0
+
+
+def test_what_is_refused_frees_its_place_and_is_tried_again_much_later() -> None:
+    box = outbox()
+    for first in range(1, 21, 4):  # as many as the window holds, each refused
+        span = box.next(0.0, first + 3)
+        assert span == Span(first, first + 3, Why.LIVE)
+        box.sent(span, first, first + 3, 0.0)
+    assert box.next(0.0, 24) is None
+    for first in range(1, 21, 4):
+        box.refuse(first, first + 3, 0.0, too_large=False)
+    assert (box.under_way, box.refused) == (0, 20)
+    assert box.next(0.0, 24) == Span(21, 24, Why.LIVE)
+    span = box.next(0.0, 24)
+    assert span is not None
+    box.sent(span, 21, 24, 0.0)
+    box.refuse(21, 24, 1800.0, too_large=False)
+    assert box.next(3599.0, 24) is None
+    assert box.next(3600.0, 24) == Span(1, 24, Why.HISTORY)
+    assert box.refused == 0
+
+
+def test_what_is_refused_once_more_is_set_aside_once_more() -> None:
+    box = outbox()
+    now, attempts = 0.0, 0
+    while now < 6 * 3600:
+        while (span := box.next(now, 3)) is not None:
+            box.sent(span, span.first, span.last, now)
+            box.refuse(span.first, span.last, now, too_large=False)
+            attempts += 1
+        assert box.refused == 3
+        now += 60
+    assert attempts == 6
+
+
+def test_what_is_too_large_is_sent_in_halves_until_one_message_is_left() -> None:
+    box = outbox(1, 8)
+    passed: list[tuple[int, int]] = []
+    for _ in range(20):
+        span = box.next(0.0, 8)
+        if span is None:
+            break
+        box.sent(span, span.first, span.last, 0.0)
+        if span.first <= 6 <= span.last:  # message 6 is larger than the receiver takes
+            box.refuse(span.first, span.last, 0.0, too_large=True)
+        else:
+            passed.append((span.first, span.last))
+            box.confirmed([(span.first, span.last)])
+    assert sorted(passed) == [(1, 4), (5, 5), (7, 8)]
+    assert (box.refused, box.under_way) == (1, 0)
+
+
+def test_an_answer_to_an_earlier_round_changes_nothing() -> None:
+    box = outbox()
+    span = box.next(0.0, 4)
+    assert span is not None
+    box.sent(span, 1, 4, 0.0)
+    box.refuse(1, 9, 0.0, too_large=False)
+    box.refuse(7, 9, 0.0, too_large=False)
+    assert (box.under_way, box.refused) == (1, 0)
 
 
 def test_a_window_without_room_for_news_is_refused() -> None:
@@ -159,6 +221,11 @@ class Line(RuleBasedStateMachine):
                 self.rows -= set(range(first, last + 1))
                 self.box.confirmed([(first, last)])
 
+    @rule(too_large=st.booleans())
+    def refuse(self, too_large: bool) -> None:
+        if self.receipts:
+            self.box.refuse(*self.receipts.pop(0), self.now, too_large=too_large)
+
     @rule(seconds=st.floats(0, 100))
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -185,7 +252,7 @@ class Line(RuleBasedStateMachine):
             if not self.rows:
                 break
             if not self.receipts:
-                self.now += 100
+                self.now += 1000
         assert not self.rows, "some messages are never sent"
 
 

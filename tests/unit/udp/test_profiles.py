@@ -31,7 +31,7 @@ RECEIVED_AT = datetime(2026, 5, 4, 10, 30, tzinfo=UTC)
 WIRED = {
     "agent-health": {
         *("backlog_messages", "backlog_bytes", "backlog_age_s", "dropped_messages"),
-        *("disk_free_mb", "clock_offset_s", "memory_mb"),
+        *("refused_messages", "damaged_files", "disk_free_mb", "clock_offset_s", "memory_mb"),
     },
     "gateway-statistics": set(GatewayStatus.__slots__) - {"gateway", "received_at", "clock"},
     "pole-weather": {"air_temperature", "relative_humidity", "air_pressure"},

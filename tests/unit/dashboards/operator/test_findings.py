@@ -65,6 +65,8 @@ def test_a_healthy_platform_has_no_findings_and_is_in_order() -> None:
         ({"conditions": {"broker": "would drop; set max_queued_bytes"}}, Severity.CRITICAL, "broker"),
         ({"agents": (agent(11 * MINUTE),)}, Severity.CRITICAL, "Agent crx-gw-1 schweigt"),
         ({"agents": (agent(dropped_messages=3.0),)}, Severity.CRITICAL, "verworfen"),
+        ({"agents": (agent(refused_messages=500.0),)}, Severity.CRITICAL, "lehnt ab, was crx-gw-1 sendet"),
+        ({"agents": (agent(damaged_files=1.0),)}, Severity.CRITICAL, "Speicher von crx-gw-1 war beschädigt"),
         ({"agents": (agent(backlog_age=1000.0),)}, Severity.WARNING, "Rückstand"),
         ({"agents": (agent(clock_offset=-9.0),)}, Severity.WARNING, "Uhr"),
         ({"agents": (agent(disk_free=10.0),)}, Severity.WARNING, "Platz"),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from edge.transports.http import HttpSettings, HttpTransport
-from edge.transports.port import TransportEnded
+from edge.transports.port import Refusal, TransportEnded
 from edge.wire import cbor
-from edge.wire.messages import Command, Receipt
+from edge.wire.messages import Clock, Command, Reading, Receipt
 from edge.wire.settings import Secret
 
 PATIENCE_S = 20.0
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 RECEIPT = Receipt(b"spool-id", ((1, 3),))
 Answer = tuple[int, bytes]
 
@@ -72,8 +74,8 @@ class Line:
             self.woken.clear()
         pytest.fail("did not happen in time")
 
-    def receipts(self, count: int) -> list[Receipt | Command]:
-        taken: list[Receipt | Command] = []
+    def receipts(self, count: int) -> list[Receipt | Command | Refusal]:
+        taken: list[Receipt | Command | Refusal] = []
 
         def enough() -> bool:
             taken.extend(self.transport.take())
@@ -128,14 +130,25 @@ def test_a_receiver_that_is_away_makes_a_new_connection_when_it_is_back(receiver
     back.close()
 
 
-def test_an_envelope_that_is_refused_for_good_holds_up_nobody(
-    line: Line, receiver: Receiver, caplog: pytest.LogCaptureFixture
+def envelope(first: int, count: int) -> bytes:
+    bodies = [cbor.encode_message(Reading("air", NOON, NOON, Clock.NTP, {"pm10": 7.0}))] * count
+    return cbor.assemble(
+        agent="crx-gw-1", spool=b"spool-id", sequence=first, floor=1, sent_at=NOON, messages=bodies
+    )
+
+
+@pytest.mark.parametrize(("status", "too_large"), [(413, True), (422, False), (400, False)])
+def test_an_envelope_that_is_refused_for_good_holds_up_nobody_and_is_named(
+    line: Line, receiver: Receiver, caplog: pytest.LogCaptureFixture, status: int, too_large: bool
 ) -> None:
-    receiver.answer = lambda body: (413, b"huge") if body == b"bad" else (200, cbor.encode_receipt(RECEIPT))
-    line.transport.send(b"bad")
-    line.transport.send(b"good")
-    assert line.receipts(1) == [RECEIPT]
-    assert "HTTP 413" in caplog.text
+    bad = envelope(7, 3)
+    receiver.answer = lambda body: (status, b"no") if body == bad else (200, cbor.encode_receipt(RECEIPT))
+    for _ in range(2):
+        line.transport.send(bad)
+    line.transport.send(envelope(1, 3))
+    refusal = Refusal(b"spool-id", 7, 9, too_large=too_large)
+    assert line.receipts(3) == [refusal, refusal, RECEIPT]
+    assert caplog.text.count(f"HTTP {status}") == 1, "equal refusals are one line"
     assert line.transport.connection == 1
 
 
