@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.wire.session import SessionSettings
+from edge.wire.session import Session, SessionSettings
 
 log = logging.getLogger(__name__)
 
@@ -193,25 +193,26 @@ def _forget(sleeper: _Client) -> None:
 
 
 class DropWatch:
-    """The broker's own count of dropped messages ($SYS, where there is one); -1 while unknown."""
+    """The broker's own count of dropped messages ($SYS, where there is one); connects again by itself."""
 
     def __init__(self, settings: SessionSettings, client_id: str, changed: Callable[[int], None]) -> None:
-        self._client = _Client(settings, client_id, 10.0)
         self._changed = changed
-        self._client.client.on_message = self._on_dropped
+        # A session of its own that leaves nothing behind; at most one retained figure is under way.
+        passing = replace(settings, client_id=None, session_expiry=timedelta(0), receive_maximum=10)
+        self._session = Session(
+            passing, client_id=client_id, subscriptions=(DROPPED,), wake=self._look
+        )  # fmt: skip
 
     def start(self) -> None:
-        """Watch until `close`; a broker without $SYS is no trouble."""
-        try:
-            self._client.connect(clean=True, expiry_s=0)
-            self._client.subscribe(DROPPED, 0)
-        except _Trouble as trouble:
-            log.info("%s is not watched: %s", DROPPED, trouble)
+        """Watch until `close`, whether the broker is there yet or not."""
+        self._session.start()
 
     def close(self) -> None:
         """Stop watching."""
-        self._client.disconnect()
+        self._session.close()
 
-    def _on_dropped(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        if message.payload.isdigit():
-            self._changed(int(message.payload))
+    def _look(self) -> None:
+        for one in self._session.take(10):
+            self._session.acknowledge([one.token])
+            if one.payload.isdigit():
+                self._changed(int(one.payload))

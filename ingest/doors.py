@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from functools import partial
 
 import uvicorn
 
@@ -24,6 +24,31 @@ from udp.errors import ConfigurationError
 log = logging.getLogger(__name__)
 
 _BACKLOG = 128
+_REMEMBERED_S = 900.0  # what was lost is said for so long; the figure stays
+
+
+class Watched:
+    """A session and what is wrong with it at the moment."""
+
+    def __init__(self, subject: str, session: Session) -> None:
+        self.subject = subject
+        self.session = session
+        self.dropped = 0
+        self._dropped_at = float("-inf")
+
+    def text(self, moment: float) -> str:
+        """What is wrong at `moment` (seconds of a monotonic clock); empty when all is well."""
+        if self.session.dropped > self.dropped:
+            self.dropped, self._dropped_at = self.session.dropped, moment
+        if self.session.connection is None:
+            why = f"it {self.session.trouble}" if self.session.trouble else "see ingest's log"
+            return f"{self.subject} is not connected: {why}"
+        if moment - self._dropped_at < _REMEMBERED_S:
+            return (
+                f"{self.subject}: {self.dropped} messages came faster than they could be taken and are lost; "
+                "have them published with QoS 1"
+            )
+        return ""
 
 
 class Doors:
@@ -38,7 +63,7 @@ class Doors:
         self._now = now
         self._stop = threading.Event()
         self._opened = ExitStack()
-        self._watched: list[tuple[str, Callable[[], bool]]] = []
+        self._watched: list[Watched] = []
 
     def open_mqtt(self, settings: Sequence[MqttSettings]) -> None:
         """A persistent session per entry: the broker bounds the queue of each apart."""
@@ -50,7 +75,7 @@ class Doors:
             session.start()
             self._opened.callback(session.close)
             self._pass_on(session, f"mqtt-{number}")
-            self._watched.append((f"mqtt {where(one.broker)}{suffix}", partial(_is_connected, session)))
+            self._watched.append(Watched(f"mqtt {where(one.broker)}{suffix}", session))
 
     def open_things_stack(self, settings: Sequence[ThingsStackSettings]) -> None:
         """A connection per MQTT server of The Things Stack."""
@@ -59,7 +84,7 @@ class Doors:
             session.start()
             self._opened.callback(session.close)
             self._pass_on(session, f"things-stack-{number}")
-            self._watched.append((f"things stack {where(one.broker)}", partial(_is_connected, session)))
+            self._watched.append(Watched(f"things stack {where(one.broker)}", session))
 
     def open_http(self, settings: HttpSettings) -> None:
         """The HTTP door; ConfigurationError if its port is taken."""
@@ -96,14 +121,18 @@ class Doors:
                 f"udp-dropwatch-{self._worker}-{number}",
                 lambda count: self._conditions.figure("broker_dropped_total", count),
             )
-            threading.Thread(target=watch.start, name=f"watch-{number}", daemon=True).start()
+            watch.start()
             self._opened.callback(watch.close)
 
     def observe(self) -> None:
         """Note what is wrong at the moment."""
         self._conditions.say("journal", self._committer.trouble)
-        for subject, fine in self._watched:
-            self._conditions.say(subject, "" if fine() else f"{subject} is not connected; see ingest's log")
+        for one in self._watched:
+            self._conditions.say(one.subject, one.text(time.monotonic()))
+        # In whole megabytes: a figure that never stands still would be written all the time.
+        waiting = sum(one.session.waiting_bytes for one in self._watched) // 1_000_000
+        self._conditions.figure("receive_queue_mb", waiting)
+        self._conditions.figure("receive_queue_dropped_total", sum(one.dropped for one in self._watched))
 
     def close(self) -> None:
         """Take nothing more, answer what is under way, say goodbye."""
@@ -130,10 +159,6 @@ class Doors:
                 self._conditions.figure("broker_drops_messages", int(verdict.missing > 0))
             self._conditions.say(f"broker {where(broker)}", text)
             pause = check.every if not verdict.trouble else min(check.every, timedelta(minutes=1))
-
-
-def _is_connected(session: Session | ThingsStackSession) -> bool:
-    return session.connected if isinstance(session, ThingsStackSession) else session.connection is not None
 
 
 def where(broker: SessionSettings) -> str:

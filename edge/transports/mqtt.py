@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Final
 
 from edge.wire import cbor, topics
+from edge.wire.arrivals import Token
 from edge.wire.messages import Command, Receipt
-from edge.wire.session import Session, SessionSettings, Token
+from edge.wire.session import Session, SessionSettings
 
 log = logging.getLogger(__name__)
 

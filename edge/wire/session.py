@@ -1,7 +1,8 @@
 """One MQTT 5 session that outlives its connections: confirmed publishing, acknowledgement by hand.
 
 What arrives waits in a queue until somebody takes it, and the broker keeps it until somebody
-acknowledges it: `receive_maximum` is therefore the bound of that queue and of the memory behind it.
+acknowledges it: `receive_maximum` and `receive_bytes` bound that queue and the memory behind it. Past
+`receive_bytes` nothing more is read from the broker until there is room.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 import ipaddress
 import logging
 import math
+import socket
 import ssl
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -25,6 +26,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge.wire.arrivals import Arrivals, Delivery, Token
 from edge.wire.settings import Secret
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ OFFLINE: Final = b"offline"
 _UNCONFIRMED_ON_THE_WAY: Final = 20
 _PUBLISH_QUEUE: Final = 20_000
 _LAST_WORDS_WITHIN_S: Final = 2.0
+_SUBSCRIBE_AGAIN_S: Final = 30.0
 # What a callback of paho delivers is typed Any there; we pass only what this file checks.
 _Callback = Any
 
@@ -68,27 +71,15 @@ class SessionSettings:
     keep_alive: timedelta = timedelta(seconds=30)
     session_expiry: timedelta = timedelta(days=7)
     receive_maximum: int = 2_000  # deliveries the broker sends before it waits for acknowledgements
+    receive_bytes: int = 32_000_000  # of deliveries nobody has taken yet
 
     def __post_init__(self) -> None:
         if not 1 <= self.receive_maximum <= 65_535:
             raise ValueError(f"receive_maximum {self.receive_maximum} is not in 1-65535 (MQTT 5, 3.1.2.11.3)")
+        if self.receive_bytes < 1:
+            raise ValueError(f"receive_bytes {self.receive_bytes} must be above 0")
         if self.password is not None and self.tls is None and not is_loopback(self.host):
             raise ValueError(f"password for {self.host} would travel in clear text: add a [tls] table")
-
-
-class Token(NamedTuple):
-    """Names one delivery of one connection: packet identifiers begin anew with each connection."""
-
-    connection: int
-    packet: int
-
-
-class Delivery(NamedTuple):
-    """One message as the broker brought it; `token` is None where nothing is to be acknowledged."""
-
-    topic: str
-    payload: bytes
-    token: Token | None
 
 
 def is_loopback(host: str) -> bool:
@@ -109,21 +100,26 @@ class Session:
         client_id: str,
         subscriptions: Sequence[str] = (),
         presence: str | None = None,
+        plain: bool = False,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         """Subscribe with QoS 1; keep `online`/`offline` retained on the topic `presence`.
 
-        `wake` is called from the network thread after each arrival and each change of connection.
+        `plain`: MQTT 3.1.1 and QoS 0, for servers that speak nothing else; what does not fit waits at
+        the server. `wake` is called from the network thread after each arrival and each change of connection.
         """
         self.settings = settings
         self.connection: int | None = None
         self.dropped = 0  # QoS 0 deliveries that found the queue full; QoS 1 never is dropped
+        self.trouble = ""  # why there is no connection, or not all subscriptions; empty when all is well
         self._subscriptions = list(subscriptions)
         self._presence = presence
+        self._plain = plain
         self._wake = wake
         self._connections = 0
-        self._trouble = ""
-        self._arrived: deque[Delivery] = deque()
+        self._arrived = Arrivals(settings.receive_maximum, settings.receive_bytes)
+        self._overflowing = False
+        self._again: threading.Timer | None = None
         self._condition = threading.Condition()
         self._client = self._new_client(client_id)
 
@@ -138,16 +134,16 @@ class Session:
 
     def start(self) -> None:
         """Begin to connect, and never stop trying; returns at once."""
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = int(self.settings.session_expiry.total_seconds())
-        properties.ReceiveMaximum = self.settings.receive_maximum
-        self._client.connect_async(
-            self.settings.host,
-            self.settings.port,
-            keepalive=int(self.settings.keep_alive.total_seconds()),
-            clean_start=False,
-            properties=properties,
-        )
+        settings, keep_alive = self.settings, int(self.settings.keep_alive.total_seconds())
+        if self._plain:
+            self._client.connect_async(settings.host, settings.port, keepalive=keep_alive)
+        else:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = int(settings.session_expiry.total_seconds())
+            properties.ReceiveMaximum = settings.receive_maximum
+            self._client.connect_async(
+                settings.host, settings.port, keepalive=keep_alive, clean_start=False, properties=properties
+            )
         self._client.loop_start()
 
     def close(self) -> None:
@@ -157,8 +153,16 @@ class Session:
             if last_words.rc == mqtt.MQTT_ERR_SUCCESS:
                 last_words.wait_for_publish(_LAST_WORDS_WITHIN_S)
         self._client.disconnect()
+        self._arrived.close()
         self._client.loop_stop()
+        if self._again is not None:
+            self._again.cancel()
         self.connection = None
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Octets of deliveries that nobody has taken yet; at most `receive_bytes`, or one delivery."""
+        return self._arrived.octets
 
     def wait_connected(self, timeout: float) -> bool:
         """Whether there is a connection with its subscriptions, at the latest after `timeout` seconds."""
@@ -167,10 +171,7 @@ class Session:
 
     def take(self, limit: int, timeout: float = 0.0) -> list[Delivery]:
         """At most `limit` deliveries in order of arrival; waits up to `timeout` seconds for the first."""
-        with self._condition:
-            if not self._arrived and timeout > 0:
-                self._condition.wait_for(lambda: bool(self._arrived), timeout)
-            return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
+        return self._arrived.take(limit, timeout)
 
     def acknowledge(self, tokens: Iterable[Token | None]) -> None:
         """Tell the broker to forget these deliveries; call it when they are on disk.
@@ -185,11 +186,13 @@ class Session:
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, expiry: timedelta | None = None
     ) -> bool:
-        """Hand over with QoS 1 without waiting; False when not connected or too much is under way.
+        """Hand over with QoS 1 without waiting; False when there is no line or too much is under way.
+
+        Does not ask whether all subscriptions are granted: a receiver can still send its receipts.
 
         After `expiry` (whole seconds, at least one) the broker no longer keeps it for who is away.
         """
-        if self.connection is None:
+        if not self._client.is_connected():
             return False
         properties = None
         if expiry is not None:
@@ -208,16 +211,11 @@ class Session:
         handed.wait_for_publish(timeout)
         return bool(handed.is_published())
 
-    @property
-    def waiting(self) -> int:
-        """Deliveries that nobody has taken yet."""
-        return len(self._arrived)
-
     def _new_client(self, client_id: str) -> mqtt.Client:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self.settings.client_id or client_id,
-            protocol=mqtt.MQTTv5,
+            protocol=mqtt.MQTTv311 if self._plain else mqtt.MQTTv5,
             manual_ack=True,
         )
         if self.settings.username is not None:
@@ -230,6 +228,7 @@ class Session:
         client.reconnect_delay_set(min_delay=1, max_delay=30)
         client.max_inflight_messages_set(_UNCONFIRMED_ON_THE_WAY)
         client.max_queued_messages_set(_PUBLISH_QUEUE)
+        client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -250,25 +249,30 @@ class Session:
                 "max_inflight_messages to at least %d there",
                 self.settings.host, self.settings.port, granted, _UNCONFIRMED_ON_THE_WAY,
             )  # fmt: skip
-        with self._condition:
-            if flags.session_present:
-                # The broker delivers all of these again. Without a session it does not: then the
-                # queue holds their only copy.
-                self._arrived.clear()
-            self._trouble = ""
-            self._connections += 1
+        if flags.session_present:
+            # The broker delivers all of these again. Without a session it does not: then the
+            # queue holds their only copy.
+            self._arrived.clear()
+        self._connections += 1
         if self._presence is not None:
             client.publish(self._presence, ONLINE, qos=1, retain=True)
         if self._subscriptions:
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-            client.subscribe([(topic, options) for topic in self._subscriptions])
+            self._subscribe()
         else:
             self._connected()
         log.info("connected to MQTT broker %s:%d", self.settings.host, self.settings.port)
 
+    def _subscribe(self) -> None:
+        if self._plain:
+            self._client.subscribe([(topic, 0) for topic in self._subscriptions])
+            return
+        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+        self._client.subscribe([(topic, options) for topic in self._subscriptions])
+
     def _connected(self) -> None:
         """Whoever speaks now is sure to hear the answer: the broker knows our subscriptions."""
         with self._condition:
+            self.trouble = ""
             self.connection = self._connections
             self._condition.notify_all()
         self._wake()
@@ -281,16 +285,29 @@ class Session:
     ) -> None:
         if self.connection is not None and reason.is_failure:
             self._complain(f"closed the connection: {reason}; connecting again")
+        if self._again is not None:
+            self._again.cancel()
         self.connection = None
         self._wake()
 
     def _on_subscribe(
         self, _client: mqtt.Client, _userdata: object, _mid: int, reasons: _Callback, _p: _Callback
     ) -> None:
-        for topic, reason in zip(self._subscriptions, reasons, strict=False):
-            if reason.is_failure:
-                log.error("subscription to %s refused: %s; check the broker's access list", topic, reason)
-        self._connected()
+        refused = [
+            f"{topic} ({reason})"
+            for topic, reason in zip(self._subscriptions, reasons, strict=False)
+            if reason.is_failure
+        ]
+        if not refused:
+            self._connected()
+            return
+        # Deaf on one topic is not connected: an agent would speak and never hear a receipt.
+        self.connection = None
+        self._complain(f"refuses subscriptions: {', '.join(refused)}; check its access list")
+        self._again = threading.Timer(_SUBSCRIBE_AGAIN_S, self._subscribe)
+        self._again.daemon = True
+        self._again.start()
+        self._wake()
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         try:
@@ -298,16 +315,33 @@ class Session:
         except UnicodeDecodeError:
             topic = ""  # no topic of anybody's: the receiver files it under what it does not know
         token = Token(self._connections, message.mid) if message.qos else None
-        with self._condition:
-            if token is None and len(self._arrived) >= self.settings.receive_maximum:
-                self.dropped += 1
-                return
-            self._arrived.append(Delivery(topic, bytes(message.payload), token))
-            self._condition.notify()
+        delivery = Delivery(topic, bytes(message.payload), token)
+        if self._arrived.offer(delivery):
+            self._overflowing = False
+        elif token is not None or self._plain:
+            self._arrived.put(delivery)  # waiting here stops the socket: the broker keeps the rest
+        else:
+            self._drop(topic)
+            return
         self._wake()
+
+    def _drop(self, topic: str) -> None:
+        self.dropped += 1
+        if not self._overflowing:
+            log.error(
+                "MQTT broker %s:%d: messages on %s come faster than they are taken and are lost (%d so far); "
+                "publish them with QoS 1, then the broker keeps them",
+                self.settings.host, self.settings.port, topic, self.dropped,
+            )  # fmt: skip
+        self._overflowing = True
 
     def _complain(self, what: str) -> None:
         # Once per trouble, not once per attempt: a broker that is away for a night is one line.
-        if what != self._trouble:
+        if what != self.trouble:
             log.error("MQTT broker %s:%d %s", self.settings.host, self.settings.port, what)
-        self._trouble = what
+        self.trouble = what
+
+
+def _send_at_once(_client: mqtt.Client, _userdata: object, opened: Any) -> None:
+    """Without TCP_NODELAY a small packet waits for the acknowledgement of the one before (RFC 896)."""
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Protocol
 
 from edge.wire import cbor, topics
-from edge.wire.session import Delivery as Brought
-from edge.wire.session import SessionSettings, Token
+from edge.wire.arrivals import Delivery as Brought
+from edge.wire.arrivals import Token
+from edge.wire.session import SessionSettings
 from ingest.committer import Committer
 from ingest.heard import Unusable
 from ingest.journal import Delivery, JournalUnavailable

@@ -187,9 +187,19 @@ def test_gaps_open_close_and_are_lost_below_the_floor(ledger: SqlLedger) -> None
     )
 
 
-def test_what_left_a_spool_before_we_met_is_no_gap(ledger: SqlLedger) -> None:
+def test_what_left_a_spool_before_we_met_is_lost_to_us(ledger: SqlLedger) -> None:
+    """Dropped while nobody listened: the very first envelope says so by its floor."""
     ledger.write(Page(runs=[run(500, 510, floor=400)]))
-    assert [(gap.first, gap.last, gap.lost) for gap in ledger.report().gaps] == [(400, 499, False)]
+    assert [(gap.first, gap.last, gap.lost) for gap in ledger.report().gaps] == [
+        (1, 399, True),
+        (400, 499, False),
+    ]
+
+
+def test_what_another_worker_took_before_we_met_closes_the_gap(ledger: SqlLedger) -> None:
+    ledger.write(Page(runs=[run(500, 510, floor=500)]))
+    ledger.write(Page(runs=[run(1, 499, floor=1)]))
+    assert ledger.report().gaps == []
 
 
 def test_a_new_spool_counts_anew(ledger: SqlLedger) -> None:

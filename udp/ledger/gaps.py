@@ -23,8 +23,11 @@ class Progress:
 
     @classmethod
     def begin(cls, floor: int) -> Progress:
-        """A spool never heard of: what left it before we met counts as delivered elsewhere."""
-        return cls(highest=floor - 1, floor=floor, last_sent_at=0, last_journalled_at=0)
+        """A spool never heard of: nothing of it is here, and what is below its floor will not come.
+
+        Dropped while nobody listened, or delivered to another platform: it is missing here either way.
+        """
+        return cls(highest=0, floor=floor, last_sent_at=0, last_journalled_at=0)
 
     def arrive(self, first: int, last: int, noticed_at: int) -> None:
         """Messages [first, last] are here; numbers skipped by them are noticed as missing."""

@@ -13,10 +13,10 @@ import pytest
 from edge.wire import cbor, topics
 from edge.wire.messages import Receipt
 from edge.wire.session import Session, SessionSettings
-from ingest.broker_check import BrokerCheckSettings, try_broker
+from ingest.broker_check import BrokerCheckSettings, DropWatch, try_broker
 from ingest.committer import CommitSettings, Committer
 from ingest.conditions import Conditions
-from ingest.doors import Doors
+from ingest.doors import Doors, Watched
 from ingest.journal import Entry, JournalReader, JournalSettings, JournalWriter
 from ingest.sources.mqtt import MqttSettings
 from ingest.sources.things_stack_mqtt import ThingsStackSettings
@@ -65,7 +65,7 @@ class Worker:
         settings = SessionSettings(port=broker.port)
         self.doors.open_mqtt([MqttSettings(broker=settings, share=share)])
         self.doors.open_things_stack([ThingsStackSettings(broker=settings)])
-        eventually(lambda: all(fine() for _subject, fine in self.doors._watched))
+        eventually(lambda: not any(one.text(0.0) for one in self.doors._watched))
 
     def journalled(self) -> list[Entry]:
         reader = JournalReader(self.journal.directory, self.name)
@@ -105,7 +105,6 @@ def test_agents_get_receipts_for_what_is_on_disk(tmp_path: Path, broker: Mosquit
 
 def test_every_topic_finds_its_way(tmp_path: Path, broker: Mosquitto) -> None:
     worker = Worker(tmp_path, broker)
-    time.sleep(0.2)  # The Things Stack's door subscribes without telling anybody when it is done
     with agent(broker) as session:
         session.publish("application/1/device/01/event/up", b"{}")
         session.publish("v3/app@ttn/devices/one/up", b"{}")
@@ -203,3 +202,37 @@ def test_the_verdict_reaches_the_conditions(tmp_path: Path) -> None:
     assert said["broker_drops_messages"] == 1
     worker.close()
     broker.stop()
+
+
+def test_the_count_of_dropped_messages_is_watched_whenever_the_broker_comes(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path, "sys_interval 1\nmax_queued_messages 10")
+    broker.stop()
+    counts: list[int] = []
+    watch = DropWatch(SessionSettings(port=broker.port), "watch", counts.append)
+    watch.start()  # the broker is away
+    for _ in range(2):  # it comes, drops, and goes again
+        broker.start()
+        with Session(SessionSettings(port=broker.port), client_id="away", subscriptions=["t"]) as away:
+            assert away.wait_connected(20)
+        with agent(broker) as publisher:
+            for _ in range(50):
+                assert publisher.publish_confirmed("t", b"x", 10)
+        eventually(lambda: any(counts))
+        counts.clear()
+        broker.stop()
+    watch.close()
+
+
+def test_what_the_receive_queue_lost_is_said_for_a_while_and_counted(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    session = Session(SessionSettings(port=broker.port), client_id="w")
+    watched = Watched("mqtt here", session)
+    assert "not connected" in watched.text(0.0)
+    with session:
+        assert session.wait_connected(20)
+        assert watched.text(0.0) == ""
+        session.dropped = 3
+        assert "3 messages" in watched.text(10.0)
+        assert "3 messages" in watched.text(900.0)
+        assert (watched.text(1_000.0), watched.dropped) == ("", 3)

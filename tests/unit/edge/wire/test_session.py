@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import socket
@@ -11,9 +12,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import paho.mqtt.client as mqtt
 import pytest
 
-from edge.wire.session import OFFLINE, ONLINE, Delivery, Session, SessionSettings, Token
+from edge.wire.arrivals import Delivery, Token
+from edge.wire.session import OFFLINE, ONLINE, Session, SessionSettings
 from edge.wire.settings import Secret
 
 pytestmark = pytest.mark.external_service
@@ -23,7 +26,7 @@ PATIENCE_S = 20.0
 class Broker:
     """A Mosquitto process on a free loopback port, which can die and come back."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         found = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         if not Path(found).exists():
             (pytest.fail if os.environ.get("CI") else pytest.skip)("mosquitto is not installed")
@@ -34,6 +37,7 @@ class Broker:
         self.configuration = folder / "mosquitto.conf"
         self.configuration.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+            + "".join(f"{line}\n" for line in ("set_tcp_nodelay true", *more))
         )
         self.start()
 
@@ -160,6 +164,110 @@ def test_presence_is_online_while_connected_and_offline_afterwards(broker: Broke
             assert agent.wait_connected(PATIENCE_S)
             assert take(watcher, 1)[0].payload == ONLINE
         assert take(watcher, 1)[0].payload == OFFLINE
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Broker]:
+    """A broker whose access list refuses every subscription, until somebody allows it."""
+    plugin = next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"), None)
+    if plugin is None or shutil.which("mosquitto_ctrl") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            "mosquitto's dynamic security is not installed"
+        )
+    rules = tmp_path / "rules.json"
+    subprocess.run(
+        ["mosquitto_ctrl", "dynsec", "init", str(rules), "admin", "secret"], check=True, capture_output=True
+    )
+    # Started by root, Mosquitto becomes another user, who may not read this folder.
+    user = f"user {getpass.getuser()}"
+    running = Broker(tmp_path, f"plugin {plugin}", f"plugin_opt_config_file {rules}", user)
+    administer(running, "removeRoleACL", "admin", "subscribePattern", "#")
+    yield running
+    running.kill()
+
+
+def administer(broker: Broker, *order: str) -> None:
+    """Tell the broker's access list something as its administrator."""
+    who = ["-p", str(broker.port), "-u", "admin", "-P", "secret"]
+    subprocess.run(["mosquitto_ctrl", *who, "dynsec", *order], check=True, capture_output=True)
+
+
+def test_a_refused_subscription_is_no_connection_and_is_tried_again(
+    guarded: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edge.wire.session._SUBSCRIBE_AGAIN_S", 0.5)
+    settings = SessionSettings(port=guarded.port, username="admin", password=Secret("secret"))
+    with Session(settings, client_id="agent", subscriptions=("ours/ack", "ours/down")) as deaf:
+        assert not deaf.wait_connected(2.0)
+        assert deaf.connection is None
+        assert "ours/ack (Not authorized)" in deaf.trouble
+        assert caplog.text.count("refuses subscriptions") == 1, "said once, not at every attempt"
+        administer(guarded, "addRoleACL", "admin", "subscribePattern", "#", "allow")
+        assert deaf.wait_connected(PATIENCE_S)
+        assert deaf.trouble == ""
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_the_packet_before(broker: Broker) -> None:
+    """Without TCP_NODELAY the second small packet in a row waits 40 ms for the first one's TCP ACK."""
+    with session(broker, "agent", "t/ack") as agent, session(broker, "ingest", "t/up") as ingest:
+        assert agent.wait_connected(PATIENCE_S)
+        assert ingest.wait_connected(PATIENCE_S)
+        trips = []
+        for _ in range(40):
+            begun = time.monotonic()
+            assert agent.publish("t/up", b"envelope")
+            (up,) = take(ingest, 1)
+            ingest.acknowledge([up.token])
+            assert ingest.publish("t/ack", b"receipt")
+            (ack,) = take(agent, 1)
+            agent.acknowledge([ack.token])
+            trips.append(time.monotonic() - begun)
+        opened = agent._client.socket()
+        assert isinstance(opened, socket.socket)
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "88 ms instead of 0.3 ms"
+    trips.sort()
+    print(f"\nenvelope to receipt: median {trips[20] * 1e3:.1f} ms, nine tenths {trips[36] * 1e3:.1f} ms")
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["QoS 1", "QoS 0 of MQTT 3.1.1"])
+def test_what_is_not_taken_takes_no_more_memory_than_allowed_and_is_not_lost(
+    broker: Broker, plain: bool
+) -> None:
+    bounded = SessionSettings(port=broker.port, receive_bytes=100_000)
+    consumer = Session(bounded, client_id="consumer", subscriptions=("t/#",), plain=plain)
+    with consumer, session(broker, "producer") as producer:
+        assert consumer.wait_connected(PATIENCE_S)
+        assert producer.wait_connected(PATIENCE_S)
+        for number in range(40):
+            assert producer.publish_confirmed("t/x", bytes([number]) * 10_000, PATIENCE_S)
+        deadline = time.monotonic() + PATIENCE_S
+        while consumer.waiting_bytes < 90_000 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert 90_000 <= consumer.waiting_bytes <= 100_000
+        seen = []
+        while len(seen) < 40 and (some := take(consumer, 1)):
+            assert consumer.waiting_bytes <= 100_000
+            consumer.acknowledge([one.token for one in some])
+            seen += [one.payload[0] for one in some]
+        assert seen == list(range(40))
+
+
+def test_qos_0_that_comes_faster_than_it_is_taken_is_counted_and_said(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with session(broker, "consumer", "t/#") as consumer:
+        assert consumer.wait_connected(PATIENCE_S)
+        sender = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "sender")
+        sender.connect("127.0.0.1", broker.port)
+        for number in range(25):
+            sender.publish("t/x", bytes([number]), qos=0)
+        deadline = time.monotonic() + PATIENCE_S
+        while consumer.dropped < 15 and time.monotonic() < deadline:
+            sender.loop(0.01)
+        sender.disconnect()
+        assert [one.payload[0] for one in take(consumer, 10)] == list(range(10))
+        assert consumer.dropped == 15
+    assert caplog.text.count("come faster than they are taken") == 1
 
 
 def test_publishing_without_a_connection_says_so(tmp_path: Path) -> None:
