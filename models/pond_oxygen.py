@@ -56,7 +56,7 @@ class NightForecast:
 
 def learn_nights(oxygen: Series, temperature: Series) -> NightModel | NotCalibrated:
     """From evenings (three hours after noon's end) to dawn; nights with gaps are left out."""
-    rows = _nights(oxygen, temperature)
+    rows = nights(oxygen, temperature)
     if len(rows) < LEAST_NIGHTS:
         return NotCalibrated(f"Teich: {len(rows)} vollständige Nächte, nötig sind {LEAST_NIGHTS}")
     whole = _estimate(rows)
@@ -67,7 +67,7 @@ def learn_nights(oxygen: Series, temperature: Series) -> NightModel | NotCalibra
     return NightModel(*whole, np.sort(np.array(errors)))
 
 
-def _nights(oxygen: Series, temperature: Series) -> Floats:
+def nights(oxygen: Series, temperature: Series) -> Floats:
     """(nights, 4): oxygen and water temperature at 20 UTC, minimum until dawn, hours in between."""
     if not len(oxygen):
         return np.zeros((0, 4))

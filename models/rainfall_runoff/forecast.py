@@ -110,7 +110,7 @@ def _unusable(record: Record) -> str:
         return "Modell nicht kalibriert: zu wenige Messwerte"
     days = float(target.step / DAY) * float(solid.sum())
     if days < LEAST_DAYS and solid.sum() < ROWS_INSTEAD_OF_DAYS:
-        return f"Modell nicht kalibriert: {days:.0f} Tage Messung, nötig sind {LEAST_DAYS:.0f}"
+        return f"Modell nicht kalibriert: {int(days)} volle Tage Messung, nötig sind {LEAST_DAYS:.0f}"
     if float(target.step / HOUR) * float(solid.sum()) < LEAST_DAYS * 24 / 2:
         return "Modell nicht kalibriert: Aufzeichnung zu kurz"
     if rain is None or not (np.nan_to_num(rain.values) > 0).any():

@@ -1,0 +1,85 @@
+"""Turn alarms into faults with a beginning, an end and a price: one open case per fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.consumption.cases import FAMILIES, QUIET_DAYS, Case, MeterModel, open_cases
+from models.consumption.statistics import Load
+from models.series import DAY, Floats, Instant
+
+# They need no expectation: they stand also where the expectation is not trusted.
+WITHOUT_EXPECTATION = frozenset({"stuck", "never zero"})
+_NO_EXCESS = frozenset({"meter", "low"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One case from opening to its last sign; ``closed_at`` None while it lasts."""
+
+    family: str
+    case: Case
+    last_seen_at: Instant
+    closed_at: Instant | None
+
+
+def faults(
+    model: MeterModel,
+    strangeness: Mapping[str, Floats],
+    load: Load,
+    threshold: float,
+    *,
+    trusted: bool = True,
+) -> list[Fault]:
+    """Faults of the scored period, by opening. Alarms of a family that never fell quiet are one fault whose
+    kind and strangeness are those of its strangest alarm. ``trusted`` False: the expectation is not used."""
+    asked = {k: v for k, v in strangeness.items() if trusted or k in WITHOUT_EXPECTATION}
+    found: dict[str, list[Fault]] = {}
+    for case in open_cases(model, asked, load, threshold):
+        family = FAMILIES[case.kind]
+        seen = _awake_until(asked, family, load, threshold, case.opened_at)
+        known = found.setdefault(family, [])
+        quiet = QUIET_DAYS[family] * DAY
+        if known and case.opened_at - known[-1].last_seen_at <= quiet:
+            before = known[-1]
+            worse = case if case.strangeness > before.case.strangeness else before.case
+            whole = replace(worse, opened_at=before.case.opened_at)
+            known[-1] = Fault(family, whole, max(seen, before.last_seen_at), None)
+        else:
+            known.append(Fault(family, case, seen, None))
+    end = load.times[-1] if len(load.times) else np.datetime64(0, "us")
+    priced = [_priced(model, one, load) for many in found.values() for one in many]
+    closed = [
+        replace(one, closed_at=one.last_seen_at)
+        if end - one.last_seen_at > QUIET_DAYS[one.family] * DAY
+        else one
+        for one in priced
+    ]
+    return sorted(closed, key=lambda one: one.case.opened_at)
+
+
+def _awake_until(
+    asked: Mapping[str, Floats], family: str, load: Load, threshold: float, since: Instant
+) -> Instant:
+    """Last time the family was strange without a pause that would have closed the case."""
+    kinds = [kind for kind in asked if FAMILIES[kind] == family]
+    top = np.stack([asked[kind] for kind in kinds]).max(axis=0)
+    last = since
+    for moment in load.times[(top > threshold) & (load.times >= since)]:
+        if moment - last > QUIET_DAYS[family] * DAY:
+            break
+        last = moment
+    return last
+
+
+def _priced(model: MeterModel, fault: Fault, load: Load) -> Fault:
+    """What was used above the expectation from a week before opening to the last sign."""
+    if fault.family in _NO_EXCESS:
+        return replace(fault, case=replace(fault.case, excess=0.0, cost=0.0))
+    inside = (load.times >= fault.case.opened_at - 7 * DAY) & (load.times <= fault.last_seen_at)
+    above = np.nan_to_num(load.measured[inside] - load.expected[inside])
+    excess = float(np.maximum(above, 0.0).sum())
+    return replace(fault, case=replace(fault.case, excess=excess, cost=excess * model.price))

@@ -1,0 +1,94 @@
+"""Keep fitted models on disk, each with the moment up to which it had learned, so that no forecast of the
+past is ever made again with knowledge of its future.
+
+Files are Python pickles: they are read only from the directory this process owns, which nobody else may
+write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import joblib
+
+from models.jobs.outcome import Fitted
+from udp.errors import ConfigurationError
+
+# Grows whenever fitted objects change their form: older files are then fitted anew, never misread.
+FORM = 1
+_KEPT = 5
+_NAME = re.compile(r"(\d{8}T\d{6})\.joblib")
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A fit and what it rests on."""
+
+    fitted: Fitted
+    fitted_at: datetime
+    fingerprint: str
+    form: int = FORM
+
+    @property
+    def mark(self) -> str:
+        """Which fit this is, for the fingerprints of its forecasts."""
+        return f"{self.fitted_at.isoformat()} {self.fingerprint}"
+
+
+class Artefacts:
+    """One folder per product and group below ``directory``."""
+
+    def __init__(self, directory: Path) -> None:
+        """ConfigurationError when others may write there: loading a pickle runs what it says."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        state = directory.stat()
+        if state.st_uid != os.geteuid() or state.st_mode & 0o022:
+            raise ConfigurationError(
+                f"artefacts: {directory} belongs to somebody else or others may write there; "
+                f"fitted models are loaded as programs, so run: chmod go-w {directory}"
+            )
+        self._directory = directory
+
+    def newest(self, product: str, group: str, at: datetime) -> Artefact | None:
+        """The newest fit that had learned from nothing after ``at``; None before the first."""
+        for path in sorted(self._folder(product, group).glob("*.joblib"), reverse=True):
+            found = _NAME.fullmatch(path.name)
+            if found and _moment(found[1]) <= at and (loaded := _load(path)) is not None:
+                return loaded
+        return None
+
+    def keep(self, product: str, group: str, artefact: Artefact) -> None:
+        """Written whole or not at all; the oldest beyond a handful go."""
+        folder = self._folder(product, group)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / f"{artefact.fitted_at:%Y%m%dT%H%M%S}.joblib"
+        fresh = path.with_suffix(".new")
+        joblib.dump(artefact, fresh, compress=3)
+        fresh.replace(path)
+        for old in sorted(folder.glob("*.joblib"), reverse=True)[_KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def _folder(self, product: str, group: str) -> Path:
+        # A group is named by people; only a plain name may become part of a path.
+        plain = (
+            group if re.fullmatch(r"[a-z0-9_-]{1,80}", group) else hashlib.sha256(group.encode()).hexdigest()
+        )
+        return self._directory / product / plain
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+
+
+def _load(path: Path) -> Artefact | None:
+    """None for a file of another form or cut off by a crash: it is fitted anew."""
+    try:
+        loaded = joblib.load(path)
+    except (OSError, EOFError, ValueError, AttributeError, ImportError, KeyError, TypeError):
+        return None
+    return loaded if isinstance(loaded, Artefact) and loaded.form == FORM else None

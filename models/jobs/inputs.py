@@ -1,0 +1,154 @@
+"""Read series out of the store exactly as they were known at one moment."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from models.series import Instant, Series, Step, instant
+from udp.registry.port import Inventory
+from udp.sensorthings import Datastream, Quality, Thing
+from udp.store.columns import Observations, Period
+from udp.store.port import ObservationStore
+
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The store as of ``issued_at`` (aware UTC): later values, later knowledge and later corrections do not
+    exist. Bad values are gaps of nothing: they are left out."""
+
+    store: ObservationStore
+    inventory: Inventory
+    issued_at: datetime
+    _read: dict[tuple[int, timedelta], Series] = field(default_factory=dict)
+    _warmth: dict[tuple[int, timedelta], Series | None] = field(default_factory=dict)
+
+    @property
+    def now(self) -> Instant:
+        """The issue time as the models' instant."""
+        return instant(self.issued_at)
+
+    def series(self, datastreams: Collection[int], history: timedelta) -> dict[int, Series]:
+        """Measurements of the last ``history``, one series per Datastream, empty ones included. Each is read
+        once: thirty trees share six rain gauges."""
+        missing = [number for number in datastreams if (number, history) not in self._read]
+        if missing:
+            self._read.update(
+                {(number, history): one for number, one in self._fetch(missing, history).items()}
+            )
+        return {number: self._read[number, history] for number in datastreams}
+
+    def warmth(self, step: Step, history: timedelta) -> Series | None:
+        """Air temperature over the city, mean of all stations; None without any."""
+        key = (int(step.astype("timedelta64[s]").astype(np.int64)), history)
+        if key not in self._warmth:
+            air = self.series([one.id for _, one in self.streams("air_temperature")], history)
+            self._warmth[key] = mean_of({number: binned(one, step, self.now) for number, one in air.items()})
+        return self._warmth[key]
+
+    def _fetch(self, datastreams: Collection[int], history: timedelta) -> dict[int, Series]:
+        # From midnight: a window that slid with every minute would make everything look changed.
+        start = (self.issued_at - history).replace(hour=0, minute=0, second=0, microsecond=0)
+        period = Period(start, self.issued_at + _TICK)
+        found = self.store.read(datastreams, period, as_of=self.issued_at)
+        found = found.take((found.lead == 0) & (found.quality != Quality.BAD))
+        edges = np.searchsorted(found.datastream, np.unique(found.datastream))
+        parts = {
+            int(found.datastream[a]): found.take(slice(int(a), int(b)))
+            for a, b in zip(edges, [*edges[1:], len(found)], strict=True)
+        }
+        nothing = Observations.empty()
+        return {number: self._series(number, parts.get(number, nothing)) for number in datastreams}
+
+    def _series(self, number: int, part: Observations) -> Series:
+        unit = self.inventory.datastreams[number].unit.symbol
+        return Series.tidy(part.phenomenon_time, part.result, unit, known_at=part.result_time, now=self.now)
+
+    def streams(self, *properties: str, kind: str | None = None) -> list[tuple[Thing, Datastream]]:
+        """Datastreams of these observed properties in the order of their numbers, with their Things."""
+        return streams_of(self.inventory, properties, kind)
+
+
+def streams_of(
+    inventory: Inventory, properties: Collection[str], kind: str | None = None
+) -> list[tuple[Thing, Datastream]]:
+    """Datastreams of these observed properties (of Things of one kind), by number."""
+    found = [
+        (inventory.things[one.thing], one)
+        for _, one in sorted(inventory.datastreams.items())
+        if one.observed_property.key in properties and one.thing in inventory.things
+    ]
+    return [(thing, one) for thing, one in found if kind is None or thing.kind == kind]
+
+
+def fingerprint(series: Iterable[Series | None], *more: str) -> str:
+    """Equal for equal content: what was computed from it need not be computed again."""
+    digest = hashlib.blake2b(digest_size=16)
+    for one in series:
+        if one is None:
+            digest.update(b"none")
+            continue
+        digest.update(one.unit.encode() + len(one).to_bytes(8, "big"))
+        digest.update(one.times.astype("datetime64[us]").tobytes())
+        digest.update(one.values.tobytes())
+    for text in more:
+        digest.update(b"\0" + text.encode())
+    return digest.hexdigest()
+
+
+def binned(series: Series, step: Step, now: Instant, *, total: bool = False) -> Series:
+    """On the grid of ``step`` that ends at or before ``now``: the last value (or the sum) of (t - step, t],
+    stamped t, so that nothing is used before it was. Gaps are NaN."""
+    if not len(series):
+        return series
+    size = int(step.astype("timedelta64[us]").astype(np.int64))
+    ticks = series.times.astype(np.int64)
+    slot = -(-ticks // size)
+    last = int(now.astype("datetime64[us]").astype(np.int64)) // size
+    keep = (slot <= last) & np.isfinite(series.values)
+    if not keep.any():
+        return Series(series.times[:0], series.values[:0], series.unit)
+    slot, values = slot[keep], series.values[keep]
+    first = int(slot[0])
+    grid = np.arange(first, last + 1)
+    out = np.full(len(grid), np.nan)
+    if total:
+        place, inverse = np.unique(slot - first, return_inverse=True)
+        out[place] = np.bincount(inverse, weights=values)
+    else:
+        out[slot - first] = values
+    return Series((grid * size).astype("datetime64[us]"), out, series.unit)
+
+
+def moment(when: Instant) -> datetime:
+    """An instant as an aware datetime."""
+    plain: datetime = when.astype("datetime64[us]").astype(datetime)
+    return plain.replace(tzinfo=UTC)
+
+
+def mean_of(many: Mapping[int, Series], weights: Mapping[int, float] | None = None) -> Series | None:
+    """Weighted mean over series on one grid, of those that have a value; None without any."""
+    filled = {number: one for number, one in many.items() if len(one)}
+    if not filled:
+        return None
+    first = min(one.times[0] for one in filled.values())
+    last = max(one.times[-1] for one in filled.values())
+    some = next(iter(filled.values()))
+    step = min((one.step for one in filled.values() if one.step is not None), default=None)
+    if step is None:
+        return None
+    grid = np.arange(first, last + step, step)
+    total, weight = np.zeros(len(grid)), np.zeros(len(grid))
+    for number, one in filled.items():
+        values = one.on_grid(grid)
+        share = (weights or {}).get(number, 1.0)
+        solid = np.isfinite(values)
+        total[solid] += share * values[solid]
+        weight[solid] += share
+    return Series(grid, np.where(weight > 0, total / np.maximum(weight, 1e-12), np.nan), some.unit)

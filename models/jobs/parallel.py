@@ -1,0 +1,90 @@
+"""Spread work over cores or machines by joblib, with a progress bar where somebody is looking."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import joblib
+from tqdm import tqdm
+
+from udp.errors import ConfigurationError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+BACKENDS = ("loky", "threading", "sequential", "dask")
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelSettings:
+    """``backend``: loky (processes), threading, sequential, or dask with the address of its scheduler.
+    ``jobs``: how many at once, 0 = as many as cores."""
+
+    backend: str = "loky"
+    jobs: int = 0
+    scheduler: str = ""
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise ValueError(f"backend {self.backend!r} is not known; known are {', '.join(BACKENDS)}")
+        if self.jobs < 0:
+            raise ValueError("jobs must be 0 (as many as cores) or more")
+        if (self.backend == "dask") != bool(self.scheduler):
+            raise ValueError("backend dask and scheduler belong together; give both or neither")
+
+
+class Runner:
+    """Runs pure functions over many items; the answers come in the order of the items."""
+
+    def __init__(self, settings: ParallelSettings, *, progress: bool | None = None) -> None:
+        """``progress`` None: a bar only where standard error is a terminal."""
+        self._settings = settings
+        self._progress = sys.stderr.isatty() if progress is None else progress
+
+    def map(self, work: Callable[[T], R], items: Sequence[T], what: str) -> list[R]:
+        """Apply ``work`` to each item."""
+        bar = tqdm(
+            total=len(items), desc=what, unit="", disable=not self._progress or len(items) < 2, leave=False
+        )
+        found: list[R] = []
+        with bar, self._chosen():
+            # One item is not worth a second process.
+            if len(items) < 2 or self._settings.backend == "sequential":
+                answers: Iterator[R] = map(work, items)
+            else:
+                parallel = joblib.Parallel(n_jobs=self._settings.jobs or -1, return_as="generator")
+                answers = parallel(joblib.delayed(work)(item) for item in items)
+            for answer in answers:
+                found.append(answer)
+                bar.update()
+        return found
+
+    @contextmanager
+    def _chosen(self) -> Iterator[None]:
+        if self._settings.backend == "sequential":
+            yield
+            return
+        if self._settings.backend == "dask":
+            try:
+                from distributed import Client  # type: ignore[import-not-found, unused-ignore] # noqa: PLC0415
+            except ImportError as error:
+                raise ConfigurationError(
+                    "parallel: backend dask needs the package distributed here and on every worker; "
+                    "install it, or choose loky"
+                ) from error
+            with Client(self._settings.scheduler), joblib.parallel_config(backend="dask"):
+                yield
+            return
+        with joblib.parallel_config(
+            backend=self._settings.backend, inner_max_num_threads=_threads(self._settings)
+        ):
+            yield
+
+
+def _threads(settings: ParallelSettings) -> int | None:
+    """Processes that each start as many threads as cores only wait for each other."""
+    return 1 if settings.backend == "loky" else None
