@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import re
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +24,11 @@ from udp.errors import ConfigurationError
 # Grows whenever fitted objects change their form: older files are then fitted anew, never misread.
 FORM = 1
 _KEPT = 5
+# What reading half a file, or one of classes that exist no more, ends with.
+_TORN = (
+    OSError, EOFError, ValueError, AttributeError, ImportError, KeyError, TypeError, pickle.UnpicklingError,
+    zlib.error,
+)  # fmt: skip
 _NAME = re.compile(r"(\d{8}T\d{6})\.joblib")
 
 
@@ -89,6 +96,6 @@ def _load(path: Path) -> Artefact | None:
     """None for a file of another form or cut off by a crash: it is fitted anew."""
     try:
         loaded = joblib.load(path)
-    except (OSError, EOFError, ValueError, AttributeError, ImportError, KeyError, TypeError):
+    except _TORN:
         return None
     return loaded if isinstance(loaded, Artefact) and loaded.form == FORM else None

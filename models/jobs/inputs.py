@@ -58,10 +58,10 @@ class Inputs:
         period = Period(start, self.issued_at + _TICK)
         found = self.store.read(datastreams, period, as_of=self.issued_at)
         found = found.take((found.lead == 0) & (found.quality != Quality.BAD))
-        edges = np.searchsorted(found.datastream, np.unique(found.datastream))
+        numbers, starts = np.unique(found.datastream, return_index=True)
         parts = {
-            int(found.datastream[a]): found.take(slice(int(a), int(b)))
-            for a, b in zip(edges, [*edges[1:], len(found)], strict=True)
+            int(number): found.take(slice(int(start), int(end)))
+            for number, start, end in zip(numbers, starts, np.append(starts[1:], len(found)), strict=False)
         }
         nothing = Observations.empty()
         return {number: self._series(number, parts.get(number, nothing)) for number in datastreams}
