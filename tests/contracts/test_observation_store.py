@@ -269,11 +269,14 @@ def test_a_reader_may_not_write(engine: Any) -> None:
 def test_what_was_acknowledged_survives_kill_9_of_the_server(engine_that_dies: Any) -> None:
     """The embedded store has no server; its writer is killed in test_embedded_store_crash."""
     server, store = engine_that_dies
-    store.append(one(1.0))
-    server.kill()
-    with pytest.raises(StoreUnavailable, match="is it running"):
-        store.append(one(2.0, minutes=10))
-    with pytest.raises(StoreUnavailable, match="is it running"):
-        store.read([7], ALWAYS)
-    server.start()
-    assert store.read([7], ALWAYS).result.tolist() == [1.0]
+    for number in range(4):
+        store.append(Observations.build(range(300), at(10 * number), float(number)))
+        server.kill()
+        with pytest.raises(StoreUnavailable, match="is it running"):
+            store.append(one(2.0, minutes=10))
+        with pytest.raises(StoreUnavailable, match="is it running"):
+            store.read([7], ALWAYS)
+        server.start()
+        found = store.read(range(300), ALWAYS)
+        assert found.result.tolist() == [float(n) for n in range(number + 1)] * 300
+    assert store.latest().result.tolist() == [3.0] * 300

@@ -20,7 +20,6 @@ from udp.store.statistics import HOUR_US, Statistics
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIELDS = ("count", "total", "minimum", "maximum", "first", "last")
-_LINES_PER_BODY = 50_000
 _STATEMENTS_AT_ONCE = 100
 
 Hourly = Callable[[Ints, int, int], Statistics]
@@ -39,7 +38,7 @@ class InfluxPruner:
         self,
         measurement: str,
         ask: Callable[[str], Iterator[dict[str, Any]]],
-        give: Callable[[bytes], None],
+        give: Callable[[list[str]], None],
     ) -> None:
         self._measurement = measurement
         self._ask = ask
@@ -96,26 +95,25 @@ class InfluxPruner:
         }
 
     def _write_marks(self, marks: Mapping[int, _Mark]) -> None:
-        self._write(
-            f"{self._measurement}_pruned,datastream={one} before={mark.before}i,kept={mark.kept}i 0"
-            for one, mark in marks.items()
+        self._give(
+            [
+                f"{self._measurement}_pruned,datastream={one} before={mark.before}i,kept={mark.kept}i 0"
+                for one, mark in marks.items()
+            ]
         )
 
     def _write_hours(self, hours: Statistics) -> None:
         columns = (getattr(hours, name).tolist() for name in _FIELDS)
-        self._write(
-            f"{self._measurement}_hourly,datastream={datastream} "
-            + ",".join(f"{name}_={value!r}" for name, value in zip(_FIELDS, values, strict=True))
-            + f" {time}000"
-            for datastream, time, *values in zip(
-                hours.datastream.tolist(), hours.time.tolist(), *columns, strict=True
-            )
+        self._give(
+            [
+                f"{self._measurement}_hourly,datastream={datastream} "
+                + ",".join(f"{name}_={value!r}" for name, value in zip(_FIELDS, values, strict=True))
+                + f" {time}000"
+                for datastream, time, *values in zip(
+                    hours.datastream.tolist(), hours.time.tolist(), *columns, strict=True
+                )
+            ]
         )
-
-    def _write(self, lines: Iterator[str]) -> None:
-        several = list(lines)
-        for begin in range(0, len(several), _LINES_PER_BODY):
-            self._give("\n".join(several[begin : begin + _LINES_PER_BODY]).encode())
 
     def _delete(self, marks: Mapping[int, _Mark]) -> int:
         deleted = 0

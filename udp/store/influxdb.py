@@ -28,7 +28,7 @@ from udp.store.acceptance import require_storable, storable_span, whole_day
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
 from udp.store.influx_pruning import InfluxPruner
 from udp.store.influx_writer import InfluxWriter
-from udp.store.line_protocol import bodies
+from udp.store.line_server import LineServer, PlainWriter
 from udp.store.port import Pruned
 from udp.store.statistics import Statistics
 from udp.store.web import WebEndpoint, require_address
@@ -74,15 +74,14 @@ class InfluxDBStore:
         """Connects with the first call, so ingest starts while the server is still down."""
         self._now = now
         token = settings.token.reveal()
-        self._settings = settings
-        self._read_only = read_only
-        self._web = WebEndpoint(
+        self._database = settings.database
+        web = WebEndpoint(
             settings.url,
             name=_NAME,
             timeout_s=settings.timeout.total_seconds(),
             headers=_authorization(token),
         )
-        self._writer = (
+        writer = (
             InfluxWriter(
                 settings.url,
                 name=_NAME,
@@ -92,18 +91,18 @@ class InfluxDBStore:
                 timeout=settings.timeout,
             )
             if settings.write_api == "v2"
-            else None
+            else PlainWriter(web, settings.database)
         )
-        self._pruner = InfluxPruner(settings.measurement, self._series, self._give)
+        self._server = LineServer(
+            web, writer, name=_NAME, measurement=settings.measurement, read_only=read_only
+        )
+        self._pruner = InfluxPruner(settings.measurement, self._series, self._server.give)
 
     def append(self, batch: Observations) -> None:
         """See ObservationStore; all or none per 50,000 rows, and only if the server takes every row."""
-        if self._read_only:
-            raise StoreUnavailable(f"{_NAME}: opened for reading only; writing is ingest's part")
+        self._server.require_writer()
         require_storable(batch)
-        batch = self._pruner.without_forgotten(batch)
-        for body in bodies(self._settings.measurement, answers.first_of_each_revision(batch)):
-            self._give(body)
+        self._server.append(self._pruner.without_forgotten(batch))
 
     def read(
         self, datastreams: Collection[int], period: Period, as_of: datetime | None = None
@@ -159,8 +158,7 @@ class InfluxDBStore:
 
     def prune(self, datastreams: Collection[int], before: datetime) -> Pruned:
         """See Prunable; the values leave answers at once, and files when the server compacts them."""
-        if self._read_only:
-            raise StoreUnavailable(f"{_NAME}: opened for reading only; pruning needs the right to write")
+        self._server.require_writer()
         day = whole_day(before, self._now())
 
         def hourly(wanted: Ints, start: int, end: int) -> Statistics:
@@ -176,9 +174,7 @@ class InfluxDBStore:
 
     def close(self) -> None:
         """See ObservationStore; a second call does nothing."""
-        self._web.close()
-        if self._writer:
-            self._writer.close()
+        self._server.close()
 
     def _condensed(self, wanted: Ints, start: int, end: int, length: int, needed: set[str]) -> Statistics:
         """Summaries out of raw values: by the server, where nothing was corrected."""
@@ -192,12 +188,6 @@ class InfluxDBStore:
                 statistics.of_observations(self.read(corrected.tolist(), answers.period(start, end)))
             )
         return Statistics.concatenate(parts)
-
-    def _give(self, body: bytes) -> None:
-        if self._writer:
-            self._writer.give(body)
-        else:
-            self._web.give("/write", [("db", self._settings.database), ("precision", "ns")], body)
 
     def _buckets(self, wanted: Ints, start: int, end: int, length: int, needed: set[str]) -> Statistics:
         names = [name for name in _SELECTORS if name in needed or name == "count"]
@@ -218,21 +208,21 @@ class InfluxDBStore:
 
     def _corrected(self) -> Ints:
         """Datastreams with any revision above 0."""
-        measurement = self._settings.measurement
+        measurement = self._server.measurement
         query = f"SHOW TAG VALUES FROM {measurement} WITH KEY = datastream WHERE revision != ''"
         return np.unique(
             [int(value) for one in self._series(query) for _, value in one["values"]] or np.empty(0, np.int64)
         )
 
     def _select(self, fields: str, condition: str, group: str) -> list[dict[str, Any]]:
-        measurement = self._settings.measurement
+        measurement = self._server.measurement
         query = f"SELECT {fields} FROM {measurement} WHERE {condition} GROUP BY {group}"  # noqa: S608 - numbers only
         return list(self._series(query))
 
     def _series(self, query: str) -> Iterator[dict[str, Any]]:
-        form = [("db", self._settings.database), ("epoch", "u"), ("chunked", "true"), ("q", query)]
-        for line in self._web.ask("/query", form).splitlines():
-            for result in answers.decoded(_NAME, line).get("results", []):
+        form = [("db", self._database), ("epoch", "u"), ("chunked", "true"), ("q", query)]
+        for answer in self._server.ask_lines("/query", form):
+            for result in answer.get("results", []):
                 if "error" in result:
                     raise StoreUnavailable(f"{_NAME} could not answer: {result['error']}")
                 yield from result.get("series", [])

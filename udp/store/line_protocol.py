@@ -21,14 +21,14 @@ from udp.store.columns import Observations
 from udp.store.currency import doubted
 
 # Large enough to cost few round trips, small enough for the servers' limits on a body (25 MB).
-_LINES_PER_BODY = 50_000
+LINES_PER_BODY = 50_000
 FIELDS = ("result", "quality", "rule", "result_time")
 
 
 def bodies(measurement: str, batch: Observations) -> Iterator[bytes]:
     """The batch in its order, as bodies of at most 50,000 lines."""
-    for begin in range(0, len(batch), _LINES_PER_BODY):
-        yield "\n".join(_lines(measurement, batch.take(slice(begin, begin + _LINES_PER_BODY)))).encode()
+    for begin in range(0, len(batch), LINES_PER_BODY):
+        yield "\n".join(_lines(measurement, batch.take(slice(begin, begin + LINES_PER_BODY)))).encode()
 
 
 def _lines(measurement: str, batch: Observations) -> list[str]:

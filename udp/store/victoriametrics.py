@@ -3,17 +3,17 @@
 One machine: url = "http://host:8428". Cluster (tenant 0): write_url =
 "http://vminsert:8480/insert/0/influx", url = "http://vmselect:8481/select/0/prometheus"; put
 `accountID:projectID` for the 0 when several cities share one. Start single node, vmselect and vmstorage with
-`-dedup.minScrapeInterval=1ms`, so that a repeated write counts once, and with a `-retentionPeriod`
-that fits (its default is one month; older values are dropped silently).
+`-dedup.minScrapeInterval=1ms`, so that a repeated write counts once, with a `-retentionPeriod` that
+fits (its default is one month; older values are dropped silently), and with `-snapshotsMaxAge=1d`,
+which removes what a crash between two of our requests may leave.
 
 It cannot be pruned: the server deletes whole series only, whatever their age, and a value that came
 between saving the younger ones and the deletion would be lost. Keep Datastreams with a duty to
 delete in another engine, or in a server of their own with a short -retentionPeriod.
 
 What it cannot promise: times are cut to whole milliseconds, two values of a Datastream within one
-millisecond are one; values more than two days ahead of the server's clock are dropped; fresh writes
-show after about a second and are on disk after up to five; a line with a known identity and equal
-revision may replace the first; all or none holds per line only.
+millisecond are one; values more than two days ahead of the server's clock are dropped; a line with a
+known identity and equal revision may replace the first; all or none holds per line only.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from typing import Any
 import numpy as np
 
 from edge.wire.settings import Secret
-from udp.errors import StoreUnavailable
 from udp.store import server_answers as answers
 from udp.store import statistics
-from udp.store.acceptance import END, require_storable, storable_span
+from udp.store.acceptance import END, storable_span
 from udp.store.columns import Aggregates, Floats, Function, Ints, Observations, Period
 from udp.store.currency import doubted
 from udp.store.influx_writer import InfluxWriter
-from udp.store.line_protocol import FIELDS, bodies
+from udp.store.line_protocol import FIELDS
+from udp.store.line_server import LineServer
+from udp.store.settling import Disk
 from udp.store.statistics import Statistics
 from udp.store.web import WebEndpoint, require_address
 
@@ -64,6 +65,9 @@ SeriesKey = tuple[int, int, int, str, str]
 class VictoriaMetricsSettings:
     """Where VictoriaMetrics is; write_url only for a cluster (see above).
 
+    durable: an append returns when the values are on disk (20 to 60 ms more); if false, a server that is
+    killed loses up to five seconds of what it acknowledged. storage_urls: of a cluster, every vmstorage
+    (http://vmstorage:8482), which are asked for it. snapshot_key: its `-snapshotAuthKey`, if it has one.
     deduplicated: the server runs with `-dedup.minScrapeInterval=1ms`. If not, say false: aggregates
     are then made here from all values, correct but slow.
     """
@@ -72,12 +76,21 @@ class VictoriaMetricsSettings:
     write_url: str = ""
     token: Secret = field(default_factory=lambda: Secret(""))
     measurement: str = "observation"
+    durable: bool = True
+    storage_urls: tuple[str, ...] = ()
+    snapshot_key: Secret = field(default_factory=lambda: Secret(""))
     deduplicated: bool = True
     timeout: timedelta = timedelta(seconds=30)
 
     def __post_init__(self) -> None:
         require_address(self.url)
-        require_address(self.write_url or self.url)
+        for url in (self.write_url or self.url, *self.storage_urls):
+            require_address(url)
+        if self.durable and self.write_url and not self.storage_urls:
+            raise ValueError(
+                "storage_urls is missing: name every vmstorage of the cluster (http://vmstorage:8482), or "
+                "write durable = false, and a killed one loses up to five seconds of values"
+            )
         if not self.measurement.isidentifier():
             raise ValueError(f"measurement {self.measurement!r} must be letters, digits and underscores")
 
@@ -90,16 +103,15 @@ class VictoriaMetricsStore:
     ) -> None:
         """Connects with the first call, so ingest starts while the server is still down."""
         token = settings.token.reveal()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        timeout_s = settings.timeout.total_seconds()
+
+        def endpoint(url: str) -> WebEndpoint:
+            return WebEndpoint(url, name=_NAME, timeout_s=timeout_s, headers=headers)
+
         self._settings = settings
         self._now = now
-        self._read_only = read_only
-        self._web = WebEndpoint(
-            settings.url,
-            name=_NAME,
-            timeout_s=settings.timeout.total_seconds(),
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-        )
-        self._writer = InfluxWriter(
+        writer = InfluxWriter(
             settings.write_url or settings.url,
             name=_NAME,
             token=token or "none",
@@ -107,14 +119,17 @@ class VictoriaMetricsStore:
             bucket="-",
             timeout=settings.timeout,
         )
+        web, name = endpoint(settings.url), settings.measurement
+        self._server = LineServer(web, writer, name=_NAME, measurement=name, read_only=read_only)
+        disks = (settings.storage_urls or (settings.url,)) if settings.durable else ()
+        self._disks = [Disk(endpoint(url), _NAME, settings.snapshot_key.reveal()) for url in disks]
 
     def append(self, batch: Observations) -> None:
-        """See ObservationStore; shows in answers after about a second."""
-        if self._read_only:
-            raise StoreUnavailable(f"{_NAME}: opened for reading only; writing is ingest's part")
-        require_storable(batch)
-        for body in bodies(self._settings.measurement, answers.first_of_each_revision(batch)):
-            self._writer.give(body)
+        """See ObservationStore; with `durable = false` it shows after a second and is on disk after five."""
+        self._server.append(batch)
+        if len(batch):
+            for disk in self._disks:
+                disk.settle()
 
     def read(
         self, datastreams: Collection[int], period: Period, as_of: datetime | None = None
@@ -173,8 +188,9 @@ class VictoriaMetricsStore:
 
     def close(self) -> None:
         """See ObservationStore; a second call does nothing."""
-        self._web.close()
-        self._writer.close()
+        self._server.close()
+        for disk in self._disks:
+            disk.close()
 
     def _summaries(self, wanted: Ints, start: int, end: int) -> Statistics:
         if start >= end or not len(wanted):
@@ -209,8 +225,7 @@ class VictoriaMetricsStore:
             ("end", _seconds(last_ms)),
         ]
         fields: dict[SeriesKey, dict[str, tuple[Ints, Any]]] = {}
-        for line in self._web.ask("/api/v1/export", form).splitlines():
-            one = answers.decoded(_NAME, line)
+        for one in self._server.ask_lines("/api/v1/export", form):
             column = (np.array(one["timestamps"], np.int64), np.array(one["values"], np.float64))
             fields.setdefault(_key(one["metric"]), {})[self._field(one["metric"])] = column
         return _observations(fields)
@@ -246,7 +261,7 @@ class VictoriaMetricsStore:
         return metric["__name__"].removeprefix(f"{self._settings.measurement}_")
 
     def _ask(self, path: str, form: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        return answers.decoded(_NAME, self._web.ask(path, list(form)))
+        return self._server.ask(path, list(form))
 
 
 def _observations(series: dict[SeriesKey, dict[str, tuple[Ints, Any]]]) -> Observations:

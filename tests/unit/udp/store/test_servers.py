@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from edge.wire.settings import SettingsError, load
+from edge.wire.settings import Secret, SettingsError, load
 from udp.errors import StoreRejected, StoreUnavailable
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Function, Observations, Period
@@ -170,6 +170,31 @@ def test_version_2_writes_go_to_the_bucket_with_the_token(answer: type[Answer], 
     store.close()
 
 
+def test_an_append_that_cannot_be_brought_to_disk_is_not_confirmed(answer: type[Answer]) -> None:
+    answer.status, answer.body = 200, b'{"status": "error", "msg": "no space"}'
+    store = open_store(settings_for("victoriametrics", answer.url), lambda: NOW)  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable, match=r"no snapshot.*no space"):
+        store.append(ONE)
+    store.close()
+
+
+def test_every_storage_of_a_cluster_is_asked_with_its_key(answer: type[Answer]) -> None:
+    answer.status, answer.body = 200, b'{"status": "ok", "snapshot": "20260101-1"}'
+    url = answer.url  # type: ignore[attr-defined]
+    settings = VictoriaMetricsSettings(
+        f"{url}/select/0/prometheus", f"{url}/insert/0/influx", storage_urls=(f"{url}/a", f"{url}/b"),
+        snapshot_key=Secret("open sesame"),
+    )  # fmt: skip
+    store = open_store(StoreSettings("victoriametrics", victoriametrics=settings), lambda: NOW)
+    store.append(ONE)
+    store.close()
+    assert [path.partition("?")[0] for path, _, _ in answer.heard] == [
+        "/insert/0/influx/api/v2/write",
+        "/a/snapshot/create", "/a/snapshot/delete", "/b/snapshot/create", "/b/snapshot/delete",
+    ]  # fmt: skip
+    assert answer.heard[2][1] == b"snapshot=20260101-1&authKey=open+sesame"
+
+
 def test_an_empty_batch_asks_no_server(answer: type[Answer]) -> None:
     for kind in ("influxdb v1", "influxdb v2", "victoriametrics"):
         store = open_store(settings_for(kind, answer.url), lambda: NOW)  # type: ignore[attr-defined]
@@ -186,6 +211,7 @@ def test_an_empty_batch_asks_no_server(answer: type[Answer]) -> None:
         ('[influxdb]\nwrite_api = "v9"', '"v2", or "v1"'),
         ('[victoriametrics]\nmeasurement = "a b"', "letters, digits and underscores"),
         ("[embedded]\nkeep_open = -1", "keep_open"),
+        ('[victoriametrics]\nwrite_url = "http://vminsert:8480/insert/0/influx"', "name every vmstorage"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_remedy(content: str, words: str, tmp_path: Path) -> None:
