@@ -7,11 +7,12 @@ Every process reads its settings through here. Secrets never stand in the file: 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,12 +25,13 @@ class SettingsError(ValueError):
 
 
 class Secret:
-    """A password or key; `reveal()` is the only way to its text."""
+    """A password or key; `reveal()` is the only way to its text. `reference`: what it was read from."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "reference")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, reference: Mapping[str, str] | None = None) -> None:
         self._text = text
+        self.reference = dict(reference or {})
 
     def reveal(self) -> str:
         """The secret itself: hand it to the library that needs it and to nothing else."""
@@ -61,19 +63,48 @@ def load(cls: type[T], path: Path, environment: Mapping[str, str] = os.environ) 
 
 
 def render(settings: Any) -> str:
-    """What is in force, defaults included, one `key = value` per line; secrets stay hidden."""
-    return "\n".join(_lines(settings, ""))
+    """What is in force, defaults included, as TOML that `load` understands.
+
+    A secret stands there as what it is read from, never as itself; what is not set is left out.
+    """
+    return "\n".join(_table(settings, "")).strip()
 
 
-def _lines(settings: Any, prefix: str) -> list[str]:
-    lines: list[str] = []
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if dataclasses.is_dataclass(value):
-            lines += _lines(value, f"{prefix}{field.name}.")
-        else:
-            lines.append(f"{prefix}{field.name} = {value}")
-    return lines
+def _table(settings: Any, path: str) -> Iterator[str]:
+    """Plain values first: in TOML they would otherwise belong to the table before them."""
+    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    for name, value in values.items():
+        if not _is_table(value) and (text := _value(value)):
+            yield f"{name} = {text}"
+    for name, value in values.items():
+        if not _is_table(value):
+            continue
+        where = f"{path}.{name}" if path else name
+        for one in value if isinstance(value, tuple) else (value,):
+            yield f"\n[[{where}]]" if isinstance(value, tuple) else f"\n[{where}]"
+            yield from _table(one, where)
+
+
+def _is_table(value: Any) -> bool:
+    some = value[0] if isinstance(value, tuple) and value else value
+    return dataclasses.is_dataclass(some)
+
+
+def _value(value: Any) -> str:
+    """A value as TOML; empty for what is not set."""
+    if isinstance(value, Secret):
+        pairs = [f"{key} = {_value(text)}" for key, text in value.reference.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else ""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, timedelta):
+        return _value(value.total_seconds())
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(int(value) if isinstance(value, float) and value.is_integer() else value)
+    # A string of JSON is one of TOML, but for DEL (TOML 1.0.0, String).
+    return "" if value is None else json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _build(cls: type[Any], content: Any, where: str, environment: Mapping[str, str]) -> Any:
@@ -130,13 +161,13 @@ def _secret(value: Any, where: str, environment: Mapping[str, str]) -> Secret:
     if isinstance(value, dict) and len(value) == 1:
         if isinstance(path := value.get("file"), str):
             try:
-                return Secret(Path(path).read_text(encoding="utf-8").strip())
+                return Secret(Path(path).read_text(encoding="utf-8").strip(), {"file": path})
             except OSError as error:
                 raise SettingsError(f"{where}cannot read {path}: {error.strerror}") from error
         if isinstance(name := value.get("environment"), str):
             if name not in environment:
                 raise SettingsError(f"{where}environment variable {name} is not set")
-            return Secret(environment[name])
+            return Secret(environment[name], {"environment": name})
     raise SettingsError(
         f'{where}a secret is {{ file = "path" }} or {{ environment = "NAME" }}, never plain text'
     )
