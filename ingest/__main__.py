@@ -12,12 +12,13 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from edge.codecs.by_profile import codec_named
-from edge.codecs.javascript import JavaScriptCodecs
+from edge.codecs.javascript import JavaScriptCodecs, JavaScriptSettings
 from edge.lorawan.keyring import Keyring, SessionsFile
 from edge.wire.identifiers import DevEUI
 from edge.wire.settings import SettingsError, load, render
@@ -30,6 +31,7 @@ from ingest.doors import Doors
 from ingest.follow import Follower
 from ingest.journal import JournalReader, JournalWriter, workers
 from ingest.normalise import Bindings
+from ingest.other_profile import find_profile, with_profile
 from ingest.pipeline import Pipeline
 from ingest.quality import QualityMemory
 from ingest.recall import recall_before, recall_latest
@@ -37,6 +39,7 @@ from ingest.replay import Replay, Scope
 from ingest.supervise import AlreadyRunning, Child, end_with_parent, exclusive
 from udp.errors import PlatformError
 from udp.ledger.sql import SqlLedger
+from udp.registry.port import Inventory
 from udp.registry.sql import SqlRegistry
 from udp.store.opening import maintain, open_store
 from udp.store.port import ObservationStore
@@ -99,7 +102,13 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--device", type=_dev_eui, action="append", default=[], metavar="DEVEUI", help="this device only"
     )
+    replay.add_argument(
+        "--profile", metavar="NAME", help="decode the named devices by this profile, or .toml file, instead"
+    )
     replay.add_argument("--dry-run", action="store_true", help="only say what would change")
+    replay.add_argument(
+        "--withdraw-lost", action="store_true", help="mark values as bad that are no longer produced"
+    )
     return parser
 
 
@@ -205,14 +214,15 @@ def _replay(settings: IngestSettings, arguments: argparse.Namespace) -> int:
         store = stack.enter_context(closing(open_store(settings.store, _now)))
         ledger = stack.enter_context(closing(SqlLedger(settings.ledger)))
         registry = stack.enter_context(closing(SqlRegistry(settings.registry)))
-        javascript = stack.enter_context(closing(JavaScriptCodecs(settings.javascript)))
+        inventory, remarks = _bound_for_replay(registry.inventory(), settings, arguments)
+        javascript = stack.enter_context(closing(JavaScriptCodecs(_codecs_for_replay(settings, arguments))))
         keyring = Keyring(reordering=None)
         if settings.sessions is not None:
             SessionsFile(settings.sessions, keyring, _now).refresh()
         pipeline = Pipeline(
             store=store,
             ledger=ledger,
-            bindings=Bindings(registry.inventory()),
+            bindings=Bindings(inventory),
             keyring=keyring,
             decoder=PayloadDecoder(partial(codec_named, javascript=javascript.named), trust_edge=False),
             deduplicator=Deduplicator(ledger),
@@ -220,12 +230,33 @@ def _replay(settings: IngestSettings, arguments: argparse.Namespace) -> int:
             quality=settings.quality,
         )
         replay = Replay(
-            pipeline=pipeline, store=store, ledger=ledger, waiting=ledger, now=_now, dry_run=arguments.dry_run
-        )
+            pipeline=pipeline, store=store, ledger=ledger, waiting=ledger, now=_now,
+            dry_run=arguments.dry_run, withdraw=arguments.withdraw_lost,
+        )  # fmt: skip
         readers = [JournalReader(directory, worker) for worker in workers(directory)]
         scope = Scope(arguments.since, arguments.until or _now(), arguments.device)
-        print(replay.run(readers, scope).text(dry_run=arguments.dry_run))
+        summary = replay.run(readers, scope)
+        print("\n".join(filter(None, (summary.report.text(inventory), *remarks))))
+        print(summary.text(dry_run=arguments.dry_run))
     return 0
+
+
+def _bound_for_replay(
+    inventory: Inventory, settings: IngestSettings, arguments: argparse.Namespace
+) -> tuple[Inventory, list[str]]:
+    if arguments.profile is None:
+        return inventory, []
+    if not arguments.device:
+        raise SettingsError("--profile needs --device: which devices are meant to be of that type?")
+    profile, known = find_profile(arguments.profile, settings.javascript.directory)
+    return with_profile(inventory, arguments.device, profile, known)
+
+
+def _codecs_for_replay(settings: IngestSettings, arguments: argparse.Namespace) -> JavaScriptSettings:
+    """A profile given as a file brings its codec file with it."""
+    if arguments.profile is not None and arguments.profile.endswith(".toml"):
+        return replace(settings.javascript, directory=Path(arguments.profile).parent)
+    return settings.javascript
 
 
 def _until_possible(build: Callable[[], Follower], stop: threading.Event) -> Follower | None:

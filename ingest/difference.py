@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 
-from udp.sensorthings import QualityRule
+from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore
 
@@ -17,7 +17,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
 # Verdicts that depend on one value alone. Step and stuck look at neighbours, which a replay of a
 # part of the journal does not see all: another verdict of theirs is no reason for a new revision.
-_OWN_VERDICT = (QualityRule.RANGE, QualityRule.CLOCK)
+_OWN_VERDICT = (QualityRule.RANGE, QualityRule.CLOCK, QualityRule.WITHDRAWN)
 
 Place = tuple[int, int]
 """(datastream, phenomenon_time in microseconds)"""
@@ -31,8 +31,19 @@ class Stored(NamedTuple):
     revision: int
 
 
+class Example(NamedTuple):
+    """One place that differs; None where there is no value before, or after."""
+
+    place: Place
+    before: float | None
+    after: float | None
+
+
 class Difference(NamedTuple):
-    """`write`: what to append, new ones first; `missing`: places that hold a value nobody makes any more."""
+    """`write`: what to append, new ones first; `missing`: places that hold a value nobody makes any more.
+
+    `examples`: every place that is added, changed or missing, by time within each kind.
+    """
 
     write: Observations
     added: int
@@ -41,12 +52,21 @@ class Difference(NamedTuple):
     missing: int
     corrected: int
     """Values a person has decided on: they stay, whatever the replay makes of them."""
+    examples: tuple[Example, ...] = ()
 
 
 def compare(
-    store: ObservationStore, made: Observations, expected: Collection[Place], now: datetime
+    store: ObservationStore,
+    made: Observations,
+    expected: Collection[Place],
+    now: datetime,
+    *,
+    withdraw: bool = False,
 ) -> Difference:
-    """`made` against the store. `expected`: places where the replayed messages could have had values."""
+    """`made` against the store. `expected`: places where the replayed messages could have had values.
+
+    `withdraw`: what is missing gets a revision that calls it bad, instead of staying as it is.
+    """
     places = list(zip(made.datastream.tolist(), made.phenomenon_time.astype(np.int64).tolist(), strict=True))
     stored = _stored(store, {*places, *expected})
     # Within one batch the first value for a place counts, as it did when it came.
@@ -66,13 +86,40 @@ def compare(
         quality=revised.quality, rule=revised.rule,
         revision=np.array([stored[places[number]].revision + 1 for number in changed], np.int64),
     ) if changed else Observations.empty()  # fmt: skip
+    gone = sorted(
+        place
+        for place in set(expected) - set(places)
+        if place in stored and stored[place].rule not in (QualityRule.WITHDRAWN, QualityRule.PERSON)
+    )
+    withdrawn = _withdrawn(gone, stored, now) if withdraw else Observations.empty()
+    result = made.result.tolist()
     return Difference(
-        write=Observations.concatenate([made.take(np.array(added, np.int64)), revised]),
+        write=Observations.concatenate([made.take(np.array(added, np.int64)), revised, withdrawn]),
         added=len(added),
         changed=len(changed),
         unchanged=len(numbers) - len(added) - len(differing),
-        missing=sum(place in stored for place in set(expected) - set(places)),
+        missing=len(gone),
         corrected=len(differing) - len(changed),
+        examples=(
+            *(Example(places[number], None, result[number]) for number in added),
+            *(Example(places[number], stored[places[number]].result, result[number]) for number in changed),
+            *(Example(place, stored[place].result, None) for place in gone),
+        ),
+    )
+
+
+def _withdrawn(places: Sequence[Place], stored: Mapping[Place, Stored], now: datetime) -> Observations:
+    """The same values once more, known as bad from now on; what they were stays readable by `as_of`."""
+    if not places:
+        return Observations.empty()
+    return Observations.build(
+        np.array([stream for stream, _ in places], np.int64),
+        np.array([time for _, time in places], np.int64).astype("datetime64[us]"),
+        np.array([stored[place].result for place in places], np.float64),
+        result_time=np.datetime64(now.replace(tzinfo=None), "us"),
+        quality=Quality.BAD,
+        rule=QualityRule.WITHDRAWN,
+        revision=np.array([stored[place].revision + 1 for place in places], np.int64),
     )
 
 

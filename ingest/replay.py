@@ -14,6 +14,7 @@ from edge.wire.identifiers import DevEUI
 from edge.wire.messages import Uplink
 from ingest.decode import Item, message_octets, moment
 from ingest.difference import Place, compare
+from ingest.difference_report import DifferenceReport
 from ingest.heard import Empty
 from ingest.journal import Entry, JournalReader
 from ingest.normalise import microseconds
@@ -49,6 +50,8 @@ class Summary:
     released: int = 0
     unknown: list[DevEUI] = field(default_factory=list)
     """Devices that were named and that the register does not know."""
+    withdrawn: bool = False
+    report: DifferenceReport = field(default_factory=DifferenceReport)
 
     def text(self, *, dry_run: bool) -> str:
         """For people, one figure per line."""
@@ -59,7 +62,12 @@ class Summary:
                 f"{self.unchanged:>10} values unchanged",
                 f"{self.changed:>10} values differ and {head} written as a higher revision",
                 f"{self.added:>10} values {head} added",
-                f"{self.missing:>10} values in the store are no longer produced (they stay as they are)",
+                f"{self.missing:>10} values in the store are no longer produced "
+                + (
+                    f"and {head} marked as withdrawn"
+                    if self.withdrawn
+                    else "(they stay; see --withdraw-lost)"
+                ),
                 f"{self.corrected:>10} values differ from what a person decided, which stays",
                 f"{self.quarantined:>10} messages cannot be used and stay in the quarantine",
                 f"{self.released:>10} messages {head} released from the quarantine: they can be used now",
@@ -84,13 +92,18 @@ class Replay:
         waiting: QuarantineReader,
         now: Callable[[], datetime],
         dry_run: bool,
+        withdraw: bool = False,
     ) -> None:
-        """`pipeline`: made with a decoder that decodes anew and a memory of what was before `since`."""
+        """`pipeline`: made with a decoder that decodes anew and a memory of what was before `since`.
+
+        `withdraw`: values nobody makes any more become bad instead of staying as they are.
+        """
         self._pipeline = pipeline
         self._store = store
         self._ledger = ledger
         self._now = now
         self._dry_run = dry_run
+        self._withdraw = withdraw
         self._waiting = {
             (one.way, one.origin, one.octets): one for one in waiting.quarantined(_QUARANTINE_READ)
         }
@@ -100,7 +113,10 @@ class Replay:
     def run(self, readers: Sequence[JournalReader], scope: Scope) -> Summary:
         """Everything in scope, in journal order. StoreUnavailable ends it; running it again is safe."""
         known = self._pipeline.bindings.devices
-        summary = Summary(unknown=sorted({one for one in scope.devices if one not in known}, key=str))
+        summary = Summary(
+            unknown=sorted({one for one in scope.devices if one not in known}, key=str),
+            withdrawn=self._withdraw,
+        )
         for reader in readers:
             for entries in _batches(reader, scope):
                 self._handle(entries, scope, summary)
@@ -118,7 +134,9 @@ class Replay:
         chosen = [item for item, first in zip(uplinks, firsts, strict=True) if first] + others
         drawn = self._pipeline.draw(chosen, drawing)
         verdict = self._pipeline.judge(drawn)
-        found = compare(self._store, verdict.observations, self._expected(chosen), self._now())
+        expected = self._expected(chosen)
+        found = compare(self._store, verdict.observations, expected, self._now(), withdraw=self._withdraw)
+        summary.report.add(found.examples)
         released = self._released(drawn)
         summary.deliveries += len(entries)
         summary.messages += len(uplinks) + len(others)

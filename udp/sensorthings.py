@@ -30,6 +30,8 @@ class QualityRule(IntEnum):
     DRY_PROBE = 8
     PERSON = 9
     CITIZEN = 10
+    WITHDRAWN = 11
+    """The value came from a decoder since corrected, which makes none of the same message."""
 
 
 class Access(StrEnum):

@@ -26,6 +26,7 @@ _REASONS = {
     QualityRule.NEIGHBOUR: "passt nicht zu den Nachbarn",
     QualityRule.DRY_PROBE: "Fühler lag trocken",
     QualityRule.PERSON: "von Hand beurteilt",
+    QualityRule.WITHDRAWN: "zurückgenommen: neu dekodiert ergibt die Meldung keinen Wert",
 }
 
 _BY_QUALITY = {
