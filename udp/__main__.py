@@ -15,7 +15,7 @@ import uvicorn
 
 from edge.wire import settings as files
 from edge.wire.settings import SettingsError
-from udp import device_commands, policy_commands, profile_commands
+from udp import chirpstack_commands, device_commands, policy_commands, profile_commands
 from udp.api.app import create_app
 from udp.api.desk import Ports, utc_now
 from udp.api.late_store import LateStore
@@ -133,6 +133,7 @@ _VERBS = {
     "run": run,
     "import-city": import_city,
     "key": key,
+    "chirpstack": chirpstack_commands.run,
     "devices": device_commands.run,
     "policy": policy_commands.run,
     "profiles": profile_commands.run,
@@ -169,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_argument("--note", default="", help="whose key it is")
     device_commands.add_verbs(verbs, shared)
     policy_commands.add_verbs(verbs, shared)
+    chirpstack_commands.add_verbs(verbs, shared)
     profile_commands.add_verbs(verbs, shared)
     verbs.add_parser("check-config", parents=[shared], help="say whether the settings can be meant")
     verbs.add_parser("print-config", parents=[shared], help="show what is in force, secrets hidden")

@@ -12,6 +12,7 @@ from edge.wire.settings import Secret
 from udp.api.desk import ApiSettings
 from udp.devices.settings import DeviceSettings
 from udp.errors import ConfigurationError
+from udp.network.settings import ChirpStackSettings
 from udp.store.opening import StoreSettings
 
 
@@ -58,7 +59,8 @@ class Settings:
     """The file of `udp run`. `pages_dir`: finished pages, served at /. `operator_key`: one more key.
 
     `profiles_dir`: device profiles of the city's own, beside the shipped ones. `policy`: the city's own
-    policy.toml instead of the shipped one.
+    policy.toml instead of the shipped one. `chirpstack`: the network server that `udp chirpstack` fills
+    from the register.
     """
 
     registry: DatabaseSettings = field(
@@ -73,3 +75,4 @@ class Settings:
     profiles_dir: Path | None = None
     policy: Path | None = None
     devices: DeviceSettings = field(default_factory=DeviceSettings)
+    chirpstack: ChirpStackSettings | None = None

@@ -31,7 +31,7 @@ def export_rows(register: DeviceRegister, *, with_keys: bool = False) -> Iterato
             keys = register.keys(held, dev_eui)
             found = {column: getattr(keys, column) for column in SECRET_COLUMNS}
             cells |= {column: value.hex().upper() for column, value in found.items() if value is not None}
-            if keys.app_key is not None:  # the session belongs to the join; both at once cannot be read back
+            if keys.joined:  # the session belongs to the join; read back, it would be taken for ABP
                 cells = {
                     key: cells[key] for key in cells if key not in ("dev_addr", "nwk_s_key", "app_s_key")
                 }

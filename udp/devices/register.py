@@ -23,6 +23,7 @@ from udp.errors import NotFound, PlatformError
 from udp.registry import schema
 from udp.registry.database import Database
 from udp.registry.profiles import Profile
+from udp.registry.rows import Values
 from udp.registry.sql import grow, lock
 
 LOG_KINDS = ("einbau", "tausch", "ausbau", "wartung", "reinigung", "batterie", "schaden", "notiz")
@@ -148,19 +149,28 @@ class DeviceRegister:
 
         NotFound if the register does not know the device.
         """
-        given = DeviceKeys(dev_addr=dev_addr, nwk_s_key=nwk_s_key, app_s_key=app_s_key)
+        session = DeviceKeys(dev_addr=dev_addr, nwk_s_key=nwk_s_key, app_s_key=app_s_key, joined=True)
+        return bool(self.keep_sessions({dev_eui: session}))
+
+    def keep_sessions(self, sessions: Mapping[DevEUI, DeviceKeys]) -> set[DevEUI]:
+        """Keep what joins gave; the devices for which that was news. Devices personalised (ABP) since
+        the sessions were read keep their own.
+
+        NotFound if the register does not know one of the devices.
+        """
         with self._database.writing() as connection:
             lock(connection)
             held = read_held(connection)
-            if dev_eui not in held.devices:
-                raise NotFound(f"device {dev_eui} is not in the register; import it first")
-            before = self.keys(held, dev_eui)
-            after = merged(before, given)
-            if after == before:
-                return False
-            row = {"dev_eui": bytes(dev_eui), "sealed": self._opened().seal(dev_eui, after)}
-            write_rows(connection, schema.device_secret, [row])
-            return True
+            found: list[Values] = []
+            for dev_eui, given in sessions.items():
+                if dev_eui not in held.devices:
+                    raise NotFound(f"device {dev_eui} is not in the register; import it first")
+                before = self.keys(held, dev_eui)
+                after = merged(before, given)
+                if after != before and not before.personalised:
+                    found.append({"dev_eui": bytes(dev_eui), "sealed": self._opened().seal(dev_eui, after)})
+            write_rows(connection, schema.device_secret, found)
+            return {DevEUI(row["dev_eui"]) for row in found}
 
     def reseal(self, new: Vault) -> int:
         """Seal all keys anew, for a new key; how many entries there were."""

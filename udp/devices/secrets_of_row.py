@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from udp.devices.cells import Cells
+from udp.devices.columns import SECRET_COLUMNS
 from udp.devices.vault import DeviceKeys
 
 _SESSION = ("dev_addr", "nwk_s_key", "app_s_key")
@@ -26,4 +27,4 @@ def read_keys(cells: Cells, known: bool) -> DeviceKeys:
         cells.complain("app_key", "fehlt neben nwk_key; beide eintragen")
     if found["app_key"] is not None and not cells.has("join_eui"):
         cells.complain("join_eui", "fehlt; zu OTAA gehört die JoinEUI (AppEUI) vom Gerät")
-    return DeviceKeys(**found)
+    return DeviceKeys(*(found[column] for column in SECRET_COLUMNS))

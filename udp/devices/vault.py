@@ -7,7 +7,7 @@ import binascii
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,26 +18,36 @@ from udp.errors import ConfigurationError
 
 _FORM = b"\x01"
 _NONCE = 12
+_SECRETS = ("app_key", "nwk_key", "dev_addr", "nwk_s_key", "app_s_key")
 _REMEDY = 'make one by "udp devices new-key --out FILE" and set [devices] key = { file = "FILE" }'
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceKeys:
-    """Root keys (OTAA) and the session in force (ABP, or what a join gave), as far as we hold them."""
+    """Root keys (OTAA) and the session in force (ABP, or what a join gave), as far as we hold them.
+
+    `joined`: the session came from a join, the next one replaces it; without, it is for ever (ABP).
+    """
 
     app_key: bytes | None = field(default=None, repr=False)
     nwk_key: bytes | None = field(default=None, repr=False)
     dev_addr: bytes | None = field(default=None, repr=False)
     nwk_s_key: bytes | None = field(default=None, repr=False)
     app_s_key: bytes | None = field(default=None, repr=False)
+    joined: bool = field(default=False, kw_only=True)
 
     def __bool__(self) -> bool:
-        return any(getattr(self, one.name) is not None for one in fields(self))
+        return any(getattr(self, name) is not None for name in _SECRETS)
 
     @property
     def has_session(self) -> bool:
         """Whether frames can be opened with these."""
         return None not in (self.dev_addr, self.nwk_s_key, self.app_s_key)
+
+    @property
+    def personalised(self) -> bool:
+        """Whether the device never joins: activated by personalisation (ABP)."""
+        return self.has_session and not self.joined
 
 
 class Vault:
@@ -49,9 +59,11 @@ class Vault:
 
     def seal(self, dev_eui: DevEUI, keys: DeviceKeys) -> bytes:
         """The entry to keep: form, nonce, ciphertext with its tag."""
-        content = {
-            one.name: value.hex() for one in fields(keys) if (value := getattr(keys, one.name)) is not None
+        content: dict[str, str | bool] = {
+            name: value.hex() for name in _SECRETS if (value := getattr(keys, name)) is not None
         }
+        if keys.has_session:
+            content["joined"] = keys.joined
         nonce = self._random(_NONCE)
         return _FORM + nonce + self._cipher.encrypt(nonce, json.dumps(content).encode(), _FORM + dev_eui)
 
@@ -66,7 +78,12 @@ class Vault:
                 f"device register: the keys of {dev_eui} do not open with the configured key; set [devices] "
                 "key to the one they were sealed with"
             ) from error
-        return DeviceKeys(**{name: bytes.fromhex(value) for name, value in opened.items()})
+        joined = opened.pop("joined", None)
+        keys = DeviceKeys(*(bytes.fromhex(opened[name]) if name in opened else None for name in _SECRETS))
+        # Entries sealed before `joined` was kept: a session beside root keys came from a join.
+        return replace(
+            keys, joined=keys.has_session and keys.app_key is not None if joined is None else joined
+        )
 
 
 def new_key() -> str:

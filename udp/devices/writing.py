@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -104,9 +105,11 @@ def _sealed(mountings: Iterable[Mounting], held: Held, vault: Vault | None) -> l
 
 
 def merged(before: DeviceKeys, given: DeviceKeys) -> DeviceKeys:
-    """New root keys end the session they did not make; a new session leaves the root keys."""
-    if given.has_session:
-        return DeviceKeys(before.app_key, before.nwk_key, given.dev_addr, given.nwk_s_key, given.app_s_key)
+    """New root keys end the session they did not make; a join's session leaves them, ABP ends them."""
+    if given.personalised:
+        return given
+    if given.joined:
+        return replace(given, app_key=before.app_key, nwk_key=before.nwk_key)
     app_key, nwk_key = given.app_key or before.app_key, given.nwk_key or before.nwk_key
     if (app_key, nwk_key) != (before.app_key, before.nwk_key):
         return DeviceKeys(app_key, nwk_key)
