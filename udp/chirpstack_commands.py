@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from edge.wire.identifiers import DevEUI
 from udp.config import Settings
 from udp.devices.register import DeviceRegister
 from udp.devices.sessions import session_tables, write_sessions
-from udp.errors import ConfigurationError
+from udp.errors import ConfigurationError, RegistryUnavailable
 from udp.network.activations import read_activations
 from udp.network.applying import Outcome, apply
 from udp.network.connection import Connection
@@ -65,24 +66,27 @@ def sync(config: Settings, given: argparse.Namespace) -> int:
 
 def activations(config: Settings, given: argparse.Namespace) -> int:
     """Read sessions once, or again and again until told to stop."""
+    if given.every is None:
+        _bring_sessions(config)
+        return 0
     stop = threading.Event()
-    while True:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    while not stop.is_set():
         try:
-            with _connection(config) as connection, _register(config) as (register, _):
-                for line in activation_lines(read_activations(connection, register)):
-                    _say(line)
-                if config.devices.sessions is not None and config.devices.key is not None:
-                    write_sessions(config.devices.sessions, *session_tables(register))
-        except NetworkUnavailable as error:
-            if given.every is None:
-                raise
-            _say(str(error), error=True)
-        if given.every is None:
-            return 0
-        try:
-            stop.wait(given.every)
-        except KeyboardInterrupt:
-            return 0
+            _bring_sessions(config)
+        except (NetworkUnavailable, RegistryUnavailable) as error:
+            _say(str(error), error=True)  # both come back by themselves
+        stop.wait(given.every)
+    return 0
+
+
+def _bring_sessions(config: Settings) -> None:
+    with _connection(config) as connection, _register(config) as (register, _):
+        for line in activation_lines(read_activations(connection, register)):
+            _say(line)
+        if config.devices.sessions is not None and config.devices.key is not None:
+            write_sessions(config.devices.sessions, *session_tables(register))
 
 
 def downlink(config: Settings, given: argparse.Namespace) -> int:
@@ -252,4 +256,4 @@ def _seconds(text: str) -> float:
 
 
 def _say(text: str, *, error: bool = False) -> None:
-    (sys.stderr if error else sys.stdout).write(text + "\n")
+    print(text, file=sys.stderr if error else sys.stdout, flush=True)

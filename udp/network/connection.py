@@ -102,7 +102,7 @@ class Connection:
     def _told(self, error: grpc.RpcError, what: str) -> PlatformError:
         settings = self.settings
         plain = translated(error, settings.server, what)
-        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE or isinstance(plain, ConfigurationError):
             return plain
         return explained(settings.server, tls=settings.tls, ca=settings.ca, otherwise=plain)
 

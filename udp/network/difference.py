@@ -80,7 +80,10 @@ def _places(found: Found, settings: ChirpStackSettings) -> Iterator[Step]:
 
 
 def _profile_steps(wanted: Wanted, found: Found) -> Iterator[Step]:
+    used = {one.profile for one in wanted.devices.values() if one.keys or one.id in found.devices}
     for key, profile in sorted(wanted.profiles.items()):
+        if key not in used:
+            continue
         if key not in found.profiles:
             yield Step(Action.MAKE, "Profil", key, f"{profile.name} ({profile.description})")
         elif changes := profile_changes(profile, found.profiles[key]):
@@ -153,8 +156,9 @@ def device_changes(
     changes = [
         *_text("Name", there.name, wanted.name),
         *_text("Beschreibung", there.description, wanted.description),
-        *_text("JoinEUI", there.join_eui.upper(), wanted.join_eui.upper()),
     ]
+    if wanted.join_eui:
+        changes += _text("JoinEUI", there.join_eui.upper(), wanted.join_eui.upper())
     profile = all_found.profiles.get(wanted.profile)
     if profile is None or profile.id != there.device_profile_id:
         changes.append(f"Profil {every.profiles[wanted.profile].name}")

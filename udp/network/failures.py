@@ -18,7 +18,9 @@ from udp.network.port import NetworkRefused, NetworkUnavailable
 AGAIN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 _UNIQUE = re.compile(r"unique constraint", re.IGNORECASE)
 _FOREIGN = re.compile(r"foreign key constraint", re.IGNORECASE)
-_NOT_GRPC = re.compile(r"http|content-type|trailers", re.IGNORECASE)
+# gRPC's own words for an answer that was none: UNAVAILABLE while it says hello, UNKNOWN afterwards.
+_NOT_GRPC = re.compile(r"parsing HTTP/2|SETTINGS frame|http2 header|content-type|trailers", re.IGNORECASE)
+_NONSENSE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL})
 
 
 class NotPermitted(NetworkRefused):
@@ -37,18 +39,16 @@ def translated(error: grpc.RpcError, server: str, what: str) -> PlatformError:
     """The error for a person; `what` says in German what was tried. UNAVAILABLE is not explained further."""
     code, details = error.code(), (error.details() or "").strip()
     where = f"ChirpStack {server}: {what}"
-    if code in AGAIN:
-        late = code is grpc.StatusCode.DEADLINE_EXCEEDED
-        return NetworkUnavailable(f"{where}: {'keine Antwort in der Frist' if late else details}")
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         return _unwelcome(code, details, server, where)
-    if code is grpc.StatusCode.UNIMPLEMENTED or (
-        code in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL) and _NOT_GRPC.search(details)
-    ):
+    if code is grpc.StatusCode.UNIMPLEMENTED or (code in _NONSENSE and _NOT_GRPC.search(details)):
         return ConfigurationError(
             f"{where}: dort antwortet kein ChirpStack v4 oder ein zu altes ({details or code.name}); "
             "[chirpstack] server prüfen, ChirpStack auf eine aktuelle Version 4 bringen"
         )
+    if code in AGAIN:
+        late = code is grpc.StatusCode.DEADLINE_EXCEEDED
+        return NetworkUnavailable(f"{where}: {'keine Antwort in der Frist' if late else details}")
     return _about_the_thing(code, details, where)
 
 

@@ -14,7 +14,6 @@ from udp.registry.profiles import Profile
 from udp.sensorthings import Thing
 
 _LONGEST_NAME = 100  # ChirpStack's column
-_NO_JOIN_EUI = "0" * 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,10 @@ class WantedProfile:
 
 @dataclass(frozen=True, slots=True)
 class WantedDevice:
-    """A device as ChirpStack shall know it; `profile` is a WantedProfile's key, `join_eui` lower-case hex."""
+    """A device as ChirpStack shall know it; `profile` is a WantedProfile's key.
+
+    `join_eui`: lower-case hexadecimal, "" where the register does not know it.
+    """
 
     dev_eui: DevEUI
     name: str
@@ -116,7 +118,7 @@ def _device(
         name=shortened(thing.name),
         description=f"{kind.sensor}, Objekt {thing.key}",
         profile=profile.key,
-        join_eui=_NO_JOIN_EUI if keys.personalised else device.record.get("join_eui", _NO_JOIN_EUI).lower(),
+        join_eui="" if keys.personalised else device.record.get("join_eui", "").lower(),
         thing=thing.key,
         keys=keys,
     )

@@ -163,7 +163,8 @@ class Writer:
         if there is not None:
             device.CopyFrom(there)
         device.name, device.description = wanted.name, wanted.description
-        device.device_profile_id, device.join_eui = profile_id, wanted.join_eui
+        device.device_profile_id = profile_id
+        device.join_eui = wanted.join_eui or device.join_eui
         device.tags.update(device_tags(wanted, self._settings))
         return device
 
