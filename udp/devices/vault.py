@@ -17,6 +17,7 @@ from edge.wire.settings import Secret
 from udp.errors import ConfigurationError
 
 _FORM = b"\x01"
+_TEXT = b"\x02"
 _NONCE = 12
 _SECRETS = ("app_key", "nwk_key", "dev_addr", "nwk_s_key", "app_s_key")
 _REMEDY = 'make one by "udp devices new-key --out FILE" and set [devices] key = { file = "FILE" }'
@@ -84,6 +85,22 @@ class Vault:
         return replace(
             keys, joined=keys.has_session and keys.app_key is not None if joined is None else joined
         )
+
+    def seal_text(self, owner: str, text: str) -> bytes:
+        """A single secret of somebody who is no device, e.g. a project; it opens for `owner` only."""
+        nonce = self._random(_NONCE)
+        return _TEXT + nonce + self._cipher.encrypt(nonce, text.encode(), _TEXT + owner.encode())
+
+    def open_text(self, owner: str, sealed: bytes) -> str:
+        """What `seal_text` sealed. ConfigurationError as for `open`."""
+        try:
+            nonce, content = sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
+            return self._cipher.decrypt(nonce, content, sealed[:1] + owner.encode()).decode()
+        except (InvalidTag, ValueError) as error:
+            raise ConfigurationError(
+                f"the secret of {owner} does not open with the configured key; set it to the one it was "
+                "sealed with ([devices] key)"
+            ) from error
 
 
 def new_key() -> str:

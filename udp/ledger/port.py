@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 from edge.wire.messages import Reception
 
@@ -55,6 +56,58 @@ class Quarantined:
     octets: bytes
 
 
+class PacketOutcome(StrEnum):
+    """What became of one delivery to the door of a project."""
+
+    STORED = "stored"
+    NOTHING = "nothing"
+    """Understood, and nothing in it that the project measures."""
+    DUPLICATE = "duplicate"
+    SET_ASIDE = "set_aside"
+    WRONG_KEY = "wrong_key"
+    TOO_LARGE = "too_large"
+    NOT_READABLE = "not_readable"
+    TOO_OFTEN = "too_often"
+    NOT_APPROVED = "not_approved"
+    CONNECTION = "connection"
+    """No packet: what the project's MQTT server said to us."""
+
+
+class PacketValue(NamedTuple):
+    """What the codec said, and what became of it: no Datastream, no Observation."""
+
+    field: str
+    said: str
+    datastream: int | None = None
+    result: float | None = None
+    quality: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One delivery to a project's door, kept for the people who try to find out why nothing arrives."""
+
+    at: datetime
+    project: str
+    outcome: PacketOutcome
+    detail: str = ""
+    dev_eui: str = ""
+    f_cnt: int | None = None
+    f_port: int | None = None
+    size: int = 0
+    values: tuple[PacketValue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PacketCount:
+    """How often one project's deliveries ended in one way, and when last."""
+
+    project: str
+    outcome: PacketOutcome
+    count: int
+    last_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Everything one pipeline step learned; written in one transaction.
@@ -63,7 +116,8 @@ class Page:
     repeats a step and never skips one; a page whose cursor is already reached changes nothing.
     `counters` are added to, `gauges` replace what stood there, both appear in Report.counters.
     `conditions` are texts of what is wrong now; an empty text ends the condition. `released`
-    entries leave the quarantine: they could be used after all.
+    entries leave the quarantine: they could be used after all. `packets`: the newest of each
+    project are kept, all are counted.
     """
 
     uplinks: Sequence[SeenUplink] = ()
@@ -74,6 +128,7 @@ class Page:
     gauges: Mapping[str, int] = field(default_factory=dict)
     conditions: Mapping[str, str] = field(default_factory=dict)
     released: Sequence[Quarantined] = ()
+    packets: Sequence[Packet] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +195,7 @@ class Report:
     quarantine: int
     counters: Mapping[str, int]
     conditions: Mapping[str, str] = field(default_factory=dict)
+    packets: Sequence[PacketCount] = ()
 
 
 class Ledger(Protocol):
@@ -173,3 +229,13 @@ class QuarantineReader(Protocol):
 
     def quarantined(self, limit: int) -> Sequence[Quarantined]:
         """At most `limit` entries."""
+
+
+class PacketReader(Protocol):
+    """The doors of projects, for those whose projects they are."""
+
+    def packets(self, project: str, limit: int) -> Sequence[Packet]:
+        """The project's newest deliveries, newest first; no more than are kept (`PACKETS_KEPT`)."""
+
+
+PACKETS_KEPT = 20

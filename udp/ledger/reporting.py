@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from udp.ledger import tables
 from udp.ledger.gaps import split_at
+from udp.ledger.packets import packet_counts
 from udp.ledger.port import AgentProgress, DeviceFreshness, Gap, GatewayFreshness, Report
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,6 +25,7 @@ def report(connection: Connection) -> Report:
         quarantine=connection.scalar(select(func.count()).select_from(tables.quarantine)) or 0,
         counters={row.name: row.value for row in connection.execute(select(tables.counters))},
         conditions={row.subject: row.text for row in connection.execute(select(tables.conditions))},
+        packets=packet_counts(connection),
     )
 
 

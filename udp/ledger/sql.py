@@ -15,7 +15,8 @@ from edge.wire.identifiers import GatewayEUI
 from edge.wire.messages import Reception
 from udp.errors import StoreUnavailable
 from udp.ledger import tables
-from udp.ledger.port import Page, Quarantined, Report
+from udp.ledger.packets import forget_project, newest_packets
+from udp.ledger.port import Packet, Page, Quarantined, Report
 from udp.ledger.reporting import report
 from udp.ledger.statements import Statements
 from udp.ledger.writing import write_page
@@ -118,6 +119,16 @@ class SqlLedger:
             if not rows:
                 return dropped
             start = bytes(rows[-1].identity)
+
+    def packets(self, project: str, limit: int) -> Sequence[Packet]:
+        """See PacketReader."""
+        with self._reading() as connection:
+            return newest_packets(connection, project, limit)
+
+    def forget_project(self, project: str, origin: str, dev_euis: Sequence[str]) -> None:
+        """Drop all that is known of a project and its devices; `origin`: where its deliveries came in."""
+        with self._writing() as connection:
+            forget_project(connection, project, origin, dev_euis)
 
     def close(self) -> None:
         """See Ledger."""

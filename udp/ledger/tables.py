@@ -5,7 +5,7 @@ Times are integer microseconds since the Unix epoch: they sort, and SQLite and P
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Float, Integer, LargeBinary, MetaData, Table, Text
 
 metadata = MetaData()
 _ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only an INTEGER key by itself
@@ -108,4 +108,24 @@ cursors = Table(
     metadata,
     Column("journal", Text, primary_key=True),
     Column("row_id", BigInteger, nullable=False),
+)
+
+# The newest deliveries to each project's door; what they hold nobody asks for by field.
+packets = Table(
+    "packets",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True, autoincrement=True),
+    Column("project", Text, nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("content", JSON, nullable=False),
+)
+
+packet_counts = Table(
+    "packet_counts",
+    metadata,
+    Column("project", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("total", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )

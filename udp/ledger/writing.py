@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, delete, func, select
 
 from udp.ledger import tables
 from udp.ledger.gaps import Progress
+from udp.ledger.packets import write_packets
 from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
 from udp.ledger.statements import Row, Statements
 
@@ -32,6 +33,7 @@ def write_page(connection: Connection, statements: Statements, page: Page, quara
     statements.counters.execute(connection, [row for row in page.counters.items() if row[1]])
     statements.gauges.execute(connection, list(page.gauges.items()))
     _write_conditions(connection, statements, page)
+    write_packets(connection, page.packets)
 
 
 def _reached(connection: Connection, cursor: tuple[str, int]) -> bool:

@@ -1,0 +1,1 @@
+"""Sensors of citizens and schools: applied for, approved, heard by an own key, deleted by their owners."""
