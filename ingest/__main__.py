@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -36,6 +37,7 @@ from ingest.pipeline import Pipeline
 from ingest.quality import QualityMemory
 from ingest.recall import recall_before, recall_latest
 from ingest.replay import Replay, Scope
+from ingest.sources.projects import ProjectDoors
 from ingest.supervise import AlreadyRunning, Child, end_with_parent, exclusive
 from udp.errors import PlatformError
 from udp.ledger.sql import SqlLedger
@@ -159,12 +161,14 @@ def _run(settings: IngestSettings, arguments: argparse.Namespace) -> int:
         committer = Committer(JournalWriter(settings.journal, settings.worker, _now), settings.commit)
         committer.start()
         stack.callback(committer.close)
-        doors = Doors(committer, conditions, settings.worker, _now)
+        projects = ProjectDoors(settings.projects, _now, time.monotonic)
+        doors = Doors(committer, conditions, settings.worker, _now, projects)
         stack.callback(doors.close)
         if settings.http.enabled:
             doors.open_http(settings.http)
         doors.open_mqtt(settings.mqtt)
         doors.open_things_stack(settings.things_stack)
+        doors.open_projects(settings.registry)
         doors.check_brokers(settings.mqtt, settings.broker_check)
         command = [sys.executable, "-m", "ingest", "pipeline", "--config", str(arguments.config)]
         pipeline = Child(command, lambda text: conditions.say("pipeline", text))
@@ -172,12 +176,16 @@ def _run(settings: IngestSettings, arguments: argparse.Namespace) -> int:
         supervisor.start()
         stack.callback(supervisor.join)
         stack.callback(stop.set)
-        _report_until(stop, doors, conditions, settings)
+        _report_until(stop, doors, conditions, projects, settings)
     return 0
 
 
 def _report_until(
-    stop: threading.Event, doors: Doors, conditions: Conditions, settings: IngestSettings
+    stop: threading.Event,
+    doors: Doors,
+    conditions: Conditions,
+    projects: ProjectDoors,
+    settings: IngestSettings,
 ) -> None:
     """The ledger may be away when we start: the doors must not care."""
     ledger = None
@@ -189,6 +197,7 @@ def _report_until(
             log.warning("%s; trying again", error)
             continue
         conditions.write_to(ledger)
+        projects.write_to(ledger)
     if ledger is not None:
         ledger.close()
 

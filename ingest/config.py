@@ -15,6 +15,8 @@
     [http]
     port = 8081
     agents = [{ agent = "crx-gw-1", token = { file = "..." } }]
+    [projects]                              # citizens' sensors; their keys stand in the register
+    key = { file = "..." }                  # the one the API seals with: to fetch from TTN by MQTT
     [javascript]
     directory = "var/codecs"                # codec files of makers, named by profiles (`maker/device.js`)
     [store]
@@ -40,6 +42,7 @@ from ingest.journal import JournalSettings
 from ingest.quality import QualitySettings
 from ingest.sources.http import HttpSettings
 from ingest.sources.mqtt import MqttSettings
+from ingest.sources.projects import ProjectSettings
 from ingest.sources.things_stack_mqtt import ThingsStackSettings
 from udp.store.opening import StoreSettings
 
@@ -59,6 +62,7 @@ class IngestSettings:
     mqtt: tuple[MqttSettings, ...] = ()
     things_stack: tuple[ThingsStackSettings, ...] = ()
     http: HttpSettings = field(default_factory=HttpSettings)
+    projects: ProjectSettings = field(default_factory=ProjectSettings)
     broker_check: BrokerCheckSettings = field(default_factory=BrokerCheckSettings)
     pipeline: FollowSettings = field(default_factory=FollowSettings)
     javascript: JavaScriptSettings = field(default_factory=JavaScriptSettings)

@@ -15,8 +15,9 @@ from edge.lorawan.keyring import Keyring, Unresolved
 from edge.wire import cbor
 from edge.wire.messages import Command, CommandResult, Frame, Record, Uplink
 from ingest.heard import EMPTY_PORTS, Empty, Heard, Noted, Unusable
-from ingest.journal import Entry
+from ingest.journal import ERASED, Entry
 from ingest.sources import chirpstack, edge, things_stack
+from udp.citizens.offer import FORMATTER_CODEC
 from udp.ledger.port import SequenceRun
 from udp.registry.port import Device
 
@@ -50,6 +51,8 @@ def open_entry(entry: Entry) -> tuple[list[Item], SequenceRun | None, list[Spoil
     """Everything one delivery says; Unusable if it says nothing anybody can read."""
     if entry.way == "edge":
         return _open_edge(entry)
+    if entry.way == ERASED:
+        return [], None, []
     reader = _READERS.get(entry.way)
     if reader is None:
         raise Unusable(
@@ -164,6 +167,11 @@ class PayloadDecoder:
     def __call__(self, uplink: Uplink, device: Device) -> Sequence[Record]:
         """The uplink's records; Unusable if the codec is unknown or cannot read the payload."""
         from_edge = self._from_edge(uplink, device)
+        if device.codec == FORMATTER_CODEC and not from_edge:
+            raise Unusable(
+                f"device {uplink.dev_eui}, FPort {uplink.f_port}: the message has no decoded_payload",
+                "set up an uplink payload formatter for the device in the console of The Things Network",
+            )
         if self._trust_edge and from_edge is not None:
             return from_edge
         try:

@@ -16,9 +16,13 @@ from edge.wire.session import Session, SessionSettings
 from ingest.broker_check import BrokerCheckSettings, DropWatch, try_broker
 from ingest.committer import Committer
 from ingest.conditions import Conditions
+from ingest.register_watch import watch
 from ingest.sources.http import HttpDoor, HttpSettings
 from ingest.sources.mqtt import MessageSource, MqttSettings, pass_on
+from ingest.sources.projects import ProjectDoors, ProjectSettings
+from ingest.sources.projects_mqtt import ProjectSessions
 from ingest.sources.things_stack_mqtt import ThingsStackSession, ThingsStackSettings
+from udp.devices.vault import Vault
 from udp.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -55,8 +59,15 @@ class Doors:
     """Opens doors on `committer`; `close` lets what is under way be answered first."""
 
     def __init__(
-        self, committer: Committer, conditions: Conditions, worker: str, now: Callable[[], datetime]
+        self,
+        committer: Committer,
+        conditions: Conditions,
+        worker: str,
+        now: Callable[[], datetime],
+        projects: ProjectDoors | None = None,
     ) -> None:
+        """`projects`: keys and limits of citizens' projects; without them none may come in."""
+        self._projects = projects or ProjectDoors(ProjectSettings(enabled=False), now, time.monotonic)
         self._committer = committer
         self._conditions = conditions
         self._worker = worker
@@ -90,7 +101,7 @@ class Doors:
         """The HTTP door; ConfigurationError if its port is taken."""
         listener = _listen(settings)
         config = uvicorn.Config(
-            HttpDoor(settings, self._committer, self._now),
+            HttpDoor(settings, self._committer, self._projects, self._now),
             log_config=None, access_log=False, lifespan="off", backlog=_BACKLOG, server_header=False,
             timeout_graceful_shutdown=10,
             ssl_certfile=settings.certificate_file, ssl_keyfile=settings.key_file,
@@ -106,6 +117,19 @@ class Doors:
 
         self._opened.callback(close)
         log.info("HTTP door at http://%s:%d", settings.host, settings.port)
+
+    def open_projects(self, registry: str) -> None:
+        """Let citizens' projects in as the register says, now and later."""
+        settings = self._projects.settings
+        if not settings.enabled:
+            return
+        vault = None if settings.key is None else Vault(settings.key)
+        sessions = ProjectSessions(self._projects, self._committer, self._worker, vault, self._now)
+        thread = threading.Thread(
+            target=watch, args=(registry, self._projects, sessions, self._now, self._stop), name="projects"
+        )
+        thread.start()
+        self._opened.callback(thread.join)
 
     def check_brokers(self, settings: Sequence[MqttSettings], check: BrokerCheckSettings) -> None:
         """Try each broker once now and regularly, beside the work, however many sessions it has."""

@@ -116,6 +116,10 @@ class Follower:
         return place, False
 
     def _handle(self, name: str, entries: list[Entry]) -> None:
+        # A project's door opens after its approval: what came in by it finds the approval in the register,
+        # but not in what we read of the register a moment before.
+        if any(self._pipeline.bindings.has_left(one.origin) for one in entries):
+            self._follow_register()
         self._pipeline.handle(name, entries)
 
     def _refresh(self, place: tuple[str, int] | None) -> None:
@@ -127,9 +131,7 @@ class Follower:
         if self._sessions is not None:
             self._sessions.refresh()
         try:
-            if self._registry.version() != self._pipeline.bindings.version:
-                self._pipeline.bind(Bindings(self._registry.inventory()))
-                log.info("register version %d is in force", self._pipeline.bindings.version)
+            self._follow_register()
             self._conditions["registry"] = ""
         except RegistryUnavailable as error:
             self._conditions["registry"] = (
@@ -137,6 +139,11 @@ class Follower:
             )
         self._measure(place)
         self._report()
+
+    def _follow_register(self) -> None:
+        if self._registry.version() != self._pipeline.bindings.version:
+            self._pipeline.bind(Bindings(self._registry.inventory()))
+            log.info("register version %d is in force", self._pipeline.bindings.version)
 
     def _measure(self, place: tuple[str, int] | None) -> None:
         """Figures of what is journalled and not handled yet."""

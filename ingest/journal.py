@@ -24,6 +24,8 @@ _NAME = re.compile(r"(?P<worker>[a-z0-9][a-z0-9-]*)-\d{4}-\d{2}")
 _SCHEMA = """CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, way TEXT NOT NULL, origin TEXT NOT NULL,
     content_type TEXT NOT NULL, octets BLOB NOT NULL)"""
+ERASED = "erased"
+"""The way of an entry whose bytes were overwritten because their owner asked for it."""
 _INSERT = "INSERT INTO deliveries (received_at, way, origin, content_type, octets) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -204,6 +206,37 @@ class JournalReader:
             self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30.0)
             self._name = name
         return self._connection
+
+
+def erase(path: Path, way: str, origin: str, *, at_once: int = 500) -> int:
+    """Overwrite every entry of a journal file that came in there; how many. JournalUnavailable.
+
+    Rows stay in place, so the numbers of later ones cannot be given twice. In small steps: the doors
+    write to the same file and must not wait.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    erased = 0
+    try:
+        with closing(sqlite3.connect(uri, uri=True, timeout=30.0)) as connection:
+            connection.execute("PRAGMA secure_delete=ON")
+            query = "SELECT id FROM deliveries WHERE id > ? AND way = ? AND origin = ? ORDER BY id LIMIT ?"
+            after = 0
+            while rows := connection.execute(query, (after, way, origin, at_once)).fetchall():
+                after = rows[-1][0]
+                with connection:
+                    connection.executemany(
+                        f"UPDATE deliveries SET way = '{ERASED}', origin = '', content_type = '', "  # noqa: S608
+                        "octets = x'' WHERE id = ?",
+                        rows,
+                    )
+                erased += len(rows)
+            # Until the log is folded back, the old bytes still lie in it.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise JournalUnavailable(
+            f"journal {path} cannot be erased from: {error}; it is tried again"
+        ) from error
+    return erased
 
 
 def workers(directory: Path) -> list[str]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from edge.wire.identifiers import DevEUI
 from edge.wire.messages import FieldValue, GatewayStatus, Record
 from ingest.heard import Unusable
+from udp.citizens.mounting import project_of_thing
+from udp.citizens.project import project_of
 from udp.registry.port import Channel, Device, Inventory
 from udp.store.columns import Floats, Ints
 
@@ -87,6 +89,27 @@ class Bindings:
             key: self._bind(sensor.channels, citizen=False) for key, sensor in inventory.wired.items()
         }
         self.channels = Channels.build(self._channels, self._citizen)
+        self._projects: dict[DevEUI, str] = {
+            eui: project
+            for eui, device in inventory.devices.items()
+            if device.citizen and (project := project_of_thing(inventory.things.get(device.thing)))
+        }
+        self._living = frozenset(self._projects.values())
+
+    def has_left(self, origin: str) -> bool:
+        """Whether a delivery came in for a citizen's project that was withdrawn: nobody may use it."""
+        project = project_of(origin)
+        return project is not None and project not in self._living
+
+    def require_entitled(self, origin: str, dev_eui: DevEUI) -> None:
+        """Unusable if a citizen's project speaks for a device that is not its own."""
+        project = project_of(origin)
+        if project is not None and self._projects.get(dev_eui) != project:
+            raise Unusable(
+                f"device {dev_eui} does not belong to project {project}",
+                "compare the DevEUI with the one that was applied for; another device needs an application "
+                "of its own",
+            )
 
     def device(self, dev_eui: DevEUI) -> BoundDevice:
         """The device; Unusable if nobody registered it."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edge.lorawan.keyring import Keyring
 from edge.wire.messages import Frame, GatewayStatus, Reading, Record, Uplink
-from ingest import quarantine
+from ingest import packets, quarantine
 from ingest.decode import Item, PayloadDecoder, Stranger, open_entry, resolve
 from ingest.deduplicate import Deduplicator
 from ingest.heard import Empty, Joined, Noted, Unusable
@@ -51,10 +51,12 @@ class Notes:
 
 
 class Drawn(NamedTuple):
-    """Values drawn from messages; `items[n]` is the source of message n of the columns."""
+    """Values drawn from messages; `items[n]` is the source of message n of the columns, and `records[n]`
+    is what its codec said."""
 
     columns: Columns
     items: list[Item]
+    records: list[Sequence[Record]]
 
 
 class Verdict(NamedTuple):
@@ -139,7 +141,15 @@ class Pipeline:
         verdict = self.judge(drawn)
         self.append(verdict, drawn, notes)
         cursor = (journal, entries[-1].row)
-        self._ledger.write(Page(seen, notes.runs, notes.quarantined, notes.counters, cursor))
+        told = packets.told(
+            entries,
+            repeated=[item for item, first in zip(uplinks, firsts, strict=True) if not first],
+            drawn=zip(drawn.items, drawn.records, strict=True),
+            kept=packets.Kept(verdict.observations, verdict.source, self._bindings),
+            quarantined=notes.quarantined,
+        )
+        page = Page(seen, notes.runs, notes.quarantined, notes.counters, cursor, packets=told)
+        self._ledger.write(page)
         self._deduplicator.remember(seen)
         self.keep(verdict.judged)
 
@@ -147,6 +157,9 @@ class Pipeline:
         """Every message of every delivery, in order; frames resolved where we hold the key."""
         items: list[Item] = []
         for entry in entries:
+            if self._bindings.has_left(entry.origin):
+                notes.counters["withdrawn"] += 1
+                continue
             opened = self._attempt(open_entry, entry, quarantine.delivery, notes)
             notes.counters[f"deliveries_{entry.way}"] += 1
             if opened is None:
@@ -167,7 +180,8 @@ class Pipeline:
             heard = item.heard
             notes.counters[f"messages_{item.way}"] += 1
             if isinstance(heard, Uplink | Empty):
-                uplinks.append(item)
+                if self._attempt(self._entitled, item, quarantine.message, notes):
+                    uplinks.append(item)
             elif isinstance(heard, Reading | GatewayStatus):
                 others.append(item)
             elif isinstance(heard, Frame):
@@ -182,11 +196,15 @@ class Pipeline:
 
     def draw(self, items: Sequence[Item], notes: Notes) -> Drawn:
         """The values of all messages that have any, as columns."""
-        drawn = Drawn(Columns(), [])
+        drawn = Drawn(Columns(), [], [])
         self._decoder.ahead(list(self._decodable(items)))
         for item in items:
-            if self._attempt(lambda one: self._draw_one(one, drawn.columns), item, quarantine.message, notes):
+            records = self._attempt(
+                lambda one: self._draw_one(one, drawn.columns), item, quarantine.message, notes
+            )
+            if records is not None:
                 drawn.items.append(item)
+                drawn.records.append(records)
         return drawn
 
     def judge(self, drawn: Drawn) -> Verdict:
@@ -247,7 +265,13 @@ class Pipeline:
                 with contextlib.suppress(Unusable):  # said when its turn comes
                     yield item.heard, self._bindings.device(item.heard.dev_eui).device
 
-    def _draw_one(self, item: Item, columns: Columns) -> bool:
+    def _entitled(self, item: Item) -> bool:
+        heard = item.heard
+        if isinstance(heard, Uplink | Empty):
+            self._bindings.require_entitled(item.entry.origin, heard.dev_eui)
+        return True
+
+    def _draw_one(self, item: Item, columns: Columns) -> Sequence[Record] | None:
         heard = item.heard
         if isinstance(heard, Uplink):
             bound = self._bindings.device(heard.dev_eui)
@@ -258,9 +282,9 @@ class Pipeline:
         elif isinstance(heard, GatewayStatus):
             fields, records = self._bindings.sensor(item.agent, "gateway"), (status_record(heard),)
         else:
-            return False
+            return None
         columns.add(records, fields, received_at=heard.received_at, journalled_at=item.entry.received_at)
-        return True
+        return records
 
     def _attempt(
         self, step: Callable[[T], R], subject: T, aside: Callable[[T, Unusable], Quarantined], notes: Notes

@@ -5,14 +5,17 @@ Fields as in The Things Stack's data formats. Zero fields are absent: no `f_cnt`
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from edge.wire.identifiers import DevAddr, DevEUI
-from edge.wire.messages import Clock, Reception, Uplink
+from edge.wire.messages import Clock, FieldValue, Reception, Record, Uplink
 from ingest.heard import EMPTY_PORTS, Empty, Heard, Joined, Noted, Unusable
 from ingest.sources import fields
 from ingest.sources.fields import Object
+from udp.citizens.offer import FORMATTER_CODEC
 
+WAY = "things_stack"
 ALL_EVENTS = "v3/+/devices/+/+"
 ALL_UPLINKS = "v3/+/devices/+/up"
 ALL_JOINS = "v3/+/devices/+/join"
@@ -20,6 +23,7 @@ _OTHER = (
     "downlink_ack", "downlink_nack", "downlink_sent", "downlink_failed", "downlink_queued",
     "downlink_queue_invalidated", "location_solved", "service_data", "uplink_normalized",
 )  # fmt: skip
+_DEEPEST = 4
 _REMEDY = "compare the message with The Things Stack's data formats; replay after an update of ingest"
 
 
@@ -63,7 +67,24 @@ def _uplink(content: Object) -> Heard:
         receptions=receptions,
         data_rate=_data_rate(settings),
         frequency_hz=fields.integer(settings, "frequency") or None,
+        records=_decoded(message),
+        codec=FORMATTER_CODEC,
     )
+
+
+def _decoded(message: Object) -> tuple[Record, ...]:
+    """What the payload formatter in The Things Stack said; only devices registered for it use that."""
+    found = dict(_flat(fields.table(message, "decoded_payload"), "", 0))
+    return (Record(found),) if found else ()
+
+
+def _flat(content: Object, prefix: str, depth: int) -> Iterator[tuple[str, FieldValue]]:
+    """Numbers, truth values and texts, nested names with dots; lists and what lies deeper are no values."""
+    for name, value in content.items():
+        if isinstance(value, bool | int | float | str):
+            yield f"{prefix}{name}", value
+        elif isinstance(value, dict) and depth < _DEEPEST:
+            yield from _flat(value, f"{prefix}{name}.", depth + 1)
 
 
 def _session(message: Object, device: Object) -> bytes:

@@ -86,6 +86,11 @@ def remove(connection: Connection, streams: Sequence[int], things: Sequence[str]
     connection.execute(schema.thing.delete().where(schema.thing.c.key.in_(things)))
 
 
+def project_of_thing(thing: Thing | None) -> str:
+    """The project a Thing belongs to; empty for everything that is no citizen's."""
+    return "" if thing is None else str(thing.properties.get(PROJECT, ""))
+
+
 def taken(connection: Connection, dev_euis: Sequence[DevEUI]) -> list[DevEUI]:
     """Those that the register holds already, whoever brought them."""
     table = schema.device

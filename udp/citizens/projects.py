@@ -207,6 +207,10 @@ class CitizenProjects:
                 self._delete(connection, slug)
             return len(old)
 
+    def close(self) -> None:
+        """Release the registry's connections."""
+        self._database.close()
+
     def _delete(self, connection: Connection, slug: str) -> None:
         dev_euis = [DevEUI(one.dev_eui) for one in _device_rows(connection, slug)]
         streams, things = mounting.unmount(connection, slug)
