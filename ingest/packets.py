@@ -32,6 +32,7 @@ class Kept(NamedTuple):
 def told(
     entries: Sequence[Entry],
     *,
+    opened: Iterable[Item],
     repeated: Iterable[Item],
     drawn: Iterable[tuple[Item, Sequence[Record]]],
     kept: Kept,
@@ -48,11 +49,14 @@ def told(
     for number, (item, records) in enumerate(drawn):
         if item.entry.row in own:
             found[item.entry.row] = _decoded(item, records, number, kept)
+    understood = {item.entry.row for item in opened}
     refused = {(one.origin, one.at, one.octets): one for one in quarantined}
     for entry in entries:
         aside = refused.get((entry.origin, moment(entry.received_at), entry.octets))
         if entry.row in own and aside is not None:
-            found[entry.row] = _set_aside(entry, own[entry.row], aside)
+            readable = entry.row in understood
+            outcome = PacketOutcome.SET_ASIDE if readable else PacketOutcome.NOT_READABLE
+            found[entry.row] = _set_aside(entry, own[entry.row], outcome, aside)
     return [found[row] for row in sorted(found)]
 
 
@@ -89,11 +93,11 @@ def _packet(item: Item, outcome: PacketOutcome, values: tuple[PacketValue, ...] 
     )
 
 
-def _set_aside(entry: Entry, project: str, aside: Quarantined) -> Packet:
+def _set_aside(entry: Entry, project: str, outcome: PacketOutcome, aside: Quarantined) -> Packet:
     return Packet(
         at=moment(entry.received_at),
         project=project,
-        outcome=PacketOutcome.SET_ASIDE,
+        outcome=outcome,
         detail=f"{aside.reason}; {aside.remedy}",
         size=len(entry.octets),
     )

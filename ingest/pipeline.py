@@ -143,6 +143,7 @@ class Pipeline:
         cursor = (journal, entries[-1].row)
         told = packets.told(
             entries,
+            opened=items,
             repeated=[item for item, first in zip(uplinks, firsts, strict=True) if not first],
             drawn=zip(drawn.items, drawn.records, strict=True),
             kept=packets.Kept(verdict.observations, verdict.source, self._bindings),

@@ -64,7 +64,7 @@ class ProjectSessions:
         wanted = {
             one.slug: one for one in doors if one.approved and one.sealed and one.application
         } if self._settings.enabled else {}  # fmt: skip
-        for slug in [slug for slug, one in self._running.items() if wanted.get(slug) != one.door]:
+        for slug in [slug for slug, one in self._running.items() if not _same(wanted.get(slug), one.door)]:
             self._end(self._running.pop(slug))
         for slug, door in wanted.items():
             if slug not in self._running and self._unopened.get(slug) != door.sealed:
@@ -144,3 +144,8 @@ class ProjectSessions:
         except JournalUnavailable:
             return False
         return True
+
+
+def _same(wanted: Door | None, door: Door) -> bool:
+    """A new webhook key is no reason to connect anew."""
+    return wanted is not None and (wanted.application, wanted.sealed) == (door.application, door.sealed)

@@ -30,7 +30,8 @@ class Mosquitto:
         self._program = str(program)
         self.port = free_port()
         self._configuration = folder / "mosquitto.conf"
-        self._configuration.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{options}\n")
+        anonymous = "" if "allow_anonymous" in options else "allow_anonymous true\n"
+        self._configuration.write_text(f"listener {self.port} 127.0.0.1\n{anonymous}{options}\n")
         self.start()
 
     def start(self) -> None:
