@@ -29,6 +29,7 @@ from ingest.config import IngestSettings
 from ingest.decode import PayloadDecoder
 from ingest.deduplicate import Deduplicator
 from ingest.doors import Doors
+from ingest.erasing import Eraser
 from ingest.follow import Follower
 from ingest.journal import JournalReader, JournalWriter, workers
 from ingest.normalise import Bindings
@@ -39,6 +40,8 @@ from ingest.recall import recall_before, recall_latest
 from ingest.replay import Replay, Scope
 from ingest.sources.projects import ProjectDoors
 from ingest.supervise import AlreadyRunning, Child, end_with_parent, exclusive
+from udp.citizens.projects import CitizenProjects
+from udp.citizens.settings import CitizenSettings
 from udp.errors import PlatformError
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Inventory
@@ -310,7 +313,7 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
             now=_now,
         )
         housekeeping = threading.Thread(
-            target=_keep_house, args=(store, ledger, settings, stop), name="housekeeping"
+            target=_keep_house, args=(store, ledger, registry, settings, stop), name="housekeeping"
         )
         housekeeping.start()
         stack.push(attempt.pop_all())
@@ -320,10 +323,16 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
 
 
 def _keep_house(
-    store: ObservationStore, ledger: SqlLedger, settings: IngestSettings, stop: threading.Event
+    store: ObservationStore,
+    ledger: SqlLedger,
+    registry: SqlRegistry,
+    settings: IngestSettings,
+    stop: threading.Event,
 ) -> None:
     """What store and ledger want done from time to time, beside the pipeline."""
     forgot = _now()
+    directory = settings.journal.directory
+    eraser = Eraser(store, ledger, directory, _now)
     while not stop.wait(5.0):
         try:
             while maintain(store, _now()) and not stop.is_set():
@@ -331,8 +340,19 @@ def _keep_house(
             if _now() - forgot > timedelta(days=1):
                 ledger.forget(_now() - settings.remember)
                 forgot = _now()
+            projects = CitizenProjects(registry.database, CitizenSettings(), None, _now)
+            eraser.run(projects, partial(_caught_up, directory, ledger))
         except PlatformError as error:
             log.warning("housekeeping: %s; trying again", error)
+
+
+def _caught_up(directory: Path, ledger: SqlLedger) -> bool:
+    """Whether every worker's journal has been handled to its end."""
+    for worker in workers(directory):
+        with closing(JournalReader(directory, worker)) as reader:
+            if any(reader.newest(name) > ledger.cursor(name) for name in reader.names()):
+                return False
+    return True
 
 
 if __name__ == "__main__":

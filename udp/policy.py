@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 UNDECIDED = "undecided"
+AS_AGREED = "place_as_agreed"
+"""The property of a Thing whose owner has agreed to the place that stands there, be it round or exact."""
 _METRES_PER_DEGREE = 111_320.0
 
 
@@ -167,7 +169,9 @@ def effective(one: Series, rule: Rule | None) -> Datastream:
         return replace(stream, access=access, exemption=stream.exemption or UNDECIDED, licence="")
     if STRICTNESS.index(stream.access) >= STRICTNESS.index(rule.access):
         # Between equals the city file knows the place better.
-        return stream if stream.access is not Access.OPEN else _licensed(stream, rule.licence)
+        # What a citizen measures leaves under the licence its owner has chosen.
+        keep = stream.access is not Access.OPEN or one.citizen
+        return stream if keep else _licensed(stream, rule.licence)
     return replace(stream, access=rule.access, exemption=rule.exemption, licence="")
 
 
@@ -183,7 +187,7 @@ def users_of(thing: Thing) -> int:
 
 def rounded(thing: Thing, grid_m: float) -> Thing:
     """The Thing in the middle of its cell of a grid of `grid_m` metres, without what would tell more."""
-    if not grid_m:
+    if not grid_m or thing.properties.get(AS_AGREED) is True:
         return thing
     place = thing.location
     step = grid_m / _METRES_PER_DEGREE

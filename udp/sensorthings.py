@@ -34,6 +34,10 @@ class QualityRule(IntEnum):
     """The value came from a decoder since corrected, which makes none of the same message."""
 
 
+CITIZEN_NOTICE = "Bürgersensor, ungeprüft"
+"""Stands with every value of a citizen's sensor wherever it leaves the platform."""
+
+
 class Access(StrEnum):
     """Who may see a Datastream."""
 

@@ -56,7 +56,8 @@ def figure(
     series, window = history
     known = quantity(stream.observed_property)
     sentence = describe(series, stream, span.opening, time)
-    title = f"{stream.property_name}, {place.name}: {span.heading.lower()}"
+    origin = f" ({stream.notice})" if stream.notice else ""
+    title = f"{stream.property_name}, {place.name}{origin}: {span.heading.lower()}"
     picture = Picture(title, sentence, axis(stream), known.drawing, known.decimals)
     narrow, wide = (
         draw(series, picture, frame, time, name=f"{span.name}-{size}")

@@ -60,6 +60,7 @@ def _place(entry: Entry) -> Place:
         district_name=location.text("district_name", ""),
         # Unknown origin must not pass as a real measurement.
         simulated=entry.flag("simulated", True),
+        citizen=entry.flag("citizen", False),
     )
 
 
@@ -77,6 +78,7 @@ def _stream(entry: Entry) -> Stream:
         sensor=entry.text("sensor", ""),
         interval=timedelta(seconds=entry.number("expected_interval_s")),
         finest=timedelta(seconds=entry.number("finest_s", 0.0)),
+        notice=entry.text("notice", ""),
     )
 
 

@@ -220,7 +220,9 @@ class PublicPages:
         warm = [
             one
             for one in streams
-            if one.observed_property == "air_temperature" and shown(snapshot.values.get(one.id), one, now)
+            if one.observed_property == "air_temperature"
+            and one.official
+            and shown(snapshot.values.get(one.id), one, now)
         ]
         if warm:
             newest = max(warm, key=lambda one: snapshot.values[one.id].phenomenon_time)

@@ -98,6 +98,7 @@ def to_csv(series: Series, stream: Stream, place: Place) -> str:
         "thing_name": place.name,
         "licence": stream.licence,
         "simulated": "true" if place.simulated else "false",
+        "notice": stream.notice,
         "retrieved_at": _iso(series.fetched_at),
     }
     tail = [_cell(text) for text in origin.values()]

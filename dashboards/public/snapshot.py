@@ -20,13 +20,15 @@ class Place:
     district: str
     district_name: str
     simulated: bool
+    citizen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A Datastream as the pages need it; `unit` is the UCUM code, `unit_name` German.
 
-    `finest`: the step in which its history is open, zero where it is as measured.
+    `finest`: the step in which its history is open, zero where it is as measured. `notice` must stand
+    wherever its values do, e.g. "Bürgersensor, ungeprüft".
     """
 
     id: int
@@ -40,6 +42,12 @@ class Stream:
     sensor: str
     interval: timedelta
     finest: timedelta = timedelta(0)
+    notice: str = ""
+
+    @property
+    def official(self) -> bool:
+        """Whether it may stand for the city: what citizens measure stands for itself."""
+        return not self.notice
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,10 @@ class SummaryRow:
 
 
 def rows(snapshot: Snapshot, streams: Iterable[Stream], now: datetime, time: LocalTime) -> list[SummaryRow]:
-    """A row per observed property, technical ones left out."""
+    """A row per observed property; technical ones and what citizens measure are left out."""
     groups: defaultdict[tuple[int, str, str], list[Stream]] = defaultdict(list)
     for stream in streams:
-        if not quantity(stream.observed_property).technical:
+        if stream.official and not quantity(stream.observed_property).technical:
             groups[order(stream.observed_property), stream.property_name, stream.unit].append(stream)
     return [_row(snapshot, group, now, time) for _, group in sorted(groups.items())]
 
@@ -88,7 +88,9 @@ def _points(current: int, known: int) -> str:
 def sentence(snapshot: Snapshot, now: datetime, time: LocalTime) -> Markup:
     """The city in one sentence: air first, then what a citizen may act on today."""
     current = [
-        stream for stream in snapshot.streams.values() if shown(snapshot.values.get(stream.id), stream, now)
+        stream
+        for stream in snapshot.streams.values()
+        if stream.official and shown(snapshot.values.get(stream.id), stream, now)
     ]
     if not current:
         return Markup("Zurzeit liegen keine aktuellen Messwerte vor.")

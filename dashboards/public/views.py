@@ -39,6 +39,7 @@ class PlaceView:
 
     name: str
     simulated: bool
+    citizen: bool
     values: Sequence[ValueView]
     technical: Sequence[ValueView]
 
@@ -119,6 +120,7 @@ def place_views(
         PlaceView(
             place.name,
             place.simulated,
+            place.citizen,
             [view for view in by_place[place.key] if not view.technical],
             [view for view in by_place[place.key] if view.technical],
         )

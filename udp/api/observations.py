@@ -75,7 +75,7 @@ def _single(store: ObservationStore, question: Question, asked: Period, limit: i
     found, more = _page(store, stream, asked, limit)
     following = _following(stream, found, asked, wish) if more else None
     if wish.format == "csv":
-        text = representations.raw_csv(found, stream, view.things[stream.thing], now)
+        text = representations.raw_csv(found, stream, view, now)
     else:
         about = representations.datastream(stream, view)
         head = representations.envelope(about, asked, now, every=None, following=following)
@@ -93,7 +93,7 @@ def _aggregated(
     view, stream, wish, now = question.view, question.stream, question.wish, question.now
     found = store.aggregate([stream.id], asked, bucket, list(functions.values()))
     if wish.format == "csv":
-        text = representations.aggregate_csv(found, functions, stream, view.things[stream.thing], now)
+        text = representations.aggregate_csv(found, functions, stream, view, now)
     else:
         about = representations.datastream(stream, view)
         head = representations.envelope(about, asked, now, every=bucket, following=None)

@@ -12,7 +12,7 @@ from typing import Any
 from udp.api import columns_json
 from udp.api.query import duration
 from udp.api.view import Filter, View
-from udp.sensorthings import Datastream, Thing
+from udp.sensorthings import CITIZEN_NOTICE, Datastream, Thing
 from udp.store.columns import Aggregates, Function, Observations, Period
 
 V1 = "/api/v1"
@@ -36,6 +36,7 @@ def thing(one: Thing, view: View, wish: Filter = Filter()) -> dict[str, Any]:  #
         "kind": one.kind,
         "theme": one.theme,
         "simulated": one.simulated,
+        "citizen": any(stream.id in view.citizens for stream in view.of_thing[one.key]),
         "location": {
             "latitude": place.latitude,
             "longitude": place.longitude,
@@ -96,6 +97,8 @@ def datastream(one: Datastream, view: View) -> dict[str, Any]:
         "theme": place.theme,
         "district": place.location.district,
         "simulated": place.simulated,
+        "citizen": one.id in view.citizens,
+        "notice": CITIZEN_NOTICE if one.id in view.citizens else "",
         "sensor": one.sensor,
         "observed_property": {
             "key": one.observed_property.key,
@@ -161,7 +164,7 @@ def aggregate_json(found: Aggregates, functions: Mapping[str, Function]) -> str:
     )
 
 
-def raw_csv(found: Observations, stream: Datastream, place: Thing, retrieved_at: datetime) -> str:
+def raw_csv(found: Observations, stream: Datastream, view: View, retrieved_at: datetime) -> str:
     """RFC 4180: one line per Observation; unit, licence and origin stand in every line."""
     rows = zip(
         columns_json.times(found.phenomenon_time),
@@ -172,7 +175,7 @@ def raw_csv(found: Observations, stream: Datastream, place: Thing, retrieved_at:
         strict=True,
     )
     return _csv(
-        ["phenomenon_time", "result_time", "value", "quality", "rule"], rows, stream, place, retrieved_at
+        ["phenomenon_time", "result_time", "value", "quality", "rule"], rows, stream, view, retrieved_at
     )
 
 
@@ -180,13 +183,13 @@ def aggregate_csv(
     found: Aggregates,
     functions: Mapping[str, Function],
     stream: Datastream,
-    place: Thing,
+    view: View,
     retrieved_at: datetime,
 ) -> str:
     """The same with one line per bucket; bad values are left out of buckets, so quality has no column."""
     columns = [_empty_for_null(column) for column in _aggregate_columns(found, functions)]
     rows = zip(columns_json.times(found.bucket), *columns, strict=True)
-    return _csv(["start", *functions], rows, stream, place, retrieved_at)
+    return _csv(["start", *functions], rows, stream, view, retrieved_at)
 
 
 def cell(text: str) -> str:
@@ -198,9 +201,10 @@ def _csv(
     head: Sequence[str],
     rows: Iterable[Sequence[str]],
     stream: Datastream,
-    place: Thing,
+    view: View,
     retrieved_at: datetime,
 ) -> str:
+    place = view.things[stream.thing]
     origin = {
         "unit": stream.unit.symbol,
         "observed_property": stream.observed_property.key,
@@ -209,6 +213,7 @@ def _csv(
         "thing_name": place.name,
         "licence": stream.licence,
         "simulated": "true" if place.simulated else "false",
+        "notice": CITIZEN_NOTICE if stream.id in view.citizens else "",
         "retrieved_at": columns_json.time(retrieved_at),
     }
     tail = [cell(text) for text in origin.values()]

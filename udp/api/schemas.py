@@ -16,6 +16,9 @@ Number = Annotated[float | None, Field(description="null where there is no numbe
 Moment = Annotated[datetime, Field(examples=["2026-11-21T08:00:00Z"])]
 
 
+_NOTICE = "to be shown wherever the value is shown; empty where there is nothing to say"
+
+
 class Answer(BaseModel):
     """Nothing beyond what is described."""
 
@@ -53,6 +56,7 @@ class ThingAnswer(Answer):
     kind: str = Field(examples=["waste_bin"])
     theme: str = Field(examples=["papier-und-abfall"])
     simulated: bool = Field(description="true: from the virtual city, not measured")
+    citizen: bool = Field(description="true: measured by citizens or schools, not checked by the city")
     location: Place
     properties: dict[str, Any]
     datastreams: list[DatastreamLink]
@@ -92,6 +96,8 @@ class DatastreamAnswer(Answer):
     theme: str = Field(examples=["papier-und-abfall"])
     district: str = Field(examples=["castrop"])
     simulated: bool
+    citizen: bool
+    notice: str = Field(description=_NOTICE, examples=["", "Bürgersensor, ungeprüft"])
     sensor: str = Field(examples=["Dingtek DF702 (Ultraschall)"])
     observed_property: ObservedPropertyAnswer
     unit: UnitAnswer
@@ -129,6 +135,8 @@ class CurrentValue(Answer):
     theme: str = Field(examples=["papier-und-abfall"])
     district: str = Field(examples=["castrop"])
     simulated: bool
+    citizen: bool
+    notice: str = Field(description=_NOTICE, examples=["", "Bürgersensor, ungeprüft"])
     observed_property: str = Field(examples=["fill_level"])
     unit: str = Field(examples=["%"])
     licence: str = Field(examples=["dl-de/zero-2-0"])

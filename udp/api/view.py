@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from udp.api.problems import InvalidRequest
+from udp.datasets.model import series
 from udp.errors import NotFound
 from udp.policy import Caller, Gate
 from udp.registry.city_file import THEMES
 from udp.registry.port import Inventory, Registry
-from udp.sensorthings import Datastream, Thing
+from udp.sensorthings import CITIZEN_NOTICE, Datastream, Thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class View:
 
     `labels` holds, per Datastream, the unchanging members of its JSON in lists of values; `finest`,
     the finest step of time of those that the caller may not know as they were measured; `held`, those
-    of them whose newest value is the mean of the last step that is over; `datasets`, where each belongs.
+    of them whose newest value is the mean of the last step that is over; `datasets`, where each belongs;
+    `citizens`, those that citizens measure.
     """
 
     things: Mapping[str, Thing]
@@ -52,6 +54,7 @@ class View:
     finest: Mapping[int, timedelta]
     held: frozenset[int] = frozenset()
     datasets: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    citizens: frozenset[int] = frozenset()
 
     def thing(self, key: str) -> Thing:
         """NotFound for what does not exist or is not to be known."""
@@ -128,6 +131,9 @@ def _views(inventory: Inventory, gate: Gate) -> Views:
 def view_of(inventory: Inventory, gate: Gate, caller: Caller) -> View:
     """The inventory after the gate."""
     known = gate.admit(inventory, caller)
+    citizens = frozenset(
+        number for number, one in series(inventory).items() if one.citizen and number in known.datastreams
+    )
     grouped: dict[str, list[Datastream]] = {}
     for one in known.datastreams.values():
         grouped.setdefault(one.thing, []).append(one)
@@ -135,14 +141,17 @@ def view_of(inventory: Inventory, gate: Gate, caller: Caller) -> View:
         things=known.things,
         datastreams=known.datastreams,
         of_thing={key: tuple(group) for key, group in grouped.items()},
-        labels=dict(_labels(known.things, known.datastreams.values())),
+        labels=dict(_labels(known.things, known.datastreams.values(), citizens)),
         finest={number: one.time_step for number, one in known.limits.items()},
         held=frozenset(number for number, one in known.limits.items() if not one.current_at_once),
         datasets=known.datasets,
+        citizens=citizens,
     )
 
 
-def _labels(things: Mapping[str, Thing], streams: Iterable[Datastream]) -> Iterator[tuple[int, str]]:
+def _labels(
+    things: Mapping[str, Thing], streams: Iterable[Datastream], citizens: frozenset[int]
+) -> Iterator[tuple[int, str]]:
     for one in streams:
         thing = things[one.thing]
         members = {
@@ -155,6 +164,8 @@ def _labels(things: Mapping[str, Thing], streams: Iterable[Datastream]) -> Itera
             "theme": thing.theme,
             "district": thing.location.district,
             "simulated": thing.simulated,
+            "citizen": one.id in citizens,
+            "notice": CITIZEN_NOTICE if one.id in citizens else "",
             "observed_property": one.observed_property.key,
             "unit": one.unit.symbol,
             "licence": one.licence,

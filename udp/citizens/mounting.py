@@ -122,7 +122,11 @@ def _thing(project: Row[Any], device: Row[Any], count: int, profile: Profile) ->
         location=Location(project.latitude, project.longitude, project.district, project.district_name),
         simulated=False,
         description=f"Bürgersensor, ungeprüft: privat betrieben, {where}.",
-        properties={PROJECT: project.slug, "place_rounded_m": 0.0 if project.exact else CELL_M},
+        properties={
+            PROJECT: project.slug,
+            "place_as_agreed": True,
+            "place_rounded_m": 0.0 if project.exact else CELL_M,
+        },
     )
 
 

@@ -10,7 +10,7 @@ An Observation is (datastream, phenomenon time, lead): together more than 53 bit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from udp.api.sensorthings.geometry import point
 from udp.api.sensorthings.model import TYPES
 from udp.api.view import View
 from udp.registry.port import Inventory
-from udp.sensorthings import Datastream, ObservedProperty, Thing, Unit
+from udp.sensorthings import CITIZEN_NOTICE, Datastream, ObservedProperty, Thing, Unit
 
 _GEOJSON = "application/geo+json"
 _MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
@@ -42,12 +42,14 @@ class Record:
 class Catalogue:
     """`records`: entity type -> id -> entity, ascending by id.
 
-    `streams`: FeatureOfInterest -> Datastreams; `feature_of`: the way back.
+    `streams`: FeatureOfInterest -> Datastreams; `feature_of`: the way back. `citizens`: Datastreams that
+    citizens measure.
     """
 
     records: Mapping[str, Mapping[int, Record]]
     streams: Mapping[int, tuple[int, ...]]
     feature_of: Mapping[int, int]
+    citizens: frozenset[int] = frozenset()
 
     def follow(self, record: Record, link: str) -> list[Record]:
         """What `link` leads to, ascending by id."""
@@ -90,12 +92,14 @@ def build(view: View, ids: Numbers) -> Catalogue:
     view = _as_measured(view)
     records: dict[str, dict[int, Record]] = {name: {} for name in TYPES if name != "Observation"}
     for thing in view.things.values():
-        for record in _of_thing(thing, view.of_thing[thing.key], ids):
+        for record in _of_thing(thing, view.of_thing[thing.key], ids, view.citizens):
             records[record.kind][record.id] = record
     by_sensor: dict[str, list[int]] = {}
     by_property: dict[str, tuple[ObservedProperty, list[int]]] = {}
     for stream in view.datastreams.values():
-        records["Datastream"][stream.id] = _datastream(stream, view.things[stream.thing], ids)
+        records["Datastream"][stream.id] = _datastream(
+            stream, view.things[stream.thing], ids, citizen=stream.id in view.citizens
+        )
         by_sensor.setdefault(stream.sensor, []).append(stream.id)
         key = stream.observed_property.key
         by_property.setdefault(key, (stream.observed_property, []))[1].append(stream.id)
@@ -112,6 +116,7 @@ def build(view: View, ids: Numbers) -> Catalogue:
             for key, streams in view.of_thing.items()
         },
         {one.id: ids.of["FeatureOfInterest", one.thing] for one in view.datastreams.values()},
+        view.citizens,
     )
 
 
@@ -128,7 +133,9 @@ def _as_measured(view: View) -> View:
     return replace(view, things=things, datastreams=kept, of_thing=groups, finest={})
 
 
-def _of_thing(thing: Thing, streams: Iterable[Datastream], ids: Numbers) -> list[Record]:
+def _of_thing(
+    thing: Thing, streams: Collection[Datastream], ids: Numbers, citizens: frozenset[int]
+) -> list[Record]:
     number, place = ids.of["Thing", thing.key], ids.of["Location", thing.key]
     feature = ids.of["FeatureOfInterest", thing.key]
     location = thing.location
@@ -150,6 +157,7 @@ def _of_thing(thing: Thing, streams: Iterable[Datastream], ids: Numbers) -> list
                     "kind": thing.kind,
                     "theme": thing.theme,
                     "simulated": thing.simulated,
+                    **_notice(citizen=any(one.id in citizens for one in streams)),
                     **where,
                 },
             },
@@ -169,7 +177,11 @@ def _of_thing(thing: Thing, streams: Iterable[Datastream], ids: Numbers) -> list
     ]
 
 
-def _datastream(stream: Datastream, thing: Thing, ids: Numbers) -> Record:
+def _notice(*, citizen: bool) -> dict[str, Any]:
+    return {"citizen": True, "notice": CITIZEN_NOTICE} if citizen else {"citizen": False}
+
+
+def _datastream(stream: Datastream, thing: Thing, ids: Numbers, *, citizen: bool) -> Record:
     return Record(
         "Datastream",
         stream.id,
@@ -185,6 +197,7 @@ def _datastream(stream: Datastream, thing: Thing, ids: Numbers) -> Record:
                 "lizenz": stream.licence,
                 "expected_interval_s": stream.expected_interval_s,
                 "simulated": thing.simulated,
+                **_notice(citizen=citizen),
                 "theme": thing.theme,
                 "bezirk": thing.location.district,
             },

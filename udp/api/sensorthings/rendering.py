@@ -22,6 +22,7 @@ from udp.api.sensorthings.options import Limits, page, within
 from udp.api.sensorthings.paths import of_row, streams_of
 from udp.api.sensorthings.selection import Chosen
 from udp.api.sensorthings.syntax import Expand, Interval, Node, Options
+from udp.sensorthings import CITIZEN_NOTICE
 from udp.store.columns import Observations
 
 Json = dict[str, Any]
@@ -61,7 +62,9 @@ class Writer:
         """As `entities`, of rows of the store."""
         self._spend(len(rows))
         names = options.select or TYPES["Observation"].properties
-        cells = {name: values_of(rows, name) for name in names if name in TYPES["Observation"].properties}
+        cells = {
+            name: self._values_of(rows, name) for name in names if name in TYPES["Observation"].properties
+        }
         expanded = [self._of_rows(rows, one) for one in options.expand]
         made = []
         for at, identifier in enumerate(columns.identifiers(rows)):
@@ -80,7 +83,7 @@ class Writer:
         default = ("id", "phenomenonTime", "resultTime", "result", "resultQuality")
         names = [one for one in options.select or default if one in default or one in _OWN]
         made: dict[int, list[list[Any]]] = {}
-        values = [values_of(rows, name) for name in names]
+        values = [self._values_of(rows, name) for name in names]
         for stream, *cells in zip(rows.datastream.tolist(), *values, strict=True):
             made.setdefault(stream, []).append(cells)
         return [
@@ -92,6 +95,16 @@ class Writer:
             }
             for stream, array in made.items()
         ]
+
+    def _values_of(self, rows: Observations, name: str) -> list[Any]:
+        """As `values_of`; what citizens measured says so beside each value, whatever its rule."""
+        values = values_of(rows, name)
+        if name == "resultQuality":
+            citizens = self.catalogue.citizens
+            for stream, value in zip(rows.datastream.tolist(), values, strict=True):
+                if stream in citizens:
+                    value["notice"] = CITIZEN_NOTICE
+        return values
 
     def _head(self, identifier: int | str, link: str, options: Options) -> Json:
         body: Json = {}
