@@ -16,7 +16,7 @@ from edge.wire.session import Session, SessionSettings
 from ingest.broker_check import BrokerCheckSettings, DropWatch, try_broker
 from ingest.committer import Committer
 from ingest.conditions import Conditions
-from ingest.register_watch import watch
+from ingest.register_watch import watch_register
 from ingest.sources.http import HttpDoor, HttpSettings
 from ingest.sources.mqtt import MessageSource, MqttSettings, pass_on
 from ingest.sources.projects import ProjectDoors, ProjectSettings
@@ -126,7 +126,9 @@ class Doors:
         vault = None if settings.key is None else Vault(settings.key)
         sessions = ProjectSessions(self._projects, self._committer, self._worker, vault, self._now)
         thread = threading.Thread(
-            target=watch, args=(registry, self._projects, sessions, self._now, self._stop), name="projects"
+            target=watch_register,
+            args=(registry, self._projects, sessions, self._now, self._stop),
+            name="projects",
         )
         thread.start()
         self._opened.callback(thread.join)

@@ -17,7 +17,7 @@ from udp.registry.database import Database
 log = logging.getLogger(__name__)
 
 
-def watch(
+def watch_register(
     registry: str,
     doors: ProjectDoors,
     sessions: ProjectSessions,

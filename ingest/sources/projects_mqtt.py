@@ -116,7 +116,7 @@ class ProjectSessions:
 
     def _tell(self, slug: str, one: _Fetching) -> None:
         """Once per change: the owner reads it on the personal page."""
-        said = "connected" if one.session.connected else one.session.refusal
+        said = one.session.trouble if one.session.connection is None else "connected"
         if said and said != one.said:
             one.said = said
             self._projects.note(slug, PacketOutcome.CONNECTION, said)

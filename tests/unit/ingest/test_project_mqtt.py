@@ -175,6 +175,6 @@ def test_without_trust_in_the_server_nothing_is_said_to_it(tmp_path: Path, ttn: 
     untrusted, _ = certificate(stranger)
     village = Village(stranger, ProjectMqttSettings(True, "127.0.0.1", ttn.broker.port, untrusted))
     village.projects.listen(village.project.slug, "mein-balkon", PASSWORD)
-    eventually(lambda: told(village, "cannot be reached"))
+    eventually(lambda: told(village, "did not answer"))
     assert not told(village, "connected")
     village.close()
