@@ -9,6 +9,7 @@ from dashboards.operator.report import (
     AgentState,
     DeviceState,
     GatewayState,
+    HeardBy,
     ModuleState,
     ModuleStream,
     Operations,
@@ -50,6 +51,18 @@ def _device(entry: Entry) -> DeviceState:
         uplinks=entry.integer("uplinks", 0),
         duplicates=entry.integer("duplicates", 0),
         lost=entry.integer("lost", 0),
+        recent_sent=entry.integer("recent_sent", 0),
+        recent_missing=entry.integer("recent_missing", 0),
+        heard_by=each(entry.entries("heard_by"), "heard_by", _heard),
+    )
+
+
+def _heard(entry: Entry) -> HeardBy:
+    return HeardBy(
+        gateway=entry.text("name", entry.text("gateway")),
+        uplinks=entry.integer("uplinks"),
+        rssi_dbm=None if entry.raw("rssi_dbm") is None else entry.number("rssi_dbm"),
+        snr_db=None if entry.raw("snr_db") is None else entry.number("snr_db"),
     )
 
 

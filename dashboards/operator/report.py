@@ -8,10 +8,21 @@ from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
+class HeardBy:
+    """A gateway that hears a device: how many of its last uplinks, and the newest signal."""
+
+    gateway: str
+    uplinks: int
+    rssi_dbm: float | None
+    snr_db: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceState:
     """A LoRaWAN device; `last_received_at` is None while it has never been heard.
 
-    `known` is False for one the radio hears and the register does not hold.
+    `known` is False for one the radio hears and the register does not hold. `recent_missing` of the
+    last `recent_sent` frame counters nobody heard; `heard_by`: who heard most of them first.
     """
 
     dev_eui: str
@@ -23,6 +34,9 @@ class DeviceState:
     uplinks: int
     duplicates: int
     lost: int
+    recent_sent: int = 0
+    recent_missing: int = 0
+    heard_by: Sequence[HeardBy] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from dashboards.operator.findings import LOSS_EXPECTED, loss
-from dashboards.operator.report import AgentState, DeviceState, ModuleState, Operations
+from dashboards.operator.report import AgentState, DeviceState, HeardBy, ModuleState, Operations
 from dashboards.operator.silence import (
     AGENT_SILENT,
     device_limit,
@@ -19,6 +19,11 @@ from dashboards.wording import LocalTime, age, counted, duration, number
 
 _LONGEST = 60
 _LARGE_MB = 10_000.0
+_GATEWAYS_NAMED = 3
+_HEARD_NOTE = (
+    "Fehlen zuletzt: Lücken in den höchstens 50 jüngsten Zählern (FCnt). Empfang: wie viele davon welches "
+    "Gateway hörte, mit dem jüngsten Pegel; unter −115 dBm oder −10 dB SNR steht ein Gerät am Rand."
+)
 _EVER = datetime.min.replace(tzinfo=UTC)
 _HEALTH = (
     "backlog_messages", "backlog_age", "dropped_messages", "refused_messages", "disk_free", "clock_offset",
@@ -179,15 +184,18 @@ def _losses(operations: Operations) -> TableView:
             number(one.lost, 0),
             f"{number(100 * loss(one), 1)} %",
             number(one.uplinks, 0),
+            _recent(one),
+            _heard_by(one),
             one.dev_eui,
         )
         for one in poor[:_LONGEST]
     ]
-    heads = ("Gerät", "nie gehört", "Anteil", "gehört", "DevEUI")
+    heads = ("Gerät", "nie gehört", "Anteil", "gehört", "fehlen zuletzt", "Empfang", "DevEUI")
     return TableView(
         "verluste", "Verlorene Funksprüche", _shown(len(rows), len(poor)), heads, rows,
         "Kein Zähler (FCnt) hat eine Lücke.",
-        f"Bis {number(100 * LOSS_EXPECTED, 0)} % sind bei LoRaWAN ohne Bestätigung zu erwarten.",
+        f"Bis {number(100 * LOSS_EXPECTED, 0)} % sind bei LoRaWAN ohne Bestätigung zu erwarten. "
+        + _HEARD_NOTE,
     )  # fmt: skip
 
 
@@ -224,14 +232,42 @@ def _devices(operations: Operations, time: LocalTime) -> TableView:
             duration(device.expected_interval),
             number(device.uplinks, 0),
             number(device.duplicates, 0),
+            _recent(device),
+            _heard_by(device),
             device.dev_eui,
         )
         for device in sorted(operations.devices, key=_longest_silent)
     ]
-    heads = ("Gerät", "zuletzt gehört", "erwartet alle", "gehört", "Dubletten", "DevEUI")
+    heads = (
+        "Gerät", "zuletzt gehört", "erwartet alle", "gehört", "Dubletten", "fehlen zuletzt", "Empfang",
+        "DevEUI",
+    )  # fmt: skip
     return TableView(
-        "geraete", "Alle Geräte", _shown(len(rows), len(rows)), heads, rows, "Noch kein Gerät im Register."
-    )
+        "geraete", "Alle Geräte", _shown(len(rows), len(rows)), heads, rows, "Noch kein Gerät im Register.",
+        _HEARD_NOTE,
+    )  # fmt: skip
+
+
+def _recent(device: DeviceState) -> str:
+    return f"{device.recent_missing} von {device.recent_sent}" if device.recent_sent else "–"
+
+
+def _heard_by(device: DeviceState) -> str:
+    """The gateways that hear it most, each with its share and newest signal."""
+    named = [
+        f"{one.gateway} {one.uplinks}×{_signal(one)}" for one in device.heard_by[:_GATEWAYS_NAMED]
+    ]  # fmt: skip
+    more = len(device.heard_by) - len(named)
+    return " · ".join([*named, f"und {more} weitere"] if more > 0 else named) or "–"
+
+
+def _signal(one: HeardBy) -> str:
+    figures = []
+    if one.rssi_dbm is not None:
+        figures.append(f"{number(one.rssi_dbm, 0)} dBm")
+    if one.snr_db is not None:
+        figures.append(f"SNR {number(one.snr_db, 1)} dB")
+    return f" ({', '.join(figures)})" if figures else ""
 
 
 def _longest_silent(device: DeviceState) -> tuple[datetime, str]:

@@ -116,6 +116,27 @@ def test_every_reception_is_kept_once(ledger: SqlLedger) -> None:
     ]
 
 
+def test_the_last_frame_counters_show_who_hears_a_device(ledger: SqlLedger) -> None:
+    for number in range(1, 101):
+        if number % 10 == 0:
+            continue  # nobody hears every tenth
+        at = NOW + timedelta(minutes=number)
+        page = [seen(number, at=at), seen(number, at=at, way="chirpstack")]
+        if number % 4 == 0:
+            page.append(seen(number, gateway=2, at=at + timedelta(milliseconds=5)))
+        ledger.write(Page(uplinks=page))
+    (hearing,) = ledger.hearing().values()
+    # The last is 99: 50 to 99, of which 50, 60, 70, 80 and 90 are missing.
+    assert (hearing.sent, hearing.missing) == (50, 5)
+    assert [(one.gateway, one.name, one.uplinks) for one in hearing.gateways] == [
+        ("0000000000000001", "gw-1", 45),
+        ("0000000000000002", "gw-2", 10),
+    ]
+    assert hearing.gateways[0].last_received_at == NOW + timedelta(minutes=99)
+    assert hearing.gateways[1].last_received_at == NOW + timedelta(minutes=96, milliseconds=5)
+    assert hearing.gateways[0].rssi_dbm == seen().receptions[0].rssi_dbm
+
+
 def test_a_gateway_known_by_name_only(ledger: SqlLedger) -> None:
     reception = Reception(None, "packetbroker", NOW)
     one = SeenUplink(seen().identity, "X", SESSION, 1, NOW, "things_stack", (reception,))

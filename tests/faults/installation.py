@@ -73,6 +73,7 @@ class Installation:
         transport: str = "mqtt",
         broker: str = "shipped",
         gateway_clock: str = "ntp",
+        workers: int = 1,
         settings: Mapping[str, object] | None = None,
     ) -> None:
         self.directory = directory
@@ -83,6 +84,7 @@ class Installation:
         self.broker = broker
         # With "ntp" every hearing has a time of its own: a copy that is not recognised shows as doubled.
         self.gateway_clock = gateway_clock
+        self.workers = ["ingest", *(f"ingest-{number}" for number in range(2, workers + 1))]
         self.mqtt_port, self.http_port = free_port(), free_port()
         self.radio = {name: free_port(socket.SOCK_DGRAM) for name in self.agents}
         self.secrets = Credentials(directory / "secrets")
@@ -101,13 +103,25 @@ class Installation:
 
     def start(self, *names: str) -> None:
         """Start `broker`, `ingest` or an agent by name; all of them without a name."""
-        for name in names or (*(["broker"] if self.transport == "mqtt" else []), "ingest", *self.agents):
+        for name in names or (*(["broker"] if self.transport == "mqtt" else []), *self.workers, *self.agents):
             with (self.directory / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
-                    self._command(name), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
-                )
+                    self._command(name), cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
+                    env=os.environ | self._clock_of(name),
+                )  # fmt: skip
             if name == "broker":
                 wait_until(lambda: listens(self.mqtt_port), 10, "broker listens")
+
+    def move_clock(self, ahead: timedelta, *names: str) -> None:
+        """Set the wall clock of running or coming processes (agents, ingest) ahead of the machine's."""
+        for name in names:
+            (self.directory / f"{name}.clock").write_text(str(ahead.total_seconds()))
+
+    def _clock_of(self, name: str) -> Mapping[str, str]:
+        return {
+            "PYTHONPATH": str(Path(__file__).parent / "clock"),
+            "UDP_TEST_CLOCK": str(self.directory / f"{name}.clock"),
+        }
 
     def kill(self, name: str) -> None:
         """SIGKILL: no chance to say goodbye. `pipeline` is the child of ingest."""
@@ -201,7 +215,7 @@ class Installation:
     def _command(self, name: str) -> Sequence[str]:
         if name == "broker":
             return [find_mosquitto() or "mosquitto", "-c", str(self.directory / "broker" / "mosquitto.conf")]
-        room = "ingest" if name == "ingest" else "edge"
+        room = "ingest" if name in self.workers else "edge"
         return [sys.executable, "-m", room, "run", "--config", str(self.directory / f"{name}.toml")]
 
     def _write(self, name: str, content: Mapping[str, object], mode: int = 0o600) -> Path:
@@ -287,17 +301,27 @@ class Installation:
             "http": {
                 "port": self.http_port,
                 "agents": [{"agent": name, "token": self._secret(name)} for name in self.agents],
+                "things_stack": [{"name": "buerger", "key": self._secret("things-stack")}],
             },
+            "things_stack": [{"broker": broker}] if self.transport == "mqtt" else [],
             "store": {"kind": "embedded", "embedded": {"folder": str(self.directory / "store")}},
         }
-        self._write("ingest.toml", content | dict(settings))
+        content |= settings
+        for name in self.workers:
+            content["worker"] = name
+            content["shared_ledger"] = len(self.workers) > 1
+            if len(self.workers) > 1:
+                share = [{**table, "share": "ingest"} for table in content["mqtt"]]  # type: ignore[union-attr]
+                # The Things Stack's MQTT has no shared subscription, and a port has one listener.
+                content |= {"mqtt": share, "things_stack": [], "http": {"enabled": False}}
+            self._write(f"{name}.toml", content)
 
     def _configure_broker(self) -> None:
         program = find_mosquitto()
         if program is None:
             (pytest.fail if os.environ.get("CI") else pytest.skip)("mosquitto is not installed")
         plan = BrokerPlan(program, self.directory / "broker", "127.0.0.1", self.mqtt_port)
-        users = ["ingest", "chirpstack", *self.agents]
+        users = ["ingest", "chirpstack", "virtual-network-servers", *self.agents]
         configuration = write_configuration(plan, {user: self.secrets.text(user) for user in users})
         if self.broker == "default limits":
             lines = configuration.read_text().splitlines()

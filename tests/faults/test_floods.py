@@ -109,41 +109,6 @@ def test_one_percent_garbage_at_full_load(installation):
     assert all(entry.reason and entry.remedy for entry in kept)
 
 
-def test_more_than_ingest_hands_on_waits_at_the_gateways(installation):
-    """Ingest stands still half-way (SIGSTOP): agents go on hearing, in bounded memory, and all arrives."""
-    installation.start()
-    gateways = [installation.gateway(number) for number in range(len(installation.agents))]
-    sent = set()
-
-    def hear_all(counts) -> None:
-        for count in counts:
-            for device in installation.devices:
-                for gateway in gateways:
-                    gateway.send(device, count)
-                sent.add((device.number, count))
-                if count % 10 == 0:
-                    for gateway in gateways:
-                        gateway.deliver(device, count)
-
-    hear_all(range(1, 101))
-    frozen = installation.freeze("ingest")
-    hear_all(range(101, 501))
-    agents = max(installation.rss_mb(name) for name in installation.agents)
-    waiting = len(sent) - len(installation.stored())
-    frozen.resume()
-    confirmed = set.union(*(gateway.acknowledged for gateway in gateways))
-    wait_until(lambda: confirmed <= set(installation.stored()), 90, "everything confirmed is stored")
-    memory = installation.rss_mb("ingest")
-    wait_until(installation.at_rest, 60, "spools and journal are empty")
-    settle("overload", len(sent), confirmed, installation.stored(), unconfirmed=sent - confirmed)
-    print(
-        f"{waiting} uplinks waited at the gateways; agents {agents:.0f} MB, ingest after it {memory:.0f} MB"
-    )
-    assert waiting > 2000
-    assert agents < 60
-    assert memory < 500
-
-
 Uplinks = list[tuple[int, int]]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 from accounts import settle
-from installation import Installation, free_port, listens, wait_until
+from installation import Installation, wait_until
 from traffic import chirpstack_event
 
 from udp.store.opening import StoreSettings
@@ -191,33 +191,6 @@ class Account:
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
-
-
-@pytest.fixture
-def metrics_server(tmp_path):
-    """VictoriaMetrics that can be killed and started again on the same data."""
-    program = shutil.which("victoria-metrics")
-    if program is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("victoria-metrics is not installed")
-    port = free_port()
-    command = [
-        program, f"-storageDataPath={tmp_path / 'metrics'}", f"-httpListenAddr=127.0.0.1:{port}",
-        "-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms", "-search.latencyOffset=0s",
-    ]  # fmt: skip
-    running = []
-
-    def start() -> None:
-        running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        wait_until(lambda: listens(port), 20, "VictoriaMetrics listens")
-
-    def stop() -> None:
-        running[-1].terminate()
-        running[-1].wait(20)
-
-    start()
-    yield f"http://127.0.0.1:{port}", start, stop
-    running[-1].kill()
-    running[-1].wait()
 
 
 def test_a_store_server_that_is_away_is_waited_for(tmp_path, metrics_server):

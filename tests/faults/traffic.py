@@ -133,6 +133,33 @@ class Gateway:
         return False
 
 
+def things_stack_event(device: PulseCounter, count: int) -> tuple[str, bytes]:
+    """Topic and JSON of an `up` message as The Things Stack v3 publishes it."""
+    at = moment(count).isoformat().replace("+00:00", "Z")
+    name = f"pulse-{device.number}"
+    event = {
+        "end_device_ids": {
+            "device_id": name,
+            "application_ids": {"application_id": "buerger"},
+            "dev_eui": device.dev_eui.hex().upper(),
+            "dev_addr": device.dev_addr.hex().upper(),
+        },
+        "received_at": at,
+        "uplink_message": {
+            "session_key_id": "AYfg8rhha5n+FWx0ZaAprA==",
+            "f_port": 85,
+            "f_cnt": count,
+            "frm_payload": base64.b64encode(device.payload(count)).decode(),
+            "rx_metadata": [{"gateway_ids": {"gateway_id": "eins", "eui": "0016C001F1500812"}, "rssi": -97,
+                             "snr": 7.5, "received_at": at}],
+            "settings": {"data_rate": {"lora": {"bandwidth": 125000, "spreading_factor": 7}},
+                         "frequency": "868100000"},
+            "received_at": at,
+        },
+    }  # fmt: skip
+    return f"v3/buerger@ttn/devices/{name}/up", json.dumps(event).encode()
+
+
 def chirpstack_event(device: PulseCounter, count: int) -> tuple[str, bytes]:
     """Topic and JSON of an `up` event as ChirpStack v4's MQTT integration publishes it."""
     eui = device.dev_eui.hex()

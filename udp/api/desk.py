@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -19,6 +19,7 @@ from udp.api.refreshed import Refreshed
 from udp.api.view import View, Views, read_views
 from udp.auth import Keys
 from udp.datasets.source import PolicyFile
+from udp.ledger.hearing import Hearing
 from udp.ledger.port import Quarantined, Report
 from udp.policy import PUBLIC, Caller, Gate
 from udp.registry.port import Registry
@@ -35,6 +36,9 @@ class LedgerView(Protocol):
 
     def report(self) -> Report:
         """See `Ledger`."""
+
+    def hearing(self) -> Mapping[str, Hearing]:
+        """See `SqlLedger`."""
 
     def quarantined(self, limit: int) -> Sequence[Quarantined]:
         """See `QuarantineReader`."""

@@ -16,6 +16,7 @@ from udp.api import columns_json, representations
 from udp.api.current import MISSED_INTERVALS, SHORTEST_INTERVAL_S, Snapshot
 from udp.api.desk import Asking, AtDesk
 from udp.api.problems import KeyRequired
+from udp.ledger.hearing import Hearing
 from udp.ledger.port import Quarantined, Report
 from udp.policy import operates
 from udp.registry.port import Device, Inventory, WiredSensor
@@ -49,17 +50,24 @@ async def operations(
         raise KeyRequired("operations are for operators; send the key as Authorization: Bearer <key>")
     report, inventory = await at.report.get(), (await at.views.get()).inventory
     entries = await anyio.to_thread.run_sync(at.ports.ledger.quarantined, quarantine)
-    body = content(report, entries, inventory, await at.current.get(), at.now())
+    hearing = await anyio.to_thread.run_sync(at.ports.ledger.hearing)
+    body = content(report, entries, inventory, await at.current.get(), at.now(), hearing=hearing)
     return Response(
         representations.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json"
     )
 
 
 def content(
-    report: Report, entries: Sequence[Quarantined], inventory: Inventory, snapshot: Snapshot, now: datetime
+    report: Report,
+    entries: Sequence[Quarantined],
+    inventory: Inventory,
+    snapshot: Snapshot,
+    now: datetime,
+    *,
+    hearing: Mapping[str, Hearing],
 ) -> dict[str, Any]:
     """The document; times are ISO 8601, ages whole seconds."""
-    devices = _devices(report, inventory, now)
+    devices = _devices(report, {_plain(one): heard for one, heard in hearing.items()}, inventory, now)
     return {
         "now": columns_json.time(now),
         "conditions": dict(report.conditions),
@@ -93,7 +101,9 @@ def times(snapshot: Snapshot) -> dict[int, datetime]:
     }
 
 
-def _devices(report: Report, inventory: Inventory, now: datetime) -> list[dict[str, Any]]:
+def _devices(
+    report: Report, hearing: Mapping[str, Hearing], inventory: Inventory, now: datetime
+) -> list[dict[str, Any]]:
     """Devices of the register, silent ones included, and those only the radio knows."""
     heard = {_plain(one.dev_eui): one for one in report.devices}
     rows = []
@@ -116,9 +126,32 @@ def _devices(report: Report, inventory: Inventory, now: datetime) -> list[dict[s
                 "uplinks": fresh.uplinks if fresh else 0,
                 "duplicates": fresh.duplicates if fresh else 0,
                 "lost": fresh.lost if fresh else 0,
+                **_hearing(hearing.get(dev_eui), inventory),
             }
         )
     return rows
+
+
+def _hearing(heard: Hearing | None, inventory: Inventory) -> dict[str, Any]:
+    """The newest frame counters of the device, and who heard them."""
+    if heard is None:
+        return {"recent_sent": 0, "recent_missing": 0, "heard_by": []}
+    return {
+        "recent_sent": heard.sent,
+        "recent_missing": heard.missing,
+        "heard_by": [
+            {
+                "gateway": one.gateway,
+                "name": _place(_thing_of_gateway(one.gateway, inventory), inventory)["thing_name"]
+                or one.name,
+                "uplinks": one.uplinks,
+                "last_received_at": columns_json.time(one.last_received_at),
+                "rssi_dbm": one.rssi_dbm,
+                "snr_db": one.snr_db,
+            }
+            for one in heard.gateways
+        ],
+    }
 
 
 def _gateways(

@@ -15,6 +15,7 @@ from edge.wire.identifiers import GatewayEUI
 from edge.wire.messages import Reception
 from udp.errors import StoreUnavailable
 from udp.ledger import tables
+from udp.ledger.hearing import Hearing, hearing
 from udp.ledger.packets import forget_project, newest_packets
 from udp.ledger.port import Packet, Page, Quarantined, Report
 from udp.ledger.reporting import report
@@ -82,6 +83,11 @@ class SqlLedger:
             return [
                 (row.way, _reception(row)) for row in connection.execute(query)
             ]  # a handful of rows: one uplink
+
+    def hearing(self) -> Mapping[str, Hearing]:
+        """Which gateways hear each device and how well; by DevEUI."""
+        with self._reading() as connection:
+            return hearing(connection)
 
     def quarantined(self, limit: int) -> Sequence[Quarantined]:
         """See QuarantineReader."""

@@ -108,5 +108,6 @@ def test_devices_the_register_does_not_know_are_shown(measured):
         inventory,
         read_snapshot(measured.store, None),
         measured.clock[0],
+        hearing={},
     )
     assert [one["known"] for one in body["devices"]] == [True, True, False]

@@ -34,7 +34,8 @@ def inventory_of(city: Any, **properties: str) -> Inventory:
 
 def body(city: Any, inventory: Inventory, *gateways: GatewayFreshness) -> dict[str, Any]:
     report = replace(city.ledger.report(), gateways=gateways)
-    return content(report, [], inventory, read_snapshot(city.store, None), city.clock[0])
+    snapshot = read_snapshot(city.store, None)
+    return content(report, [], inventory, snapshot, city.clock[0], hearing=city.ledger.hearing())
 
 
 def test_a_gateway_has_its_things_name_and_its_last_statistics(city: Any) -> None:
