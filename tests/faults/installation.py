@@ -74,6 +74,7 @@ class Installation:
         broker: str = "shipped",
         gateway_clock: str = "ntp",
         workers: int = 1,
+        clocks_move: bool = False,
         settings: Mapping[str, object] | None = None,
     ) -> None:
         self.directory = directory
@@ -84,6 +85,7 @@ class Installation:
         self.broker = broker
         # With "ntp" every hearing has a time of its own: a copy that is not recognised shows as doubled.
         self.gateway_clock = gateway_clock
+        self.clocks_move = clocks_move
         self.workers = ["ingest", *(f"ingest-{number}" for number in range(2, workers + 1))]
         self.mqtt_port, self.http_port = free_port(), free_port()
         self.radio = {name: free_port(socket.SOCK_DGRAM) for name in self.agents}
@@ -118,6 +120,8 @@ class Installation:
             (self.directory / f"{name}.clock").write_text(str(ahead.total_seconds()))
 
     def _clock_of(self, name: str) -> Mapping[str, str]:
+        if not self.clocks_move:
+            return {}
         return {
             "PYTHONPATH": str(Path(__file__).parent / "clock"),
             "UDP_TEST_CLOCK": str(self.directory / f"{name}.clock"),

@@ -35,6 +35,7 @@ def flagged(platform: Installation) -> int:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("installation", [{"clocks_move": True}], ids=[""], indirect=True)
 @pytest.mark.parametrize(
     "whose", [["gw-1"], ["gw-1", "gw-2"], ["ingest"], ["gw-1", "gw-2", "ingest"]],
     ids=["one agent's", "all agents'", "ingest's", "everybody's"],
