@@ -29,6 +29,7 @@ from udp.network.telling import (
     counted,
     device_line,
     gateway_line,
+    number,
     plan_lines,
     queue_line,
 )
@@ -70,8 +71,8 @@ def activations(config: Settings, given: argparse.Namespace) -> int:
         _bring_sessions(config)
         return 0
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(kind, lambda _number, _frame: stop.set())
     while not stop.is_set():
         try:
             _bring_sessions(config)
@@ -97,10 +98,10 @@ def downlink(config: Settings, given: argparse.Namespace) -> int:
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
     with _connection(config) as connection:
-        number = ChirpStackQueue(connection).enqueue(order, replace=given.replace)
+        name = ChirpStackQueue(connection).enqueue(order, replace=given.replace)
     _say(
-        f"{order.dev_eui}: {len(order.payload)} Oktette für Port {order.f_port} eingereiht ({number}); "
-        "gesendet wird nach der nächsten Meldung des Geräts"
+        f"{order.dev_eui}: {number(len(order.payload), 'Oktett', 'Oktette')} für Port {order.f_port} "
+        f"eingereiht ({name}); gesendet wird nach der nächsten Meldung des Geräts"
     )
     return 0
 
@@ -134,7 +135,10 @@ def status(config: Settings, given: argparse.Namespace) -> int:
         _say(device_line(device, now))
     away = sum(gateway.state != "online" for gateway in gateways)
     never = sum(device.last_seen_at is None for device in devices)
-    _say(f"{len(gateways)} Gateways, {away} nicht da; {len(devices)} Geräte, {never} noch nie gehört")
+    _say(
+        f"{number(len(gateways), 'Gateway', 'Gateways')}, {away} nicht da; "
+        f"{number(len(devices), 'Gerät', 'Geräte')}, {never} noch nie gehört"
+    )
     return 0
 
 

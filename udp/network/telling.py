@@ -18,7 +18,7 @@ _PLURAL = {
     "Gateway": "Gateways",
     "Gerät": "Geräte",
 }
-_STATES = {"online": "da", "offline": "weg", "never seen": "nie gesehen"}
+_STATES = {"online": "da", "offline": "weg", "never seen": "-"}
 
 
 def plan_lines(plan: Plan, *, deleting: bool) -> list[str]:
@@ -39,16 +39,20 @@ def counted(steps: Sequence[Step]) -> str:
     counts = Counter((step.kind, step.action) for step in steps)
     words = {"neu": "neu", "ändern": "zu ändern", "löschen": "zu löschen"}
     return "".join(
-        f"{count} {kind if count == 1 else _PLURAL[kind]} {words[action]}, "
-        for (kind, action), count in counts.items()
+        f"{number(count, kind, _PLURAL[kind])} {words[action]}, " for (kind, action), count in counts.items()
     )
+
+
+def number(count: int, one: str, many: str) -> str:
+    """A count with its word."""
+    return f"{count} {one if count == 1 else many}"
 
 
 def activation_lines(found: Activations) -> Iterator[str]:
     """The count, and why some were left out."""
     yield (
-        f"{len(found.news)} neue Sitzungen, {found.unchanged} unverändert, "
-        f"{found.never_joined} Geräte noch nicht beigetreten"
+        f"{number(len(found.news), 'neue Sitzung', 'neue Sitzungen')}, {found.unchanged} unverändert, "
+        f"{number(found.never_joined, 'Gerät', 'Geräte')} noch nicht beigetreten"
     )
     for devices, why in (
         (found.later, "LoRaWAN 1.1: seine Rahmen öffnet nur ChirpStack"),

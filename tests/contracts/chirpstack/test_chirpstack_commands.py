@@ -116,7 +116,7 @@ def test_sessions_are_written_for_those_who_open_frames(udp, double, tmp_path):
     udp("chirpstack", "sync")
     double.world.sessions[double.eui(1)] = joined(double.eui(1))
     code, out, _ = udp("chirpstack", "activations")
-    assert (code, out) == (0, "1 neue Sitzungen, 0 unverändert, 0 Geräte noch nicht beigetreten\n")
+    assert (code, out) == (0, "1 neue Sitzung, 0 unverändert, 0 Geräte noch nicht beigetreten\n")
     path = tmp_path / "sessions.toml"
     assert [str(one.dev_addr) for one in read_sessions(path)] == ["26012345"]
     assert path.stat().st_mode & 0o077 == 0
@@ -132,7 +132,7 @@ def test_sessions_come_by_themselves_until_the_process_is_told_to_stop(udp, doub
     ) as process:
         assert process.stdout.readline().startswith(b"0 neue Sitzungen")
         double.world.sessions[double.eui(1)] = joined(double.eui(1))
-        while not process.stdout.readline().startswith(b"1 neue Sitzungen"):
+        while not process.stdout.readline().startswith(b"1 neue Sitzung,"):
             pass
         assert process.stdout.readline()  # the next round: the file of the last one is complete
         assert [str(one.dev_addr) for one in read_sessions(path)] == ["26012345"]
@@ -175,7 +175,7 @@ def test_status(udp, double):
     code, out, _ = udp("chirpstack", "status")
     assert (code, out.splitlines()[-1]) == (
         0,
-        "0 Gateways, 0 nicht da; 1 Geräte, 1 noch nie gehört",
+        "0 Gateways, 0 nicht da; 1 Gerät, 1 noch nie gehört",
     )
     assert "nie gehört      Zustand unbekannt       Behälter 1" in out
 

@@ -139,7 +139,8 @@ def test_settings_can_be_checked_and_shown(config, capsys, tmp_path):
     assert main(["print-config", "--config", str(config)]) == 0
     out = capsys.readouterr().out
     assert "in order" in out
-    assert "server.port = 8080" in out
+    assert "[server]" in out
+    assert "port = 8080" in out
     assert "very-secret" not in out
 
 
