@@ -15,6 +15,7 @@ from edge.wire.settings import Secret
 from udp.config import Settings
 from udp.devices.columns import COLUMNS
 from udp.devices.exporting import csv_text, write_export
+from udp.devices.moments import kept_moment, on_the_wall
 from udp.devices.qr import read_label
 from udp.devices.register import LOG_KINDS, DeviceRegister, Outcome
 from udp.devices.sessions import session_tables, write_sessions
@@ -95,7 +96,7 @@ def log(config: Settings, given: argparse.Namespace) -> int:
     with _register(config) as register:
         for entry in register.log(given.thing):
             _say(
-                f"{entry.at[:16]}  {entry.kind:<10}  {entry.text}"
+                f"{on_the_wall(entry.at):<16}  {entry.kind:<10}  {entry.text}"
                 + (f"  ({entry.person})" if entry.person else "")
             )
     return 0
@@ -186,7 +187,7 @@ def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     entry.add_argument("text")
     entry.add_argument("--kind", choices=LOG_KINDS, default="notiz")
     entry.add_argument("--by", default="", help="wer es getan hat")
-    entry.add_argument("--at", type=_moment, help="wann, z. B. 2026-12-24; sonst jetzt")
+    entry.add_argument("--at", type=_moment, help="wann, z. B. 24.12.2026; sonst jetzt")
     action("qr", "Text eines QR-Codes (LoRa Alliance TR005) lesen").add_argument("text")
     action("columns", "die Spalten der Tabelle erklären")
     for name, meaning in (
@@ -211,6 +212,8 @@ def _refresh_sessions(config: Settings, register: DeviceRegister) -> None:
 
 
 def _summary(outcome: Outcome, *, dry: bool) -> str:
+    if not (outcome.added or outcome.changed or outcome.unchanged or outcome.findings):
+        return "Unter den Spaltennamen steht keine Zeile; nichts zu tun. Ist es die richtige Datei?"
     counted = f"{outcome.added} neu, {outcome.changed} geändert, {outcome.unchanged} unverändert"
     skipped = len({finding.line for finding in outcome.findings})
     if skipped:
@@ -236,15 +239,9 @@ def _write_key(path: Path) -> str:
 
 def _moment(text: str) -> str:
     try:
-        return (
-            datetime.fromisoformat(text).astimezone(UTC).isoformat()
-            if "T" in text
-            else (
-                datetime.strptime(text, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007 - a day has no time zone
-            )
-        )
+        return kept_moment(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} ist kein Datum; z. B. 2026-12-24") from error
+        raise argparse.ArgumentTypeError(f"{text!r} ist kein Datum; z. B. 24.12.2026") from error
 
 
 def _say(text: str, *, error: bool = False) -> None:

@@ -17,7 +17,7 @@ _NO = frozenset({"nein", "n", "no", "false", "falsch", "0", ""})
 _ROUNDED = re.compile(r"\d+(?:[.,]\d+)?[eE]\+\d+")
 _SEPARATORS = str.maketrans("", "", "-: \N{NO-BREAK SPACE}")
 # A spreadsheet would run these as formulas when the register is exported and opened again.
-_FORMULA = ("=", "@", "+", "\t")
+_FORMULA = re.compile(r"[=@+\t]|-(?!\d+(?:[.,]\d+)?$)")
 
 
 class Cells:
@@ -39,7 +39,7 @@ class Cells:
     def text(self, column: str) -> str:
         """A text, perhaps empty."""
         value = self._values.get(column, "")
-        if value.startswith(_FORMULA) or any(ord(letter) < 32 and letter not in "\r\n" for letter in value):
+        if _FORMULA.match(value) or any(ord(letter) < 32 and letter not in "\r\n" for letter in value):
             self.complain(
                 column, "beginnt wie eine Formel oder enthält Steuerzeichen; als Text neu eintragen"
             )
@@ -95,8 +95,11 @@ class Cells:
             self.complain(column, f"{text!r} ist weder ja noch nein; ja oder nein schreiben")
         return text in _YES
 
-    def hexadecimal(self, column: str, octets: int) -> bytes | None:
-        """A fixed number of octets, separators allowed; None if there are none. Keys are never quoted."""
+    def hexadecimal(self, column: str, octets: int, *, zeros: bool = False) -> bytes | None:
+        """A fixed number of octets, separators allowed; None if there are none. Keys are never quoted.
+
+        `zeros`: nothing but zeros may be meant.
+        """
         text = self._values.get(column, "")
         if not text:
             return None
@@ -116,7 +119,7 @@ class Cells:
             )
             return None
         found = bytes.fromhex(digits)
-        if len(set(found)) == 1:
+        if len(set(found)) == 1 and not (zeros and not any(found)):
             self.complain(column, f"{told} besteht aus lauter gleichen Ziffern; den echten Wert eintragen")
             return None
         return found

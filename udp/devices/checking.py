@@ -285,7 +285,7 @@ def _canonical(
             record[column] = record[column].replace(",", ".")
     if record.get("buergersensor"):
         record["buergersensor"] = "ja" if cells.flag("buergersensor") else ""
-    if (join_eui := cells.hexadecimal("join_eui", 8)) is not None:
+    if (join_eui := cells.hexadecimal("join_eui", 8, zeros=True)) is not None:
         record["join_eui"] = join_eui.hex().upper()
     for column, day in (("eingebaut_am", installed), ("ausgebaut_am", removed)):
         if day is not None:

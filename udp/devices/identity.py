@@ -23,12 +23,12 @@ def read_identity(cells: Cells) -> tuple[DevEUI | None, dict[str, str]]:
         if written is not None:
             cells.complain("qr", f"nennt die DevEUI {label.dev_eui}, die Spalte dev_eui eine andere; prüfen")
         return None, {}
-    join_eui = cells.hexadecimal("join_eui", 8)
+    join_eui = cells.hexadecimal("join_eui", 8, zeros=True)
     if join_eui is not None and join_eui != label.join_eui:
         cells.complain(
             "qr", f"nennt die JoinEUI {label.join_eui.hex().upper()}, die Spalte join_eui eine andere"
         )
-    more = {"join_eui": label.join_eui.hex().upper()} if any(label.join_eui) else {}
+    more = {"join_eui": label.join_eui.hex().upper()}
     if label.serial_number and not cells.has("seriennummer"):
         more["seriennummer"] = label.serial_number
     return label.dev_eui, more

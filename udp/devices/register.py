@@ -11,10 +11,12 @@ from pathlib import Path
 from sqlalchemy import Connection, Row, select
 
 from edge.wire.identifiers import DevEUI
+from udp.devices.changes import changes_of
 from udp.devices.checking import Checker, Mounting
 from udp.devices.findings import Finding, Findings
 from udp.devices.held import Held, read_held
 from udp.devices.images import Image, pack, restore, unpack, write_rows
+from udp.devices.moments import on_the_wall
 from udp.devices.settings import DeviceSettings
 from udp.devices.table_file import read_table
 from udp.devices.vault import DeviceKeys, Vault, opened_vault
@@ -90,12 +92,13 @@ class DeviceRegister:
             images = write(connection, mountings, held, self._vault)
             devices, things = _touched(images)
             changed = [one for one in mountings if one.dev_eui in devices or one.placed.thing.key in things]
+            secrets = {image.after["dev_eui"] for image in images if image.table == schema.device_secret.name}
             number = self._note_import(connection, path.name, images, changed, held)
             added = sum(one.dev_eui not in held.devices for one in changed)
             return Outcome(
                 number=number,
                 findings=told,
-                rows=tuple(_line(one, held) for one in changed),
+                rows=tuple(_line(one, held, secret=one.dev_eui in secrets) for one in changed),
                 added=added,
                 changed=len(changed) - added,
                 unchanged=len(mountings) - len(changed),
@@ -121,7 +124,7 @@ class DeviceRegister:
             stamp = self._now().isoformat()
             connection.execute(table.update().where(table.c.id == found.id).values(undone_at=stamp))
             grow(connection)
-            return f"Import {found.id} ({found.file}, {found.at[:16]}): {found.told}"
+            return f"Import {found.id} ({found.file}, {on_the_wall(found.at)}): {found.told}"
 
     def imports(self) -> list[str]:
         """Every import, newest first, one line each."""
@@ -129,8 +132,8 @@ class DeviceRegister:
         columns = (table.c.id, table.c.at, table.c.file, table.c.told, table.c.undone_at)
         with self._database.reading() as connection:
             return [
-                f"{row.id:>5}  {row.at[:16]}  {row.file}  {row.told}"
-                + (f"  (zurückgenommen {row.undone_at[:16]})" if row.undone_at else "")
+                f"{row.id:>5}  {on_the_wall(row.at)}  {row.file}  {row.told}"
+                + (f"  (zurückgenommen {on_the_wall(row.undone_at)})" if row.undone_at else "")
                 for row in connection.execute(select(*columns).order_by(table.c.id.desc()))
             ]
 
@@ -258,7 +261,7 @@ def _touched(images: Sequence[Image]) -> tuple[set[bytes], set[str]]:
     return devices, things
 
 
-def _line(one: Mounting, held: Held) -> str:
+def _line(one: Mounting, held: Held, *, secret: bool) -> str:
     before = held.devices.get(one.dev_eui)
     if one.removed:
         what = "Ausbau"
@@ -269,10 +272,10 @@ def _line(one: Mounting, held: Held) -> str:
     else:
         what = "geändert" if before.registered else "übernommen aus der Stadtdatei"
     thing = one.placed.thing
-    return (
-        f"Zeile {one.line}: {what}: {one.dev_eui} ({one.profile.name}) an {thing.key} ({thing.name}), "
-        f"{len(one.datastreams)} Datenreihen"
-    )
+    line = f"Zeile {one.line}: {what}: {one.dev_eui} ({one.profile.name}) an {thing.key} ({thing.name})"
+    if what == "geändert":
+        return f"{line}: {changes_of(one, held, secret=secret)}"
+    return f"{line}, {len(one.datastreams)} Datenreihen"
 
 
 def _refusal(found: Row[tuple[object, ...]], left: Sequence[Image]) -> str:

@@ -4,6 +4,7 @@ code page, or an Excel workbook."""
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,11 @@ from udp.devices.findings import Findings, TableRefused
 MOST_ROWS = 100_000
 LARGEST_OCTETS = 64 << 20
 _LONGEST_CELL = 2_000
+_REASONS = {
+    errno.ENOENT: "gibt es nicht; den Pfad prüfen",
+    errno.EISDIR: "ist ein Ordner; die Datei darin nennen",
+    errno.EACCES: "darf nicht gelesen werden; die Rechte der Datei prüfen",
+}
 _AS_NUMBER = (
     "die Tabellenkalkulation hat die Kennung als Zahl gespeichert, dabei gehen Ziffern verloren; "
     "die Spalte als Text formatieren und neu eintragen"
@@ -40,7 +46,9 @@ def read_table(path: Path, findings: Findings) -> list[RawRow]:
             raise TableRefused(f"{path}: größer als {LARGEST_OCTETS >> 20} MB; die Tabelle aufteilen")
         lines = _workbook(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _csv(path)
     except OSError as error:
-        raise TableRefused(f"{path}: nicht lesbar: {error.strerror}") from error
+        raise TableRefused(
+            f"{path}: {_REASONS.get(error.errno or 0, f'nicht lesbar: {error.strerror}')}"
+        ) from error
     if not lines:
         raise TableRefused(f"{path}: die Datei ist leer; in die erste Zeile gehören die Spaltennamen")
     names = _heading(path, lines[0][1])

@@ -164,7 +164,7 @@ def test_what_is_no_workbook_says_so(desk, tmp_path):
     path.write_bytes(b"kein Excel")
     with pytest.raises(TableRefused, match="keine lesbare Excel-Mappe"):
         desk.register.take_in(path)
-    with pytest.raises(TableRefused, match="nicht lesbar"):
+    with pytest.raises(TableRefused, match="gibt es nicht"):
         desk.register.take_in(Path(tmp_path / "nichts.csv"))
 
 
