@@ -15,7 +15,8 @@ import uvicorn
 
 from edge.wire import settings as files
 from edge.wire.settings import SettingsError
-from udp import chirpstack_commands, device_commands, policy_commands, profile_commands
+from udp import access_commands, chirpstack_commands, device_commands, policy_commands, profile_commands
+from udp.access.porter import open_porter
 from udp.api.app import create_app
 from udp.api.desk import Ports, utc_now
 from udp.api.late_store import LateStore
@@ -24,7 +25,6 @@ from udp.config import Settings
 from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
 from udp.ledger.sql import SqlLedger
-from udp.policy import Role
 from udp.registry.city_file import read_city
 from udp.registry.port import Changes
 from udp.registry.profiles import load_profiles
@@ -33,7 +33,6 @@ from udp.store.opening import open_store
 
 _LOG = logging.getLogger("udp")
 _BROKEN_CONFIG = 2
-_ROLES = (Role.OPERATOR.value, Role.METRICS.value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,11 +58,25 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
         closing(SqlRegistry(config.registry.address())) as registry,
         closing(SqlLedger(config.ledger.address())) as ledger,
         closing(LateStore(lambda: open_store(config.store, utc_now, read_only=True))) as store,
+        closing(open_porter(registry.database, config.access)) as porter,
     ):
         keys = SqlKeys(registry.database, config.operator_key)
         policy = PolicyFile(config.policy)
-        _LOG.info("policy %s, SHA-256 %s", policy.path, policy.current().digest)
-        app = create_app(Ports(registry, store, ledger, keys, config.pages_dir, config.api, policy=policy))
+        digest = policy.current().digest
+        _LOG.info("policy %s, SHA-256 %s", policy.path, digest)
+        porter.audit.write("udp run", "started", subject=str(policy.path), detail=f"policy {digest}")
+        app = create_app(
+            Ports(
+                registry,
+                store,
+                ledger,
+                keys,
+                config.pages_dir,
+                config.api,
+                policy=policy,
+                porter=porter,
+            )
+        )
         server = _Server(
             uvicorn.Config(
                 app,
@@ -105,14 +118,6 @@ def import_city(config: Settings, given: argparse.Namespace) -> int:
     return 0
 
 
-def key(config: Settings, given: argparse.Namespace) -> int:
-    """Make a key and show it this once."""
-    with closing(SqlRegistry(config.registry.address())) as registry:
-        print(SqlKeys(registry.database).create(Role(given.role), given.note))
-    print("This key is shown only now; keep it in a safe place.", file=sys.stderr)
-    return 0
-
-
 def check_config(config: Settings, given: argparse.Namespace) -> int:
     """What can be known without starting: settings, addresses, profiles."""
     config.registry.address()
@@ -132,7 +137,10 @@ def print_config(config: Settings, _given: argparse.Namespace) -> int:
 _VERBS = {
     "run": run,
     "import-city": import_city,
-    "key": key,
+    "keys": access_commands.keys,
+    "key": access_commands.keys,
+    "users": access_commands.users,
+    "audit": access_commands.audit,
     "chirpstack": chirpstack_commands.run,
     "devices": device_commands.run,
     "policy": policy_commands.run,
@@ -164,10 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     city = verbs.add_parser("import-city", parents=[shared], help="make the register hold a city file")
     city.add_argument("file", type=Path)
     city.add_argument("--dry-run", action="store_true", help="only say what would change")
-    keys = verbs.add_parser("key", parents=[shared], help="keys for the API")
-    keys.add_argument("action", choices=("create",))
-    keys.add_argument("--role", choices=_ROLES, required=True, help="metrics: a scraper of /metrics")
-    keys.add_argument("--note", default="", help="whose key it is")
+    access_commands.add_verbs(verbs, shared)
     device_commands.add_verbs(verbs, shared)
     policy_commands.add_verbs(verbs, shared)
     chirpstack_commands.add_verbs(verbs, shared)

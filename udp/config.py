@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from edge.wire.settings import Secret
+from udp.access.settings import AccessSettings
 from udp.api.desk import ApiSettings
 from udp.devices.settings import DeviceSettings
 from udp.errors import ConfigurationError
@@ -76,3 +77,4 @@ class Settings:
     policy: Path | None = None
     devices: DeviceSettings = field(default_factory=DeviceSettings)
     chirpstack: ChirpStackSettings | None = None
+    access: AccessSettings = field(default_factory=AccessSettings)

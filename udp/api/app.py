@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 
-from udp.api import health, metrics, operations, policy_answer, problems, schemas, v1
+from udp.api import health, metrics, operations, policy_answer, problems, schemas, signing, v1
 from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
@@ -56,6 +56,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.include_router(v1.router(), dependencies=ours)
     app.include_router(operations.router(), dependencies=ours)
     app.include_router(policy_answer.router(), dependencies=ours)
+    app.include_router(signing.router())
     app.state.sensorthings = sensorthings.made()
     app.include_router(sensorthings.router())
     app.add_api_route(
@@ -72,7 +73,7 @@ def create_app(ports: Ports) -> FastAPI:
     )
     app.add_api_route("/api", _list, response_class=HTMLResponse, include_in_schema=False, dependencies=ours)
     if ports.pages is not None:
-        app.mount("/", Pages(ports.pages, ports.keys, Sessions(ports.monotonic)), name="pages")
+        app.mount("/", Pages(ports.pages, ports.keys, Sessions(ports.monotonic), ports.porter), name="pages")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(
         CORSMiddleware,
@@ -147,7 +148,7 @@ async def _health(at: AtDesk, who: Asking, response: Response) -> schemas.Health
 async def _metrics(request: Request, at: AtDesk, who: Asking) -> Response:
     """How the API answers, for everybody; what the platform counts of itself for operators and scrapers.
 
-    A scraper's key: `udp key create --role metrics`.
+    A scraper's key: `udp keys create --role metrics`.
     """
     own = request.app.state.metrics.text() + metrics.build_text(_version())
     headers = {"Cache-Control": "no-store"}

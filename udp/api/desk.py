@@ -10,10 +10,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-import anyio.to_thread
 from fastapi import Depends, Request
 from starlette.responses import Response
 
+from udp.access.porter import Porter
+from udp.api.asking import identify
 from udp.api.current import LatestAnswers, Snapshot, read_snapshot
 from udp.api.refreshed import Refreshed
 from udp.api.view import View, Views, read_views
@@ -75,7 +76,8 @@ class ApiSettings:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The parts behind the API; without a `policy`, the shipped one."""
+    """The parts behind the API; without a `policy`, the shipped one; without a `porter`, nobody signs in
+    and keys have no limits."""
 
     registry: Registry
     store: ObservationStore
@@ -86,6 +88,7 @@ class Ports:
     now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     policy: PolicyFile = field(default_factory=PolicyFile)
+    porter: Porter | None = None
 
 
 class Desk:
@@ -128,20 +131,10 @@ def desk(request: Request) -> Desk:
     return found
 
 
-def key_of(request: Request) -> str | None:
-    """The key in `Authorization: Bearer` or `X-Api-Key`, if any."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
-    return request.headers.get("x-api-key", "").strip() or None
-
-
 async def caller(request: Request) -> Caller:
-    """Who asks. KeyRefused for a wrong key: nobody shall wonder why so little is there."""
-    key = key_of(request)
-    if key is None:
-        return PUBLIC
-    return await anyio.to_thread.run_sync(desk(request).ports.keys.caller, key)
+    """Who asks, and whether they may ask here and now (udp.api.asking)."""
+    ports = desk(request).ports
+    return await identify(request, ports.keys, ports.porter)
 
 
 AtDesk = Annotated[Desk, Depends(desk)]
@@ -151,7 +144,7 @@ Asking = Annotated[Caller, Depends(caller)]
 def cache_header(who: Caller, seconds: int) -> dict[str, str]:
     """How long others may keep an answer; what a key opened, nobody."""
     value = f"public, max-age={seconds}" if who == PUBLIC else "private, no-store"
-    return {"Cache-Control": value, "Vary": "Accept-Encoding, Authorization, X-Api-Key"}
+    return {"Cache-Control": value, "Vary": "Accept-Encoding, Authorization, X-Api-Key, Cookie"}
 
 
 def unchanged(request: Request, etag: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from udp.api.asking import EXTRA_HEADERS
 from udp.api.metrics import RequestMetrics
 
 _ALWAYS = {
@@ -22,7 +24,11 @@ _PAGES = (
     "base-uri 'self'; form-action 'self'"
 )
 _OPERATOR = _PAGES + "; frame-ancestors 'none'"
+# What somebody signed in sees must not be framed by a page that wants a click.
+_FRAMED_NOWHERE = re.compile(r"betrieb|^/(anmelden|abmelden|konto)")
 _DATA = "default-src 'none'; frame-ancestors 'none'"
+# Two years, as browsers' preload lists ask; a city that leaves TLS would be unreachable so long.
+_HSTS = "max-age=63072000; includeSubDomains"
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -77,6 +83,9 @@ class Outermost:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers.update({**_ALWAYS, "Content-Security-Policy": _policy(scope["path"])})
+                headers.update(scope.get(EXTRA_HEADERS, {}))
+                if scope.get("scheme") == "https":
+                    headers["Strict-Transport-Security"] = _HSTS
             await send(message)
 
         try:
@@ -102,4 +111,4 @@ def _of_interface(path: str) -> bool:
 def _policy(path: str) -> str:
     if path.startswith(("/api/", "/v1.1")) or path in ("/health", "/metrics"):
         return _DATA
-    return _OPERATOR if "betrieb" in path else _PAGES
+    return _OPERATOR if _FRAMED_NOWHERE.search(path) else _PAGES

@@ -15,10 +15,10 @@ from edge.wire.identifiers import DevEUI
 from udp.api import columns_json, representations
 from udp.api.current import MISSED_INTERVALS, SHORTEST_INTERVAL_S, Snapshot
 from udp.api.desk import Asking, AtDesk
-from udp.api.problems import KeyRequired
+from udp.api.problems import KeyRequired, NotAllowed
 from udp.ledger.hearing import Hearing
 from udp.ledger.port import Quarantined, Report
-from udp.policy import operates
+from udp.policy import PUBLIC, operates
 from udp.registry.port import Device, Inventory, WiredSensor
 
 _MOST_OCTETS = 512
@@ -46,6 +46,8 @@ async def operations(
     quarantine: Annotated[int, Query(ge=0, le=1000, description="newest entries shown")] = 100,
 ) -> Response:
     """Everything the operator page shows. KeyRequired without an operator's key."""
+    if who != PUBLIC and not operates(who):
+        raise NotAllowed("operations are for those who run the platform; this key or person is not")
     if not operates(who):
         raise KeyRequired("operations are for operators; send the key as Authorization: Bearer <key>")
     report, inventory = await at.report.get(), (await at.views.get()).inventory

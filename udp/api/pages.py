@@ -17,7 +17,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from udp.api.desk import key_of
+from udp.access.porter import Porter
+from udp.api.asking import key_of, session_of
 from udp.api.problems import prefers_german
 from udp.auth import KeyRefused, Keys
 from udp.policy import operates
@@ -64,11 +65,12 @@ class Sessions:
 class Pages(StaticFiles):
     """`directory` may not exist yet: the pages are drawn by another process."""
 
-    def __init__(self, directory: Path, keys: Keys, sessions: Sessions) -> None:
+    def __init__(self, directory: Path, keys: Keys, sessions: Sessions, porter: Porter | None = None) -> None:
         super().__init__(directory=directory, html=True, check_dir=False)
         self._root = directory
         self._keys = keys
         self._sessions = sessions
+        self._porter = porter
 
     async def check_config(self) -> None:
         """Nothing: the directory may come later."""
@@ -114,13 +116,19 @@ class Pages(StaticFiles):
             return None
         if (key := key_of(request)) is not None and await self._is_operator(key):
             return None
+        session = await session_of(request, self._porter)
+        if session is not None and operates(session.caller):
+            return None
+        if session is None and self._porter and self._porter.sign_in and "html" in _accepted(request):
+            target = urlencode({"weiter": request.url.path})
+            return RedirectResponse(f"/anmelden?{target}", 303, headers={"Cache-Control": "no-store"})
         return _text(
             request,
             401,
             f"Diese Seite ist für den Betrieb. Bitte mit ?{KEY_PARAMETER}=<Schlüssel> öffnen; "
-            "einen Schlüssel macht: udp key create --role operator",
+            "einen Schlüssel macht: udp keys create --role operator",
             f"This page is for operators. Open it with ?{KEY_PARAMETER}=<key>; "
-            "udp key create --role operator makes one.",
+            "udp keys create --role operator makes one.",
         )
 
     async def _exchange(self, request: Request, key: str) -> Response:
@@ -148,6 +156,10 @@ class Pages(StaticFiles):
         except KeyRefused:
             return False
         return operates(found)
+
+
+def _accepted(request: Request) -> str:
+    return request.headers.get("accept", "")
 
 
 def _local(target: str) -> str:

@@ -14,7 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from udp.auth import KeyRefused
+from udp.access.limits import TooOften
+from udp.auth import KeyRefused, OutOfScope
 from udp.errors import (
     NotFound,
     PlatformError,
@@ -51,6 +52,14 @@ class KeyRequired(PlatformError):
     """Only for callers with a key."""
 
 
+class NotAllowed(PlatformError):
+    """Whoever asks is known, and may not."""
+
+
+class FormRefused(PlatformError):
+    """An unsafe request that came by a session's cookie alone, without the token of our own forms."""
+
+
 class Overloaded(PlatformError):
     """No room for one more client; the same request may be repeated later."""
 
@@ -78,6 +87,10 @@ TABLE: Mapping[type[Exception], Kind] = {
     TooMuch: Kind(413, "too-much", "The answer would be too large", "Die Antwort wäre zu groß", {}),
     KeyRequired: Kind(401, "key-required", "A key is needed", "Ein Schlüssel ist nötig", _ASK_FOR_KEY),
     KeyRefused: Kind(401, "key-refused", "The key is not known", "Der Schlüssel ist unbekannt", _ASK_FOR_KEY),
+    OutOfScope: Kind(403, "out-of-scope", "The key is not for this", "Der Schlüssel gilt hier nicht", {}),
+    NotAllowed: Kind(403, "not-allowed", "This is not for you", "Das ist Ihnen nicht erlaubt", {}),
+    FormRefused: Kind(403, "form-refused", "The form is not ours", "Das Formular ist nicht von hier", {}),
+    TooOften: Kind(429, "too-often", "Too many requests", "Zu viele Abrufe", {}),
     StoreUnavailable: Kind(
         503,
         "store-unavailable",
@@ -138,7 +151,9 @@ async def _platform(request: Request, error: Exception) -> Response:
         _LOG.warning("%s: %s", request.url.path, error)
         # The text may name files and hosts of ours: the public learns the kind only.
         return problem(request, kind, "Please try again later; the operators see the reason in the log.")
-    return problem(request, kind, str(error))
+    response = problem(request, kind, str(error))
+    response.headers.update(getattr(error, "headers", {}))
+    return response
 
 
 async def _validation(request: Request, error: Exception) -> Response:

@@ -104,6 +104,7 @@ class Site:
             "operator_key": self._secret("operator-key"),
             "profiles_dir": str(self.data / "profiles"),
             "policy": str(self.policy()),
+            "access": {"session_key": self._secret("session-key")},
             "devices": {
                 "key": self._secret("register-key"),
                 "sessions": str(self.data / "secrets" / "sessions.toml"),

@@ -107,17 +107,6 @@ wired = Table(
     Column("origin", String(16), nullable=False, server_default=CITY),
 )
 
-api_key = Table(
-    "api_key",
-    metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("digest", LargeBinary(32), nullable=False, unique=True),
-    Column("role", String(32), nullable=False),
-    Column("note", String, nullable=False),
-    Column("created_at", String(32), nullable=False),
-    sqlite_autoincrement=True,
-)
-
 
 # The register of devices: what people say about a device and its place, beside what the platform needs.
 

@@ -22,7 +22,7 @@ def test_a_new_key_opens_and_is_kept_only_as_a_hash(database, tmp_path):
     key = SqlKeys(database).create(Role.OPERATOR, "Leitwarte", lambda: datetime(2026, 11, 21, tzinfo=UTC))
     assert len(key) > 40
     assert SqlKeys(database).caller(key) == OPERATOR
-    rows = sqlite3.connect(tmp_path / "registry.sqlite").execute("SELECT * FROM api_key").fetchall()
+    rows = sqlite3.connect(tmp_path / "registry.sqlite").execute("SELECT * FROM access_key").fetchall()
     assert len(rows) == 1
     assert key not in repr(rows)
 

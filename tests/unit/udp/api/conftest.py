@@ -14,6 +14,8 @@ from starlette.testclient import TestClient
 from edge.wire.identifiers import DevEUI, GatewayEUI
 from edge.wire.messages import Reception
 from edge.wire.settings import Secret
+from udp.access.porter import Porter, open_porter
+from udp.access.settings import AccessSettings
 from udp.api.app import create_app
 from udp.api.desk import ApiSettings, Ports
 from udp.auth import SqlKeys
@@ -102,6 +104,7 @@ class City:
     clock: list[datetime]
     policy: Path
     description: CityDescription
+    porter: Porter
     ids: dict[str, int] = field(default_factory=dict)
     open_ids: list[int] = field(default_factory=list)
     hidden_ids: list[int] = field(default_factory=list)
@@ -144,14 +147,18 @@ def city(tmp_path: Path) -> Iterator[City]:
     registry.import_city(small_city())
     ledger = SqlLedger(f"sqlite:///{tmp_path}/ledger.sqlite")
     store = EmbeddedStore(EmbeddedSettings(tmp_path / "store"), now)
-    keys = SqlKeys(registry.database, Secret(OPERATOR_KEY))
+    keys = SqlKeys(registry.database, Secret(OPERATOR_KEY), now)
     settings = ApiSettings(refresh_s=0.0, default_rows=100, most_rows=1000, heartbeat_s=0.2)
     pages = tmp_path / "pages"
     policy = tmp_path / "policy.toml"
     policy.write_bytes(SHIPPED.read_bytes())
-    app = create_app(Ports(registry, store, ledger, keys, pages, settings, now, policy=PolicyFile(policy)))
+    porter = open_porter(registry.database, AccessSettings(), now)
+    ports = Ports(
+        registry, store, ledger, keys, pages, settings, now, policy=PolicyFile(policy), porter=porter
+    )
+    app = create_app(ports)
     with TestClient(app, raise_server_exceptions=False) as client:
-        made = City(client, registry, store, ledger, keys, pages, clock, policy, small_city())
+        made = City(client, registry, store, ledger, keys, pages, clock, policy, small_city(), porter)
         for number, one in registry.inventory().datastreams.items():
             made.ids[f"{one.thing}/{one.key}"] = number
         yield made

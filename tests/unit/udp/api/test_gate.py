@@ -168,7 +168,7 @@ def test_a_scraper_reads_the_figures_but_no_hidden_data(measured):
     found = measured.client.get("/metrics", headers=key)
     assert 'udp_gap_messages{agent="gw-geheim",state="open"} 3.0' in found.text
     assert found.headers["cache-control"] == "no-store"
-    assert measured.client.get("/api/v1/operations", headers=key).status_code == 401
+    assert measured.client.get("/api/v1/operations", headers=key).status_code == 403
     assert measured.client.get("/api/v1/latest", headers=key).json()["count"] == 2
     assert "/var/lib" not in measured.client.get("/health", headers=key).text
 

@@ -5,7 +5,7 @@ import pytest
 PATHS = (
     "/api", "/api/openapi.json", "/health", "/metrics", "/api/v1/things", "/api/v1/things/wetter-1",
     "/api/v1/datastreams", "/api/v1/datastreams/{number}", "/api/v1/datastreams/{number}/observations",
-    "/api/v1/latest", "/api/v1/operations", "/api/v1/live",
+    "/api/v1/latest", "/api/v1/operations", "/api/v1/live", "/api/v1/policy",
 )  # fmt: skip
 
 

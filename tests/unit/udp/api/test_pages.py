@@ -134,7 +134,7 @@ def unpolished(app, path):
 
 
 def test_the_lock_says_how_to_open_it(site):
-    assert "udp key create --role operator" in site.client.get("/betrieb/").text
+    assert "udp keys create --role operator" in site.client.get("/betrieb/").text
 
 
 def test_the_key_in_the_address_becomes_a_session_and_leaves_the_address(site):

@@ -1,0 +1,158 @@
+"""The tables of access, beside the register's in the same database; nothing in them opens anything alone."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Date,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    inspect,
+    text,
+)
+from sqlalchemy.schema import CreateTable
+
+from udp.registry.database import Database
+
+metadata = MetaData()
+# SQLite counts upwards only for a column of exactly this type.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+_MOMENT = String(40)  # ISO 8601, UTC
+
+access_key = Table(
+    "access_key",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("salt", LargeBinary(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("note", String, nullable=False),
+    Column("datasets", JSON),
+    Column("paths", JSON, nullable=False),
+    Column("per_minute", Integer, nullable=False),
+    Column("per_day", Integer, nullable=False),
+    Column("created_at", _MOMENT, nullable=False),
+    Column("expires_at", _MOMENT),
+    Column("revoked_at", _MOMENT),
+)
+
+key_use = Table(
+    "key_use",
+    metadata,
+    Column("key", String(16), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("subject", String(512), primary_key=True),
+    Column("name", String, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("last_sign_in", _MOMENT, nullable=False),
+    Column("blocked_at", _MOMENT),
+)
+
+session = Table(
+    "staff_session",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("subject", String(512), nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("csrf", String(64), nullable=False),
+    Column("created_at", _MOMENT, nullable=False),
+    Column("expires_at", _MOMENT, nullable=False),
+    Column("revoked_at", _MOMENT),
+)
+
+sign_in_link = Table(
+    "sign_in_link",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("role", String(32), nullable=False),
+    Column("expires_at", _MOMENT, nullable=False),
+    Column("used_at", _MOMENT),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("at", _MOMENT, nullable=False),
+    Column("who", String, nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("subject", String, nullable=False),
+    Column("origin", String(64), nullable=False),
+    Column("detail", String, nullable=False),
+    Column("chain", LargeBinary(32), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+deletion = Table(
+    "deletion",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("at", _MOMENT, nullable=False),
+    Column("dataset", String(64), nullable=False),
+    Column("what", String(16), nullable=False),
+    Column("before", _MOMENT, nullable=False),
+    Column("first", _MOMENT),
+    Column("last", _MOMENT),
+    Column("series", Integer, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("checksum", String(64), nullable=False),
+    Column("left_over", BigInteger, nullable=False),
+    Column("unreadable", Integer, nullable=False),
+    Column("policy", String(64), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+_APPEND_ONLY = ("audit", "deletion")
+
+
+def make(database: Database) -> None:
+    """Create what is missing; harmless when another process does the same at this moment."""
+    with database.reading() as connection:
+        if inspect(connection).has_table(metadata.sorted_tables[-1].name):
+            return
+    with database.writing() as connection:
+        postgresql = connection.dialect.name == "postgresql"
+        if postgresql:
+            connection.execute(text("SELECT pg_advisory_xact_lock(8412306)"))
+        for table in metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+        for name in _APPEND_ONLY:
+            _protect(connection, name, postgresql=postgresql)
+
+
+def _protect(connection: Connection, name: str, *, postgresql: bool) -> None:
+    """Rows are only added: whoever wants to change one has to take the guard away first, visibly."""
+    if not postgresql:
+        for verb in ("UPDATE", "DELETE"):
+            connection.execute(
+                text(
+                    f"CREATE TRIGGER IF NOT EXISTS {name}_no_{verb.lower()} BEFORE {verb} ON {name} "
+                    f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
+                )
+            )
+        return
+    connection.execute(
+        text(
+            f"CREATE OR REPLACE FUNCTION {name}_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION '{name} is append-only'; END $$"
+        )
+    )
+    connection.execute(
+        text(
+            f"CREATE OR REPLACE TRIGGER {name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_append_only()"
+        )
+    )

@@ -1,0 +1,96 @@
+"""Who asks: the first question of every route, answered by key, by session, or by nothing."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+import anyio.to_thread
+from fastapi import Request
+from starlette.responses import Response
+
+from udp.access.audit import shortened
+from udp.access.porter import Porter
+from udp.access.sessions import Session
+from udp.api.problems import FormRefused
+from udp.auth import Keys
+from udp.policy import PUBLIC, Caller
+
+EXTRA_HEADERS = "udp.headers"
+CSRF_HEADER = "x-csrf-token"
+CSRF_FIELD = "csrf_token"
+_COOKIE, _COOKIE_TLS = "udp_session", "__Host-udp_session"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def key_of(request: Request) -> str | None:
+    """The key in `Authorization: Bearer` or `X-Api-Key`, if any."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.headers.get("x-api-key", "").strip() or None
+
+
+async def identify(request: Request, keys: Keys, porter: Porter | None) -> Caller:
+    """KeyRefused for a wrong key: nobody shall wonder why so little is there. OutOfScope for a path the
+    key is not for, TooOften past its limits, FormRefused for an unsafe request by cookie alone."""
+    if (key := key_of(request)) is not None:
+        return await anyio.to_thread.run_sync(_by_key, request.scope, key, keys, porter)
+    session = await session_of(request, porter)
+    if session is None:
+        return PUBLIC
+    if request.method not in _SAFE:
+        await require_own_form(request, session)
+    return session.caller
+
+
+def _by_key(scope: Any, key: str, keys: Keys, porter: Porter | None) -> Caller:
+    grant = keys.grant(key)
+    grant.require_path(scope["path"])
+    if porter is not None and grant.counted:
+        scope[EXTRA_HEADERS] = porter.usage.admit(grant.key, grant.quota)
+    return grant.caller
+
+
+async def session_of(request: Request, porter: Porter | None) -> Session | None:
+    """The session of whoever signed in; None for everybody else. A cookie that no longer counts is none."""
+    cookie = request.cookies.get(cookie_name(request))
+    if porter is None or cookie is None:
+        return None
+    return await anyio.to_thread.run_sync(porter.sessions.find, cookie)
+
+
+async def require_own_form(request: Request, session: Session) -> None:
+    """A browser sends cookies also for foreign pages: only ours know the token. FormRefused."""
+    given = request.headers.get(CSRF_HEADER, "")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not given and kind in _FORMS:
+        given = str((await request.form()).get(CSRF_FIELD, ""))
+    if not hmac.compare_digest(given.encode(), session.csrf.encode()):
+        raise FormRefused(
+            f"send the session's token as {CSRF_HEADER} or form field {CSRF_FIELD}; load the page again"
+        )
+
+
+def cookie_name(request: Request) -> str:
+    """By TLS the name that browsers accept from this host alone (RFC 6265bis, 4.1.3.2)."""
+    return _COOKIE_TLS if request.url.scheme == "https" else _COOKIE
+
+
+def set_session(request: Request, response: Response, cookie: str, seconds: int) -> None:
+    """Readable by no script, sent by no foreign form, and by TLS never without it."""
+    response.set_cookie(
+        cookie_name(request),
+        cookie,
+        max_age=seconds,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def origin_of(request: Request) -> str:
+    """Where the request comes from, shortened for the audit log."""
+    return shortened(request.client.host if request.client else None)
