@@ -137,7 +137,7 @@ def test_sessions_come_by_themselves_until_the_process_is_told_to_stop(udp, doub
         assert process.stdout.readline()  # the next round: the file of the last one is complete
         assert [str(one.dev_addr) for one in read_sessions(path)] == ["26012345"]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_downlink_and_queue(udp, double):

@@ -269,6 +269,14 @@ def test_a_server_that_dies_on_the_way_is_gone_on_with(double):
     assert double.plan().unchanged == 60
 
 
+def test_a_server_that_dies_while_it_is_read_is_told_at_once(double):
+    double.take_in(*(double.row(number) for number in range(1, 61)))
+    double.world.before = Failing("DeviceService.Get", times=999)
+    with pytest.raises(NetworkUnavailable, match=r"Gerät .* lesen: connection reset"):
+        double.plan()
+    assert 999 - double.world.before.left <= 4 * 2 * double.settings.parallel
+
+
 def test_a_valve_is_not_opened_twice(double):
     double.take_in(double.row(1))
     double.sync()
