@@ -19,6 +19,7 @@ from udp.devices.moments import kept_moment, on_the_wall
 from udp.devices.qr import read_label
 from udp.devices.register import LOG_KINDS, DeviceRegister, Outcome
 from udp.devices.sessions import session_tables, write_sessions
+from udp.devices.showing import shown
 from udp.devices.vault import Vault, new_key
 from udp.errors import ConfigurationError
 from udp.registry.profiles import load_profiles
@@ -102,6 +103,14 @@ def log(config: Settings, given: argparse.Namespace) -> int:
     return 0
 
 
+def show(config: Settings, given: argparse.Namespace) -> int:
+    """Everything about one device or place, but its keys."""
+    with _register(config) as register:
+        for line in shown(register, given.name):
+            _say(line)
+    return 0
+
+
 def note(config: Settings, given: argparse.Namespace) -> int:
     """One more line in it."""
     with _register(config) as register:
@@ -150,6 +159,7 @@ _VERBS: dict[str, Verb] = {
     "imports": imports,
     "export": export,
     "sessions": sessions,
+    "show": show,
     "log": log,
     "note": note,
     "qr": qr,
@@ -180,6 +190,9 @@ def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     out.add_argument("--with-keys", action="store_true", help="auch die Schlüssel, im Klartext")
     action("sessions", "Sitzungen für ingest und Gateways schreiben (TOML, 0600)").add_argument(
         "--out", type=Path, help="sonst die Datei aus [devices] sessions"
+    )
+    action("show", "alles zu einem Gerät oder Objekt zeigen").add_argument(
+        "name", metavar="DEVEUI|OBJEKT", help="DevEUI eines Geräts oder Kurzname eines Objekts"
     )
     action("log", "Wartungsbuch eines Objekts zeigen").add_argument("thing", help="Kurzname des Objekts")
     entry = action("note", "ins Wartungsbuch eines Objekts schreiben")

@@ -73,6 +73,27 @@ def test_rekey_then_the_new_key_works(udp, desk, row, config, tmp_path):
     assert "000102030405060708090A0B0C0D0E0F" in udp("devices", "export", "--with-keys")[1]
 
 
+def test_one_device_and_one_place_are_shown_without_their_keys(udp, desk, row, abp):
+    udp("devices", "import", desk.file(row(1, bemerkung="Schlüssel beim Hausmeister"), row(2, **abp)))
+    exchanged = row(1, dev_eui="70B3D50000000009", ersetzt=row(1)["dev_eui"], app_key=None, join_eui=None)
+    udp("devices", "import", desk.file(exchanged))
+    code, out, _ = udp("devices", "show", "70b3d50000000001")
+    assert code == 0
+    assert "Gerät 70B3D50000000001 (Geräteverzeichnis, nicht mehr im Bestand)" in out
+    assert "bemerkung       Schlüssel beim Hausmeister" in out
+    assert "schlüssel       OTAA" in out
+    assert "Gerät 70B3D50000000009 (dingtek-df702) ersetzt 70B3D50000000001" in out
+    assert "000102" not in out
+    out = udp("devices", "show", "behaelter-0001")[1]
+    assert out.index("Gerät 70B3D50000000009 (Ger") < out.index("Gerät 70B3D50000000001 (Ger")
+    assert "schlüssel       keine im Verzeichnis" in out
+    out = udp("devices", "show", "behaelter-0002")[1]
+    assert "ABP: Sitzung für immer" in out
+    assert "101112" not in out.lower()
+    code, _, err = udp("devices", "show", "behaelter-0003")
+    assert (code, "weder die DevEUI" in err) == (1, True)
+
+
 def test_labels_columns_and_notes(udp, desk, row):
     code, out, _ = udp("devices", "qr", "LW:D0:1122334455667788:AABBCCDDEEFF0011:AABB1122:OGEHEIM12")
     assert (code, "AABBCCDDEEFF0011" in out, "GEHEIM" in out) == (0, True, False)
