@@ -40,7 +40,7 @@ class Answer:
 class Interface:
     """Reads JSON below `base_url`; with `key`, as the one who may see more than the public.
 
-    Not thread-safe: one thread draws the pages.
+    Not thread-safe: one thread at a time asks.
     """
 
     def __init__(self, base_url: str, timeout: timedelta, key: Secret | None = None) -> None:

@@ -158,6 +158,7 @@ class _Reporter:
         self._began = self._last = time.monotonic()
         self._first: float | None = None
         self._counted = 0
+        self._live = False
 
     def report(self, progress: Progress) -> None:
         """Print how far the city is, if it is time to."""
@@ -165,15 +166,19 @@ class _Reporter:
             self._first = progress.began
         now = time.monotonic()
         behind = progress.target - progress.time
-        if now - self._last < (_REPORT_EVERY_S if behind > 60 else _LIVE_REPORT_EVERY_S):
+        live, arrived = behind <= 60, behind <= 60 and not self._live
+        if not arrived and now - self._last < (_LIVE_REPORT_EVERY_S if live else _REPORT_EVERY_S):
             return
+        self._live = live
         rate = (progress.uplinks - self._counted) / (now - self._last)
         self._last, self._counted = now, progress.uplinks
         whole = max(progress.target - self._first, 1.0)
         percent = 100.0 * min((progress.time - self._first) / whole, 1.0)
         moment = datetime.fromtimestamp(progress.time, tz=UTC)
-        what = f"history {percent:5.1f} %" if behind > 60 else "live"
+        what = "live" if live else f"history {percent:5.1f} %"
         line = f"virtual city: {what}, {moment:%Y-%m-%d %H:%M}Z, {progress.uplinks} uplinks, {rate:.0f}/s"
+        if not live and percent > 1:
+            line += f", about {(now - self._began) * (100 / percent - 1):.0f} s to go"
         print(f"\r{line:<78}" if self._terminal else line, end="" if self._terminal else "\n", flush=True)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from dashboards.public.chart import NARROW, WIDE, Picture, draw
+from dashboards.public.chart import NARROW, WIDE, Picture, draw, element, plot
 from dashboards.public.describe import describe
 from dashboards.public.history import Window, address
 from dashboards.public.marks import mark
@@ -59,23 +59,20 @@ def figure(
     origin = f" ({stream.notice})" if stream.notice else ""
     title = f"{stream.property_name}, {place.name}{origin}: {span.heading.lower()}"
     picture = Picture(title, sentence, axis(stream), known.drawing, known.decimals)
-    narrow, wide = (
-        draw(series, picture, frame, time, name=f"{span.name}-{size}")
-        for frame, size in ((NARROW, "s"), (WIDE, "b"))
-    )
+    wide = plot(series, picture, WIDE, time)
     return Figure(
         name=span.name,
         heading=span.heading,
         sentence=sentence,
         caption=_caption(series, stream, window, time),
         axis=axis(stream),
-        narrow=narrow,
-        wide=wide,
+        narrow=draw(series, picture, NARROW, time, name=f"{span.name}-s"),
+        wide=element(wide, picture, WIDE, name=f"{span.name}-b"),
         interface=f"{address(stream)}?{urlencode(window.query())}",
         heads=_heads(series, known.drawing),
         rows=[_row(sample, series, known.drawing, known.decimals, time) for sample in series.samples],
         file='<?xml version="1.0" encoding="UTF-8"?>\n'
-        + draw(series, picture, WIDE, time, name=span.name, alone=True),
+        + element(wide, picture, WIDE, name=span.name, alone=True),
         csv=to_csv(series, stream, place),
     )
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dashboards.interface import Interface, InterfaceRefused, InterfaceUnavailable
 from dashboards.public import datasets
 from dashboards.public.freshness import Freshness, freshness
-from dashboards.public.history import day, fetch, week
+from dashboards.public.history import Window, day, fetch, week
 from dashboards.public.open_data import OpenData
 from dashboards.public.pages import Moment, PublicPages
+from dashboards.public.series import Series
 from dashboards.public.snapshot import Place, Snapshot, Stream, Value
 from dashboards.reading import Unreadable
 
@@ -20,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 # A chart without new values still moves on with time, and gaps grow.
 _REDRAW = timedelta(hours=6)
+History = tuple[datetime, list[tuple[Series, Window]]]  # asked at, week and day
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ class PublicRefresh:
         result = Round(reachable=True)
         due = self._due(snapshot)
         redrawn = 0
+        histories = self._histories(due)
         for position, stream in enumerate(due):
             known = stream.id in self._drawn
             spent = self.clock() - began > 0.9 * self.every.total_seconds()
@@ -130,7 +135,7 @@ class PublicRefresh:
                 break
             redrawn += known
             try:
-                self._chart(snapshot, stream)
+                self._chart(snapshot, stream, next(histories)())
             except InterfaceRefused as error:
                 _log.warning("no chart of datastream %d: %s", stream.id, error)
                 continue
@@ -139,7 +144,23 @@ class PublicRefresh:
                 result.waiting = len(due) - position
                 break
             result.charts += 1
+        histories.close()
         return result
+
+    def _histories(self, due: Sequence[Stream]) -> Generator[Callable[[], History]]:
+        """What each chart draws, one fetched ahead: the API works while we draw."""
+        with ThreadPoolExecutor(1, thread_name_prefix="history") as ahead:
+            fetched = deque([ahead.submit(self._history, stream) for stream in due[:1]])
+            for following in (*due[1:], None):
+                if following is not None:
+                    fetched.append(ahead.submit(self._history, following))
+                yield fetched.popleft().result
+
+    def _history(self, stream: Stream) -> History:
+        now = self.now()
+        return now, [
+            (fetch(self.interface, stream, one), one) for one in (week(stream, now), day(stream, now))
+        ]
 
     def _due(self, snapshot: Snapshot) -> list[Stream]:
         """Never drawn first, then by how long their page has been standing."""
@@ -150,12 +171,10 @@ class PublicRefresh:
                 due.append((known is not None, known[1] if known else now, stream.id))
         return [snapshot.streams[number] for _, _, number in sorted(due)]
 
-    def _chart(self, snapshot: Snapshot, stream: Stream) -> None:
-        now = self.now()
-        windows = (week(stream, now), day(stream, now))
-        history = [(fetch(self.interface, stream, window), window) for window in windows]
+    def _chart(self, snapshot: Snapshot, stream: Stream, history: History) -> None:
+        now, drawn = history
         limit = int((_REDRAW + timedelta(minutes=30)).total_seconds())
-        self.pages.draw_value(snapshot, stream, Moment(now, limit=limit), history)
+        self.pages.draw_value(snapshot, stream, Moment(now, limit=limit), drawn)
         self._drawn[stream.id] = (_source(snapshot, stream, now), now)
 
 

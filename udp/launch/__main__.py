@@ -35,6 +35,7 @@ from udp.launch.supervisor import Program, Supervisor
 
 _NEWS_EVERY_S = 10.0
 _PATIENCE_S = 60.0
+_LIVE = "virtual city: live"
 
 
 def say(text: str) -> None:
@@ -153,7 +154,7 @@ def _start(site: Site, mosquitto: str | None, supervisor: Supervisor, stop: thre
         begins = (
             "continues where it stopped" if continues else f"begins {environment.history_days:g} days ago"
         )
-        say(f"  city        virtual; {begins} and catches up first")
+        say(f"  city        virtual; {begins} and catches up first, at high speed")
     for name in site.agents:
         supervisor.start(_program(site, name, "edge", stage=4))
     if site.agents:
@@ -187,15 +188,20 @@ def _program(
 
 def _watch(site: Site, supervisor: Supervisor, stop: threading.Event) -> None:
     """Until a signal: restart what died, and pass on what the city says while it catches up."""
-    said = ""
+    said, caught_up = "", False
     next_news = 0.0
     while not stop.wait(1.0):
         supervisor.tick()
         if site.environment.city and time.monotonic() >= next_news:
             next_news = time.monotonic() + _NEWS_EVERY_S
             news = _last_line(supervisor.log_of("city"))
-            if news != said:
-                say(f"  {news}")
+            if _LIVE not in news:
+                caught_up = False
+                if news != said:
+                    say(f"  {news}")
+            elif not caught_up:
+                caught_up = True
+                say("  virtual city: its history is complete; from now on it is live. All is ready.")
             said = news
 
 
