@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from udp.errors import StoreUnavailable
+from udp.store.embedded import earlier_formats
 
-FORMAT = 2
+FORMAT = 3
 
 # slot: hours since the epoch for days still open; see `places` for closed days.
 # mark: revision << 16 | quality << 8 | rule: three columns less to bind per row.
 # hot is clustered by hour first: an hour's rows of all series share few pages, so appends in
 # order of time dirty one megabyte, not one page per series.
-# hourly and daily have integer keys (datastream and day or month in one number) because SQLite
-# keeps kilobyte rows well only in tables with an integer key.
+# hourly and daily have integer keys (block of datastreams and day or month in one number) because
+# SQLite keeps kilobyte rows well only in tables with an integer key.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS hot (
     slot INTEGER, datastream INTEGER, time INTEGER, lead INTEGER,
@@ -50,7 +51,7 @@ _SETTINGS = (
     "cache_size = -32768",
     "temp_store = MEMORY",
     "wal_autocheckpoint = 4000",
-    "journal_size_limit = 67108864",
+    "journal_size_limit = 16777216",
 )
 
 
@@ -195,7 +196,21 @@ class Database:
         if version < FORMAT and self._read_only:
             raise StoreUnavailable(f"{self.path}: not yet set up by this version; start ingest once")
         if version < FORMAT:
-            connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {FORMAT};COMMIT;")
+            self._set_up(connection)
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            earlier_formats.convert(connection, version)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

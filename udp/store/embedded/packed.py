@@ -1,12 +1,16 @@
-"""Statistics as blobs: an hour of all series, a day of one series by hour, a month of one by day.
+"""Statistics as blobs: an hour of all series; a day by hour and a month by day of sixteen series.
 
-A row per bucket would double what an append costs and make long views read millions of rows.
+A row per bucket would double what an append costs and make long views read millions of rows. Sixteen
+series share a blob because a question about many then unpacks few, and one about a single series
+still unpacks few bytes a day.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,27 +18,33 @@ from numpy.typing import NDArray
 
 from udp.store.columns import Ints
 from udp.store.embedded import places
+from udp.store.embedded.hot import is_among
+from udp.store.embedded.packing import FIELDS, Table, pack, unpack
 from udp.store.embedded.places import HOURS, Span
 from udp.store.statistics import DAY_US, HOUR_US, Statistics, condense
 
-_DAYS = 31
-_FIELDS = 6
-_HOURLY_BYTES = _FIELDS * HOURS * 8
-_CODEC = pa.Codec("zstd", compression_level=1)
+SERIES = 16
+_CODEC = pa.Codec("zstd", compression_level=3)
+DAYS = 31
+NAMES = ("count", "total", "minimum", "maximum", "first", "last")
 
 
 def write_slot(connection: sqlite3.Connection, slot: int, version: int, statistics: Statistics) -> None:
     """Keep the statistics of one hour as of `version` of its rows."""
-    packed = b"".join(getattr(statistics, name).tobytes() for name in ("datastream", *_NAMES))
-    connection.execute("INSERT OR REPLACE INTO slot_statistics VALUES (?, ?, ?)", (slot, version, packed))
+    table = np.stack([getattr(statistics, name) for name in NAMES])[:, :, None]
+    ids = _CODEC.compress(np.diff(statistics.datastream, prepend=0).tobytes(), asbytes=True)
+    sizes = len(statistics).to_bytes(4, "little") + len(ids).to_bytes(4, "little")
+    octets = sizes + ids + pack(table)
+    connection.execute("INSERT OR REPLACE INTO slot_statistics VALUES (?, ?, ?)", (slot, version, octets))
 
 
 def slot_statistics(slot: int, packed: bytes) -> Statistics:
     """What `write_slot` kept; ascending by datastream."""
-    rows = len(packed) // (8 * (_FIELDS + 1))
-    datastream = np.frombuffer(packed, np.int64, rows)
-    values = np.frombuffer(packed, np.float64, offset=8 * rows).reshape(_FIELDS, rows)
-    return Statistics(datastream, np.full(rows, slot * HOUR_US), *values)
+    rows, size = (int.from_bytes(packed[at : at + 4], "little") for at in (0, 4))
+    ids = _CODEC.decompress(packed[8 : 8 + size], 8 * rows, asbytes=True)
+    datastream = np.cumsum(np.frombuffer(ids, np.int64, rows))
+    fields = unpack([packed[8 + size :]], rows, 1)[:, 0, :, 0]
+    return Statistics(datastream, np.full(rows, slot * HOUR_US), *fields)
 
 
 def write_days(connection: sqlite3.Connection, hourly: Statistics, pairs: NDArray[np.int64] | None) -> None:
@@ -47,94 +57,120 @@ def write_days(connection: sqlite3.Connection, hourly: Statistics, pairs: NDArra
     for day in np.unique(days if pairs is None else pairs[:, 1]).tolist():
         of_day = hourly.take(days == day)
         asked = np.unique(of_day.datastream if pairs is None else pairs[pairs[:, 1] == day, 0])
-        _write_hours(connection, day, asked, of_day)
-        _write_day(connection, day, asked, condense(of_day, DAY_US))
+        write_hours_of(connection, day, asked, of_day)
+        write_day_of(connection, day, asked, condense(of_day, DAY_US))
 
 
 def read_hours(connection: sqlite3.Connection, wanted: Ints, span: Span) -> Statistics:
     """Hourly statistics of closed days that begin in `span`, in no promised order."""
-    rows = connection.execute(
-        "SELECT h.id, h.packed FROM json_each(?) w CROSS JOIN hourly h"
-        " WHERE h.id BETWEEN w.value * ? + ? AND w.value * ? + ?",
-        (json.dumps(wanted.tolist()), places.EVERY_DAY, span.first_day, places.EVERY_DAY, span.last_day),
-    ).fetchall()
-    if not rows:
-        return Statistics.concatenate([])
-    identifiers = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-    decompress = _CODEC.decompress
-    packed = b"".join([decompress(row[1], _HOURLY_BYTES, asbytes=True) for row in rows])
-    datastream, day = places.of_hourly_id(identifiers)
-    table = np.frombuffer(packed).reshape(len(rows), _FIELDS, HOURS)
-    starts = day[:, None] * DAY_US + np.arange(HOURS) * HOUR_US
-    return _flatten(datastream, starts, table, span)
+
+    def starts(days: Ints) -> Ints:
+        return days[:, None] * DAY_US + np.arange(HOURS) * HOUR_US
+
+    units = (places.EVERY_DAY, span.first_day, span.last_day)
+    return _read(_Blobs(connection, "hourly", HOURS), wanted, units, starts, span)
 
 
 def read_days(connection: sqlite3.Connection, wanted: Ints, span: Span) -> Statistics:
     """Daily statistics of closed days that begin in `span`, in no promised order."""
-    first, last = places.month_of(span.first_day), places.month_of(span.last_day)
-    rows = connection.execute(
-        "SELECT d.id, d.packed FROM json_each(?) w CROSS JOIN daily d"
-        " WHERE d.id BETWEEN w.value * ? + ? AND w.value * ? + ?",
-        (json.dumps(wanted.tolist()), places.EVERY_MONTH, first, places.EVERY_MONTH, last),
-    ).fetchall()
+
+    def starts(months: Ints) -> Ints:
+        return (places.first_days_of(months)[:, None] + np.arange(DAYS)) * DAY_US
+
+    units = (places.EVERY_MONTH, places.month_of(span.first_day), places.month_of(span.last_day))
+    return _read(_Blobs(connection, "daily", DAYS), wanted, units, starts, span)
+
+
+class _Blobs(NamedTuple):
+    """One of the two tables, and how many spans of time a blob of it has."""
+
+    connection: sqlite3.Connection
+    table: str
+    spans: int
+
+
+def _read(
+    blobs: _Blobs, wanted: Ints, units: tuple[int, int, int], starts_of: Callable[[Ints], Ints], span: Span
+) -> Statistics:
+    """Every blob of the blocks of `wanted`; units: how many per block, first and last asked for."""
+    query = (
+        f"SELECT t.id, t.packed FROM json_each(?1) w CROSS JOIN {blobs.table} t"  # noqa: S608 - constants
+        " WHERE t.id BETWEEN w.value * ?2 + ?3 AND w.value * ?2 + ?4"
+    )
+    blocks = np.unique(wanted // SERIES)
+    rows = blobs.connection.execute(query, (json.dumps(blocks.tolist()), *units)).fetchall()
     if not rows:
         return Statistics.concatenate([])
-    identifiers = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-    datastream, month = places.of_daily_id(identifiers)
-    table = np.frombuffer(b"".join([row[1] for row in rows])).reshape(len(rows), _FIELDS, _DAYS)
-    starts = (places.first_days_of(month)[:, None] + np.arange(_DAYS)) * DAY_US
-    return _flatten(datastream, starts, table, span)
-
-
-_NAMES = ("count", "total", "minimum", "maximum", "first", "last")
-
-
-def _flatten(datastream: Ints, starts: Ints, table: NDArray[np.float64], span: Span) -> Statistics:
-    kept = (table[:, 0, :] > 0) & (starts >= span.start) & (starts < span.end)
+    block, unit = np.divmod(np.fromiter((row[0] for row in rows), np.int64, len(rows)), units[0])
+    series = block[:, None] * SERIES + np.arange(SERIES)
+    starts = starts_of(unit)
+    asked = is_among(series.ravel(), wanted).reshape(series.shape)
+    inside = (starts >= span.start) & (starts < span.end)
+    table = unpack([row[1] for row in rows], SERIES, blobs.spans)
+    kept = (table[0] > 0) & asked[:, :, None] & inside[:, None, :]
     return Statistics(
-        np.broadcast_to(datastream[:, None], kept.shape)[kept],
-        starts[kept],
-        *(table[:, field, :][kept] for field in range(_FIELDS)),
+        np.broadcast_to(series[:, :, None], kept.shape)[kept],
+        np.broadcast_to(starts[:, None, :], kept.shape)[kept],
+        *(field[kept] for field in table),
     )
 
 
-def _write_hours(connection: sqlite3.Connection, day: int, asked: Ints, hourly: Statistics) -> None:
-    table = np.zeros((len(asked), _FIELDS, HOURS))
-    row = np.searchsorted(asked, hourly.datastream)
-    hour = hourly.time // HOUR_US - day * HOURS
-    for field, name in enumerate(_NAMES):
-        table[row, field, hour] = getattr(hourly, name)
-    filled = table[:, 0, :].any(axis=1)
-    identifiers = places.hourly_id(asked, day)
-    connection.executemany(
-        "DELETE FROM hourly WHERE id = ?", ((identifier,) for identifier in identifiers[~filled].tolist())
+def write_hours_of(connection: sqlite3.Connection, day: int, asked: Ints, hourly: Statistics) -> None:
+    """Replace the hours of one day of the Datastreams `asked`, ascending."""
+    blobs = _Blobs(connection, "hourly", HOURS)
+    blocks, tables = _known(blobs, asked, places.EVERY_DAY, day)
+    _clear(tables, blocks, asked, slice(None))
+    _fill(tables, blocks, hourly, hourly.time // HOUR_US - day * HOURS)
+    _write(blobs, blocks * places.EVERY_DAY + day, tables)
+
+
+def write_day_of(connection: sqlite3.Connection, day: int, asked: Ints, daily: Statistics) -> None:
+    """Replace one day of its month of the Datastreams `asked`, ascending."""
+    month = places.month_of(day)
+    blobs = _Blobs(connection, "daily", DAYS)
+    blocks, tables = _known(blobs, asked, places.EVERY_MONTH, month)
+    column = day - places.first_day_of(month)
+    _clear(tables, blocks, asked, slice(column, column + 1))
+    _fill(tables, blocks, daily, np.full(len(daily), column))
+    _write(blobs, blocks * places.EVERY_MONTH + month, tables)
+
+
+def _known(blobs: _Blobs, asked: Ints, every: int, unit: int) -> tuple[Ints, Table]:
+    """Blocks of `asked`, ascending, and their (blocks, 6, 16, spans) tables as they stand."""
+    blocks = np.unique(asked // SERIES)
+    identifiers = blocks * every + unit
+    found = blobs.connection.execute(
+        f"SELECT t.id, t.packed FROM json_each(?) w CROSS JOIN {blobs.table} t ON t.id = w.value",  # noqa: S608 - constants
+        (json.dumps(identifiers.tolist()),),
     )
-    connection.executemany(
-        "INSERT OR REPLACE INTO hourly VALUES (?, ?)",
+    tables = np.zeros((len(blocks), FIELDS, SERIES, blobs.spans))
+    if known := found.fetchall():
+        at = np.searchsorted(identifiers, [identifier for identifier, _ in known])
+        tables[at] = unpack([packed for _, packed in known], SERIES, blobs.spans).swapaxes(0, 1)
+    return blocks, tables
+
+
+def _clear(tables: Table, blocks: Ints, asked: Ints, columns: slice) -> None:
+    tables[np.searchsorted(blocks, asked // SERIES), :, asked % SERIES, columns] = 0
+
+
+def _fill(tables: Table, blocks: Ints, statistics: Statistics, column: Ints) -> None:
+    block = np.searchsorted(blocks, statistics.datastream // SERIES)
+    for field, name in enumerate(NAMES):
+        tables[block, field, statistics.datastream % SERIES, column] = getattr(statistics, name)
+
+
+def _write(blobs: _Blobs, identifiers: Ints, tables: Table) -> None:
+    filled = tables[:, 0].any(axis=(1, 2))
+    blobs.connection.executemany(
+        f"DELETE FROM {blobs.table} WHERE id = ?",  # noqa: S608 - constants
+        ((identifier,) for identifier in identifiers[~filled].tolist()),
+    )
+    blobs.connection.executemany(
+        f"INSERT OR REPLACE INTO {blobs.table} VALUES (?, ?)",  # noqa: S608 - constants
         zip(
             identifiers[filled].tolist(),
-            [_CODEC.compress(one.tobytes(), asbytes=True) for one in table[filled]],
+            [pack(table) for table in tables[filled]],
             strict=True,
         ),
-    )
-
-
-def _write_day(connection: sqlite3.Connection, day: int, asked: Ints, daily: Statistics) -> None:
-    month = places.month_of(day)
-    identifiers = places.daily_id(asked, month)
-    table = np.zeros((len(asked), _FIELDS, _DAYS))
-    known = connection.execute(
-        "SELECT d.id, d.packed FROM json_each(?) w CROSS JOIN daily d ON d.id = w.value",
-        (json.dumps(identifiers.tolist()),),
-    ).fetchall()
-    for identifier, packed in known:
-        table[np.searchsorted(identifiers, identifier)] = np.frombuffer(packed).reshape(_FIELDS, _DAYS)
-    column = day - places.first_day_of(month)
-    table[:, :, column] = 0
-    row = np.searchsorted(asked, daily.datastream)
-    for field, name in enumerate(_NAMES):
-        table[row, field, column] = getattr(daily, name)
-    connection.executemany(
-        "INSERT OR REPLACE INTO daily VALUES (?, ?)",
-        zip(identifiers.tolist(), [one.tobytes() for one in table], strict=True),
     )

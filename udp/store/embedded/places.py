@@ -88,26 +88,6 @@ def slots_of(time: Ints, files: Sequence[ColdFile]) -> Ints:
     return slots
 
 
-def hourly_id(datastream: Ints, day: int) -> Ints:
-    """Key of a day of hourly statistics."""
-    return datastream << _DAY_BITS | day
-
-
-def of_hourly_id(identifier: Ints) -> tuple[Ints, Ints]:
-    """Datastream and day of such a key."""
-    return identifier >> _DAY_BITS, identifier & _DAY_MASK
-
-
-def daily_id(datastream: Ints, month: int) -> Ints:
-    """Key of a month of daily statistics."""
-    return datastream << _MONTH_BITS | month
-
-
-def of_daily_id(identifier: Ints) -> tuple[Ints, Ints]:
-    """Datastream and month of such a key."""
-    return identifier >> _MONTH_BITS, identifier & ((1 << _MONTH_BITS) - 1)
-
-
 def month_of(day: int) -> int:
     """Months since January 1970."""
     return int(np.datetime64(day, "D").astype("datetime64[M]").astype(np.int64))

@@ -12,13 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from udp.errors import StoreRejected, StoreUnavailable
 from udp.sensorthings import Quality
 from udp.store.columns import Function, Observations, Period
-from udp.store.embedded import rewriting
+from udp.store.embedded import packed, rewriting
+from udp.store.embedded.places import Span
 from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.statistics import DAY_US, HOUR_US
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000
@@ -317,3 +320,31 @@ def test_a_full_disk_says_so_loses_nothing_and_resumes(small_disk: Path) -> None
         store.append(city(1, first=kept))
         housekeep(store, 99)
         assert count(store) == (kept + 1) * 144 * len(IDS)
+
+
+def test_a_store_of_an_earlier_version_keeps_its_statistics(tmp_path: Path) -> None:
+    """Format 2 kept a blob per series and day, and the open hours in another form."""
+    with opened(tmp_path) as store:
+        store.append(city(5))
+        housekeep(store, 6)
+        before = [store.aggregate(IDS, ALWAYS, timedelta(hours=h), list(Function)) for h in (1, 24)]
+    with contextlib.closing(sqlite3.connect(tmp_path / "hot.sqlite")) as database:
+        hours = packed.read_hours(database, np.array(IDS), Span(0, START_US + 99 * DAY_US))
+        database.execute("DELETE FROM hourly")
+        day = hours.time // DAY_US
+        for one, of in sorted({*zip(hours.datastream.tolist(), day.tolist(), strict=True)}):
+            table = np.zeros((6, 24))
+            mine = hours.take((hours.datastream == one) & (day == of))
+            for field, name in enumerate(packed.NAMES):
+                table[field, (mine.time - of * DAY_US) // HOUR_US] = getattr(mine, name)
+            octets = pa.Codec("zstd").compress(table.tobytes(), asbytes=True)
+            database.execute("INSERT INTO hourly VALUES (?, ?)", (one << 17 | of, octets))
+        database.execute("DELETE FROM daily")
+        database.execute("UPDATE slot_statistics SET packed = x'00'")
+        database.execute("PRAGMA user_version = 2")
+        database.commit()
+    with opened(tmp_path) as store:
+        for every, expected in zip((1, 24), before, strict=True):
+            found = store.aggregate(IDS, ALWAYS, timedelta(hours=every), list(Function))
+            for function in Function:
+                np.testing.assert_allclose(found.values[function], expected.values[function], rtol=1e-13)
