@@ -23,6 +23,7 @@ from edge.codecs.javascript import JavaScriptCodecs, JavaScriptSettings
 from edge.lorawan.keyring import Keyring, SessionsFile
 from edge.wire.identifiers import DevEUI
 from edge.wire.settings import SettingsError, load, render
+from ingest.ageing import JournalAgeing
 from ingest.committer import Committer
 from ingest.conditions import Conditions
 from ingest.config import IngestSettings
@@ -31,7 +32,7 @@ from ingest.deduplicate import Deduplicator
 from ingest.doors import Doors
 from ingest.erasing import Eraser
 from ingest.follow import Follower
-from ingest.journal import JournalReader, JournalWriter, workers
+from ingest.journal import JournalReader, JournalUnavailable, JournalWriter, workers
 from ingest.normalise import Bindings
 from ingest.other_profile import find_profile, with_profile
 from ingest.pipeline import Pipeline
@@ -42,10 +43,14 @@ from ingest.sources.projects import ProjectDoors
 from ingest.supervise import AlreadyRunning, Child, end_with_parent, exclusive
 from udp.citizens.projects import CitizenProjects
 from udp.citizens.settings import CitizenSettings
+from udp.datasets.source import PolicyFile
 from udp.errors import PlatformError
 from udp.ledger.sql import SqlLedger
+from udp.policy import Gate
 from udp.registry.port import Inventory
 from udp.registry.sql import SqlRegistry
+from udp.retention.ageing import Ageing
+from udp.retention.proof import Proofs
 from udp.store.opening import maintain, open_store
 from udp.store.port import ObservationStore
 
@@ -53,6 +58,7 @@ log = logging.getLogger("ingest")
 
 _LOOK_BACK = timedelta(days=3)  # as far as stuck values are remembered over a restart
 _RETRY_S = 2.0
+_AGE_EVERY = timedelta(hours=1)
 _FELL_OVER = 70  # EX_SOFTWARE of sysexits.h
 
 
@@ -286,6 +292,7 @@ def _until_possible(build: Callable[[], Follower], stop: threading.Event) -> Fol
 
 
 def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event) -> Follower:
+    policy = PolicyFile(settings.policy)
     with ExitStack() as attempt:
         store = attempt.enter_context(closing(open_store(settings.store, _now)))
         ledger = attempt.enter_context(closing(SqlLedger(settings.ledger)))
@@ -313,7 +320,10 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
             now=_now,
         )
         housekeeping = threading.Thread(
-            target=_keep_house, args=(store, ledger, registry, settings, stop), name="housekeeping"
+            target=_keep_house,
+            args=(store, ledger, registry, settings, stop),
+            kwargs={"policy": policy},
+            name="housekeeping",
         )
         housekeeping.start()
         stack.push(attempt.pop_all())
@@ -328,9 +338,11 @@ def _keep_house(
     registry: SqlRegistry,
     settings: IngestSettings,
     stop: threading.Event,
+    *,
+    policy: PolicyFile,
 ) -> None:
     """What store and ledger want done from time to time, beside the pipeline."""
-    forgot = _now()
+    forgot, aged = _now(), _now() - _AGE_EVERY
     directory = settings.journal.directory
     eraser = Eraser(store, ledger, directory, _now)
     while not stop.wait(5.0):
@@ -339,11 +351,24 @@ def _keep_house(
                 pass
             if _now() - forgot > timedelta(days=1):
                 ledger.forget(_now() - settings.remember)
-                forgot = _now()
+                forgot, aged = _now(), _now() - _AGE_EVERY
+            if _now() - aged > _AGE_EVERY:
+                # Also after a failure only in an hour: a store that cannot delete says so often enough.
+                aged = _now()
+                _grow_old(Gate(policy.current()), store, ledger, registry, directory)
             projects = CitizenProjects(registry.database, CitizenSettings(), None, _now)
             eraser.run(projects, partial(_caught_up, directory, ledger))
-        except PlatformError as error:
+        except (PlatformError, JournalUnavailable) as error:
             log.warning("housekeeping: %s; trying again", error)
+
+
+def _grow_old(
+    gate: Gate, store: ObservationStore, ledger: SqlLedger, registry: SqlRegistry, directory: Path
+) -> None:
+    """First the messages, so that no replay can bring back a value that is deleted a moment later."""
+    proofs = Proofs(registry.database)
+    JournalAgeing(directory, ledger, proofs, _now).run(gate.policy.journal_kept(), gate.policy.digest)
+    Ageing(store, registry.ever, proofs, _now).run(gate)
 
 
 def _caught_up(directory: Path, ledger: SqlLedger) -> bool:

@@ -49,7 +49,8 @@ from udp.store.opening import StoreSettings
 
 @dataclass(frozen=True, slots=True)
 class IngestSettings:
-    """One ingest worker. `remember`: how long uplinks are recognised; longer than any agent's spool."""
+    """One ingest worker. `policy`: the city's policy.toml, for how long things
+    are kept. `remember`: how long uplinks are recognised; longer than any agent's spool."""
 
     worker: str = "ingest-1"
     registry: str = "sqlite:///var/registry.sqlite"
@@ -66,6 +67,7 @@ class IngestSettings:
     broker_check: BrokerCheckSettings = field(default_factory=BrokerCheckSettings)
     pipeline: FollowSettings = field(default_factory=FollowSettings)
     javascript: JavaScriptSettings = field(default_factory=JavaScriptSettings)
+    policy: Path | None = None
     quality: QualitySettings = field(default_factory=QualitySettings)
     store: StoreSettings = field(default_factory=StoreSettings)
 

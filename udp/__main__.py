@@ -15,7 +15,14 @@ import uvicorn
 
 from edge.wire import settings as files
 from edge.wire.settings import SettingsError
-from udp import access_commands, chirpstack_commands, device_commands, policy_commands, profile_commands
+from udp import (
+    access_commands,
+    chirpstack_commands,
+    device_commands,
+    policy_commands,
+    profile_commands,
+    retention_commands,
+)
 from udp.access.porter import open_porter
 from udp.api.app import create_app
 from udp.api.desk import Ports, utc_now
@@ -144,6 +151,7 @@ _VERBS = {
     "chirpstack": chirpstack_commands.run,
     "devices": device_commands.run,
     "policy": policy_commands.run,
+    "retention": retention_commands.run,
     "profiles": profile_commands.run,
     "check-config": check_config,
     "print-config": print_config,
@@ -175,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     access_commands.add_verbs(verbs, shared)
     device_commands.add_verbs(verbs, shared)
     policy_commands.add_verbs(verbs, shared)
+    retention_commands.add_verbs(verbs, shared)
     chirpstack_commands.add_verbs(verbs, shared)
     profile_commands.add_verbs(verbs, shared)
     verbs.add_parser("check-config", parents=[shared], help="say whether the settings can be meant")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Date,
@@ -97,31 +98,35 @@ audit = Table(
 )
 
 deletion = Table(
-    "deletion",
+    "deletion_proof",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("at", _MOMENT, nullable=False),
-    Column("dataset", String(64), nullable=False),
+    Column("dataset", String, nullable=False),
     Column("what", String(16), nullable=False),
     Column("before", _MOMENT, nullable=False),
-    Column("first", _MOMENT),
-    Column("last", _MOMENT),
+    Column("first", _MOMENT, nullable=False),
+    Column("last", _MOMENT, nullable=False),
     Column("series", Integer, nullable=False),
     Column("count", BigInteger, nullable=False),
+    Column("deleted", BigInteger, nullable=False),
     Column("checksum", String(64), nullable=False),
     Column("left_over", BigInteger, nullable=False),
-    Column("unreadable", Integer, nullable=False),
+    Column("summed_before", BigInteger, nullable=False),
+    Column("summed_after", BigInteger, nullable=False),
+    Column("unreadable", Boolean, nullable=False),
     Column("policy", String(64), nullable=False),
     sqlite_autoincrement=True,
 )
 
-_APPEND_ONLY = ("audit", "deletion")
+_APPEND_ONLY = ("audit", "deletion_proof")
 
 
 def make(database: Database) -> None:
     """Create what is missing; harmless when another process does the same at this moment."""
     with database.reading() as connection:
-        if inspect(connection).has_table(metadata.sorted_tables[-1].name):
+        there = set(inspect(connection).get_table_names())
+        if there.issuperset(metadata.tables):
             return
     with database.writing() as connection:
         postgresql = connection.dialect.name == "postgresql"

@@ -148,8 +148,8 @@ def _retention(table: Table) -> Retention:
     found = Retention(*(_duration(table, name) for name in ("raw", "values", "aggregates")))
     if found.values is not None and (found.raw is None or found.raw > found.values):
         table.complain("raw", "is kept longer than values: a replay would bring back what was deleted")
-    if found.aggregates is not None and (found.values is None or found.values > found.aggregates):
-        table.complain("aggregates", "end before values; keep them at least as long")
+    if found.aggregates is not None:
+        table.complain("aggregates", f'cannot be deleted by any store yet; write "{UNLIMITED}"')
     table.finish()
     return found
 

@@ -127,6 +127,7 @@ class Site:
             "sessions": str(self.data / "secrets" / "sessions.toml"),
             "javascript": {"directory": str(self.data / "profiles")},
             "journal": {"directory": str(self.data / "journal")},
+            "policy": str(self.policy()),
             "store": self._store(),
             "http": {
                 "port": self.environment.ingest_port,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, bindparam, select
@@ -29,11 +29,18 @@ class SqlRegistry:
 
     def inventory(self) -> Inventory:
         """See the port. What is retired is left out."""
+        return self._inventory(_in_force)
+
+    def ever(self) -> Inventory:
+        """The same with everything that was retired: its Observations are still there and grow old."""
+        return self._inventory(_all)
+
+    def _inventory(self, read: Callable[[Connection, Table], Sequence[Any]]) -> Inventory:
         with self.database.reading() as connection:
-            things = map(rows.thing_of, _in_force(connection, schema.thing))
-            datastreams = map(rows.datastream_of, _in_force(connection, schema.datastream))
-            devices = map(rows.device_of, _in_force(connection, schema.device))
-            wired = map(rows.wired_of, _in_force(connection, schema.wired))
+            things = map(rows.thing_of, read(connection, schema.thing))
+            datastreams = map(rows.datastream_of, read(connection, schema.datastream))
+            devices = map(rows.device_of, read(connection, schema.device))
+            wired = map(rows.wired_of, read(connection, schema.wired))
             return Inventory(
                 version=_version(connection),
                 things={one.key: one for one in things},
@@ -69,6 +76,10 @@ def _version(connection: Connection) -> int:
 def _in_force(connection: Connection, table: Table) -> Sequence[Any]:
     order = list(table.primary_key.columns)
     return connection.execute(select(table).where(table.c.retired.is_(False)).order_by(*order)).all()
+
+
+def _all(connection: Connection, table: Table) -> Sequence[Any]:
+    return connection.execute(select(table).order_by(*table.primary_key.columns)).all()
 
 
 def _import(connection: Connection, city: CityDescription) -> Changes:
