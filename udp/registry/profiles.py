@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from udp.errors import ConfigurationError
+from udp.registry.batteries import UNKNOWN, Battery, load_curves
 from udp.registry.toml_tables import Complaints, Table, open_toml
 from udp.sensorthings import Access, ObservedProperty, Unit
 from udp.units import unit
@@ -47,13 +48,17 @@ class ChannelProfile:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A device type; `codec` is None for sensors wired to an agent."""
+    """A device type; `codec` is None for sensors wired to an agent.
+
+    `battery`: what it runs on, where a data sheet says so and its voltage tells the charge.
+    """
 
     name: str
     codec: str | None
     sensor: str
     expected_interval_s: float
     channels: tuple[ChannelProfile, ...]
+    battery: Battery | None = None
 
 
 def load_observed_properties(path: Path = HERE / "observed_properties.toml") -> dict[str, ObservedProperty]:
@@ -104,12 +109,25 @@ def read_profile(path: Path, properties: Mapping[str, ObservedProperty]) -> Prof
         sensor=table.text("sensor"),
         expected_interval_s=table.number("expected_interval_s", above=0.0),
         channels=channels,
+        battery=_battery(table, complaints),
     )
     table.finish()
     for key in _repeated([channel.key for channel in channels]):
         complaints.add("", "channel", f"the key {key!r} is used twice; give each channel its own")
     complaints.raise_any()
     return profile
+
+
+def _battery(table: Table, complaints: Complaints) -> Battery | None:
+    """`[battery] chemistry, cells`; chemistry "unknown" says that nobody knows, which is worth saying."""
+    if not table.has("battery"):
+        return None
+    inner = Table(table.mapping("battery"), "battery", complaints)
+    curves = load_curves()
+    chemistry = inner.text("chemistry", choices=(*curves, UNKNOWN))
+    cells = inner.number("cells", 1.0, above=0.0)
+    inner.finish()
+    return Battery(curves[chemistry], int(cells)) if chemistry in curves else None
 
 
 def _channel(table: Table, properties: Mapping[str, ObservedProperty]) -> ChannelProfile | None:

@@ -1,0 +1,1 @@
+"""What happened to devices and gateways, without anybody setting anything: silent, stuck, battery low."""
