@@ -31,6 +31,8 @@ from udp.auth import SqlKeys
 from udp.config import Settings
 from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
+from udp.events.sql import SqlEvents
+from udp.events.watch import Watch, watching
 from udp.ledger.sql import SqlLedger
 from udp.registry.city_file import read_city
 from udp.registry.port import Changes
@@ -72,6 +74,8 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
         digest = policy.current().digest
         _LOG.info("policy %s, SHA-256 %s", policy.path, digest)
         porter.audit.write("udp run", "started", subject=str(policy.path), detail=f"policy {digest}")
+        events = SqlEvents(registry.database)
+        watch = Watch(registry, ledger, store, events, load_profiles(own=config.profiles_dir), utc_now)
         app = create_app(
             Ports(
                 registry,
@@ -82,6 +86,8 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
                 config.api,
                 policy=policy,
                 porter=porter,
+                events=events,
+                silent_after=watch.silent_after,
             )
         )
         server = _Server(
@@ -101,7 +107,8 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
             )
         )
         _LOG.info("API and pages at http://%s:%d/", config.server.host, config.server.port)
-        server.run()
+        with watching(watch):
+            server.run()
     return 0 if server.started else 1
 
 
@@ -113,6 +120,7 @@ class _Server(uvicorn.Server):
         application = self.config.app
         if not self.should_exit and hasattr(application, "state"):
             application.state.feed.close()
+            application.state.event_feed.close()
         super().handle_exit(sig, frame)
 
 

@@ -45,6 +45,20 @@ LOSS_EXPECTED = 0.3
 BACKLOG_OLD_S = 900.0
 DISK_LOW_MB = 200.0
 _NAMED = 5
+_NOTICED = (
+    (
+        "stuck",
+        "Wert steht still",
+        "Werte stehen still",
+        "Fühler vor Ort prüfen: verschmutzt, vereist, verhakt?",
+    ),
+    (
+        "battery",
+        "Batterie geht zu Ende",
+        "Batterien gehen zu Ende",
+        "Tausch einplanen und im Register eintragen.",
+    ),
+)
 
 
 def findings(operations: Operations, now: datetime) -> list[Finding]:
@@ -246,6 +260,23 @@ def loss(device: DeviceState) -> float:
     return device.lost / sent if sent else 0.0
 
 
+def _events(operations: Operations) -> Iterator[Finding]:
+    """What no figure above shows: values that stand still, batteries, and the way to us as a whole."""
+    opened = [one for one in operations.events if one.closed_at is None]
+    for one in (one for one in opened if one.subject == "network"):
+        yield Finding(Severity.CRITICAL, "Kein Gerät kommt mehr an", one.reason, "")
+    for kind, single, many, remedy in _NOTICED:
+        found = [one for one in opened if one.kind == kind]
+        if found:
+            yield Finding(
+                Severity.WARNING,
+                counted(len(found), single, many),
+                " ".join(one.reason for one in found[:_NAMED])
+                + (f" Und {len(found) - _NAMED} weitere, siehe Ereignisse." if len(found) > _NAMED else ""),
+                remedy,
+            )
+
+
 def _quarantine(operations: Operations) -> Iterator[Finding]:
     if not operations.quarantine:
         return
@@ -279,5 +310,6 @@ def _named(names: Sequence[str]) -> str:
 
 
 _RULES: tuple[Callable[[Operations], Iterator[Finding]], ...] = (
-    _conditions, _agents, _never, _gateways, _modules, _health, _gaps, _devices, _quarantine, _nothing,
+    _conditions, _agents, _never, _gateways, _modules, _health, _gaps, _devices, _events, _quarantine,
+    _nothing,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from dashboards.interface import Interface
 from dashboards.operator.report import (
     AgentState,
     DeviceState,
+    EventEntry,
     GatewayState,
     HeardBy,
     ModuleState,
@@ -37,6 +38,7 @@ def fetch(interface: Interface) -> Operations:
         counters={name: int(value) for name, value in whole.numbers("counters").items()},
         conditions=whole.texts("conditions"),
         modules=each(whole.entries("modules"), "modules", _module),
+        events=each(whole.entries("events"), "events", _event),
     )
 
 
@@ -51,9 +53,22 @@ def _device(entry: Entry) -> DeviceState:
         uplinks=entry.integer("uplinks", 0),
         duplicates=entry.integer("duplicates", 0),
         lost=entry.integer("lost", 0),
+        silent_after=(
+            None if entry.raw("silent_after_s") is None else timedelta(seconds=entry.number("silent_after_s"))
+        ),
         recent_sent=entry.integer("recent_sent", 0),
         recent_missing=entry.integer("recent_missing", 0),
         heard_by=each(entry.entries("heard_by"), "heard_by", _heard),
+    )
+
+
+def _event(entry: Entry) -> EventEntry:
+    return EventEntry(
+        kind=entry.text("kind"),
+        subject=entry.text("subject"),
+        reason=entry.text("reason"),
+        opened_at=entry.moment("opened_at"),
+        closed_at=entry.optional_moment("closed_at"),
     )
 
 

@@ -21,7 +21,8 @@ class HeardBy:
 class DeviceState:
     """A LoRaWAN device; `last_received_at` is None while it has never been heard.
 
-    `known` is False for one the radio hears and the register does not hold. `recent_missing` of the
+    `known` is False for one the radio hears and the register does not hold. `silent_after`: its own
+    rhythm's word, None while none is learned. `recent_missing` of the
     last `recent_sent` frame counters nobody heard; `heard_by`: who heard most of them first.
     """
 
@@ -34,6 +35,7 @@ class DeviceState:
     uplinks: int
     duplicates: int
     lost: int
+    silent_after: timedelta | None = None
     recent_sent: int = 0
     recent_missing: int = 0
     heard_by: Sequence[HeardBy] = ()
@@ -128,6 +130,17 @@ class QuarantineEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class EventEntry:
+    """Something that went wrong by itself being noticed; over once `closed_at` is known."""
+
+    kind: str
+    subject: str
+    reason: str
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Operations:
     """Everything at the moment `at`; `catching_up` names (kind, name) of those whose past is arriving."""
 
@@ -142,3 +155,4 @@ class Operations:
     conditions: Mapping[str, str]
     modules: Sequence[ModuleState] = ()
     catching_up: frozenset[tuple[str, str]] = frozenset()
+    events: Sequence[EventEntry] = ()

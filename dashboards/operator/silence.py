@@ -26,6 +26,11 @@ def device_limit(interval: timedelta) -> timedelta:
     return max(_MISSED * interval, timedelta(minutes=30) if often else timedelta(hours=6))
 
 
+def limit_of(device: DeviceState) -> timedelta:
+    """What its own rhythm says; while none is learned, what is expected of its type."""
+    return device.silent_after or device_limit(device.expected_interval)
+
+
 def gateway_limit(gateway: GatewayState) -> timedelta:
     """How long a gateway may give no sign."""
     if gateway.stat_interval is None:
@@ -50,8 +55,7 @@ def silent_devices(operations: Operations) -> list[DeviceState]:
     quiet = [
         device
         for device in operations.devices
-        if device.last_received_at is not None
-        and now - device.last_received_at > device_limit(device.expected_interval)
+        if device.last_received_at is not None and now - device.last_received_at > limit_of(device)
     ]
     return sorted(quiet, key=lambda device: device.last_received_at or operations.at)
 

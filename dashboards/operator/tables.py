@@ -10,7 +10,7 @@ from dashboards.operator.findings import LOSS_EXPECTED, loss
 from dashboards.operator.report import AgentState, DeviceState, HeardBy, ModuleState, Operations
 from dashboards.operator.silence import (
     AGENT_SILENT,
-    device_limit,
+    limit_of,
     silent_devices,
     silent_gateway,
     silent_streams,
@@ -24,6 +24,7 @@ _HEARD_NOTE = (
     "Fehlen zuletzt: Lücken in den höchstens 50 jüngsten Zählern (FCnt). Empfang: wie viele davon welches "
     "Gateway hörte, mit dem jüngsten Pegel; unter −115 dBm oder −10 dB SNR steht ein Gerät am Rand."
 )
+_KINDS = {"silent": "stumm", "stuck": "steht still", "battery": "Batterie"}
 _EVER = datetime.min.replace(tzinfo=UTC)
 _HEALTH = (
     "backlog_messages", "backlog_age", "dropped_messages", "refused_messages", "disk_free", "clock_offset",
@@ -47,6 +48,7 @@ class TableView:
 def tables(operations: Operations, time: LocalTime) -> list[TableView]:
     """All tables, the most urgent first."""
     return [
+        _events(operations, time),
         _agents(operations, time),
         _health(operations),
         _gateways(operations, time),
@@ -58,6 +60,28 @@ def tables(operations: Operations, time: LocalTime) -> list[TableView]:
         _counters(operations),
         _devices(operations, time),
     ]
+
+
+def _events(operations: Operations, time: LocalTime) -> TableView:
+    ordered = sorted(
+        operations.events, key=lambda one: (one.closed_at is not None, -one.opened_at.timestamp())
+    )
+    rows = [
+        (
+            one.reason,
+            _KINDS.get(one.kind, one.kind),
+            time.stand(one.opened_at, operations.at),
+            "offen" if one.closed_at is None else f"vorbei seit {time.stand(one.closed_at, operations.at)}",
+            one.subject,
+        )
+        for one in ordered[:_LONGEST]
+    ]
+    heads = ("Was", "Art", "bemerkt", "Zustand", "Kennung")
+    return TableView(
+        "ereignisse", "Ereignisse", _shown(len(rows), len(ordered)), heads, rows,
+        "Nichts ist verstummt, stehen geblieben oder leer.",
+        "Von selbst bemerkt und von selbst wieder geschlossen; niemand muss dafür etwas einstellen.",
+    )  # fmt: skip
 
 
 def _agents(operations: Operations, time: LocalTime) -> TableView:
@@ -143,7 +167,7 @@ def _silent(operations: Operations, time: LocalTime) -> TableView:
             device.name,
             _moment(device.last_received_at, operations, time),
             duration(device.expected_interval),
-            duration(device_limit(device.expected_interval)),
+            duration(limit_of(device)),
             device.dev_eui,
         )
         for device in silent_devices(operations)
@@ -152,8 +176,8 @@ def _silent(operations: Operations, time: LocalTime) -> TableView:
     return TableView(
         "stumm", "Stumme Geräte", "Längstes Schweigen zuerst", heads, rows,
         "Kein Gerät, das sich je gemeldet hat, ist stumm.",
-        "Stumm ist, wer drei erwartete Abstände lang schweigt, mindestens aber 30 Minuten; "
-        "wer seltener als alle 2 Stunden sendet, mindestens 6 Stunden.",
+        "Stumm ist, wer länger schweigt, als sein eigener Rhythmus erklärt; ist der noch nicht gelernt, "
+        "drei erwartete Abstände lang, mindestens aber 30 Minuten (bei seltenen Sendern 6 Stunden).",
     )  # fmt: skip
 
 

@@ -9,13 +9,14 @@ from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import anyio.to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 
-from udp.api import health, metrics, operations, policy_answer, problems, schemas, signing, v1
+from udp.api import events, health, metrics, operations, policy_answer, problems, schemas, signing, v1
 from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
@@ -49,12 +50,14 @@ def create_app(ports: Ports) -> FastAPI:
     app.openapi = partial(_describe, app)  # type: ignore[method-assign]
     app.state.desk = desk
     app.state.feed = _feed(desk)
+    app.state.event_feed = events.EventFeed()
     app.state.metrics = metrics.RequestMetrics()
     problems.install(app)
     # SensorThings has options of its own, and judges them itself.
     ours = [Depends(known_parameters)]
     app.include_router(v1.router(), dependencies=ours)
     app.include_router(operations.router(), dependencies=ours)
+    app.include_router(events.router(), dependencies=ours)
     app.include_router(policy_answer.router(), dependencies=ours)
     app.include_router(signing.router())
     app.state.sensorthings = sensorthings.made()
@@ -112,6 +115,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.feed.close()
+    app.state.event_feed.close()
 
 
 def _feed(desk: Desk) -> LiveFeed:
@@ -155,6 +159,8 @@ async def _metrics(request: Request, at: AtDesk, who: Asking) -> Response:
     if not figures_visible(who):
         return Response(own, headers=headers, media_type=metrics.MEDIA_TYPE)
     report, views = await at.report.get(), await at.views.get()
+    opened = await anyio.to_thread.run_sync(at.ports.events.open_events)
+    own += metrics.events_text(opened)
     text = metrics.ledger_text(
         report,
         request.app.state.feed,

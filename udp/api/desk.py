@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -20,6 +20,7 @@ from udp.api.refreshed import Refreshed
 from udp.api.view import View, Views, read_views
 from udp.auth import Keys
 from udp.datasets.source import PolicyFile
+from udp.events.port import EventLog, NoEvents
 from udp.ledger.hearing import Hearing
 from udp.ledger.port import Quarantined, Report
 from udp.policy import PUBLIC, Caller, Gate
@@ -77,7 +78,7 @@ class ApiSettings:
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The parts behind the API; without a `policy`, the shipped one; without a `porter`, nobody signs in
-    and keys have no limits."""
+    and keys have no limits. `silent_after`: learned by subject of events, None while it is not."""
 
     registry: Registry
     store: ObservationStore
@@ -89,6 +90,8 @@ class Ports:
     monotonic: Callable[[], float] = time.monotonic
     policy: PolicyFile = field(default_factory=PolicyFile)
     porter: Porter | None = None
+    events: EventLog = field(default_factory=NoEvents)
+    silent_after: Callable[[str], timedelta | None] = lambda _subject: None
 
 
 class Desk:

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from udp.api.live import LiveFeed
+from udp.events.port import Event, EventKind
 from udp.ledger.port import Gap, Report
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -52,6 +53,16 @@ def ledger_text(report: Report, feed: LiveFeed, now: datetime, agent_shown: Call
     """The ledger and the listeners in the exposition format; `agent_shown` is the gate for labels."""
     registry = CollectorRegistry()
     registry.register(_Figures([*_ledger(report, now, agent_shown), *_listeners(feed)]))
+    return generate_latest(registry)
+
+
+def events_text(opened: Sequence[Event]) -> bytes:
+    """Open events by kind, in the exposition format."""
+    registry = CollectorRegistry()
+    family = GaugeMetricFamily("udp_events_open", "Open events: silent, stuck, battery", labels=["kind"])
+    for kind in EventKind:
+        family.add_metric([kind.value], sum(one.kind is kind for one in opened))
+    registry.register(_Figures([family]))
     return generate_latest(registry)
 
 

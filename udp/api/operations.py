@@ -15,6 +15,7 @@ from edge.wire.identifiers import DevEUI
 from udp.api import columns_json, representations
 from udp.api.current import MISSED_INTERVALS, SHORTEST_INTERVAL_S, Snapshot
 from udp.api.desk import Asking, AtDesk
+from udp.api.events import described
 from udp.api.problems import KeyRequired, NotAllowed
 from udp.ledger.hearing import Hearing
 from udp.ledger.port import Quarantined, Report
@@ -22,6 +23,7 @@ from udp.policy import PUBLIC, operates
 from udp.registry.port import Device, Inventory, WiredSensor
 
 _MOST_OCTETS = 512
+_RECENT_EVENTS = 50
 _AGENT, _GATEWAY = "agent", "gateway"  # sensors every agent has; all others are modules
 # An agent's health comes as a whole: a figure it no longer gives is no longer so.
 _HEALTH_SPREAD_S = 300.0
@@ -53,7 +55,16 @@ async def operations(
     report, inventory = await at.report.get(), (await at.views.get()).inventory
     entries = await anyio.to_thread.run_sync(at.ports.ledger.quarantined, quarantine)
     hearing = await anyio.to_thread.run_sync(at.ports.ledger.hearing)
+    opened = await anyio.to_thread.run_sync(at.ports.events.open_events)
+    recent = await anyio.to_thread.run_sync(at.ports.events.recent, _RECENT_EVENTS)
     body = content(report, entries, inventory, await at.current.get(), at.now(), hearing=hearing)
+    for row in body["devices"]:
+        learned = at.ports.silent_after(f"device:{row['dev_eui']}")
+        row["silent_after_s"] = None if learned is None else learned.total_seconds()
+    view = await at.view(who)
+    body["events"] = [
+        described(one, view, staff=True) for one in (*opened, *(one for one in recent if one.closed_at))
+    ]
     return Response(
         representations.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json"
     )

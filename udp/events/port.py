@@ -65,3 +65,23 @@ class EventLog(Protocol):
 
     def end(self, numbers: Sequence[int], at: datetime) -> int:
         """Close these events; how many were open."""
+
+
+class NoEvents:
+    """`EventLog` of a platform that watches nothing."""
+
+    def open_events(self) -> Sequence[Event]:
+        """None."""
+        return ()
+
+    def recent(self, limit: int, since: datetime | None = None) -> Sequence[Event]:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def begin(self, troubles: Sequence[Trouble], at: datetime) -> int:  # noqa: ARG002
+        """Nothing is kept."""
+        return 0
+
+    def end(self, numbers: Sequence[int], at: datetime) -> int:  # noqa: ARG002
+        """Nothing is open."""
+        return 0

@@ -41,9 +41,9 @@ class Silence:
         }
         devices = [one.sign for one in known if one.kind == "device" and one.sign is not None]
         newest = max(devices, default=now)
-        if len(devices) > _FEW and now - newest > _NETWORK_SILENT:
-            if all(one.subject in resting for one in known if one.kind == "device"):
-                yield _of_network(newest, now)
+        gone = len(devices) > _FEW and now - newest > _NETWORK_SILENT
+        if gone and all(one.subject in resting for one in known if one.kind == "device" and one.sign):
+            yield _of_network(newest, now)
         for one in known:
             rhythm = rhythms[one.subject]
             at = min(now, newest) if one.kind == "device" else now
@@ -74,7 +74,8 @@ def _of(one: Subject, rhythm: Rhythm, now: datetime) -> Trouble:
     quiet = now - (one.sign or now)
     said = "eine Meldung" if one.kind == "device" else "ein Lebenszeichen"
     if rhythm.learned:
-        why = f"Sonst kommt etwa {every(rhythm.usual)} {said}; nach {span(rhythm.limit, dative=True)} gilt es als stumm."
+        stumm = span(rhythm.limit, dative=True)
+        why = f"Sonst kommt etwa {every(rhythm.usual)} {said}; nach {stumm} gilt es als stumm."
     else:
         why = f"Erwartet wird {every(rhythm.usual)} {said}; ein eigener Rhythmus ist noch nicht gelernt."
     return Trouble(

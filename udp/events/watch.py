@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -85,6 +86,11 @@ class Watch:
         troubles += [trouble for one in known for trouble in self._past_troubles(one)]
         self.log.begin(_new(troubles, opened), now)
         self.log.end(list(self._over(opened, known, troubles, now)), now)
+
+    def silent_after(self, subject: str) -> timedelta | None:
+        """What was learned of `subject`; None while the profile's word counts."""
+        past = self.pasts.get(subject)
+        return None if past is None or past.rhythm is None else past.rhythm.limit
 
     def rhythm(self, one: Subject) -> Rhythm:
         """Learned, or while it is not, the profile's."""
@@ -171,3 +177,16 @@ def _urgent(latest: Observations, opened: Sequence[Event]) -> frozenset[int]:
 
 def _has(one: Subject, streams: frozenset[int]) -> bool:
     return any(channel.datastream in streams for channel in one.channels)
+
+
+@contextmanager
+def watching(watch: Watch) -> Iterator[None]:
+    """The watch beside whatever runs inside; ended with it."""
+    stop = threading.Event()
+    thread = threading.Thread(target=watch.run, args=(stop,), name="events", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=10.0)

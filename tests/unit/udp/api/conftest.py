@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from udp.api.desk import ApiSettings, Ports
 from udp.auth import SqlKeys
 from udp.datasets.reading import SHIPPED
 from udp.datasets.source import PolicyFile
+from udp.events.sql import SqlEvents
 from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Channel, CityDescription, Device, WiredSensor
@@ -108,6 +109,7 @@ class City:
     ids: dict[str, int] = field(default_factory=dict)
     open_ids: list[int] = field(default_factory=list)
     hidden_ids: list[int] = field(default_factory=list)
+    events: SqlEvents = field(kw_only=True)
 
     def decide(self, entry: str, **words: str | None) -> None:
         """Change one dataset of the policy, found by a line of it; None takes a key away."""
@@ -156,9 +158,12 @@ def city(tmp_path: Path) -> Iterator[City]:
     ports = Ports(
         registry, store, ledger, keys, pages, settings, now, policy=PolicyFile(policy), porter=porter
     )
-    app = create_app(ports)
+    events = SqlEvents(registry.database)
+    app = create_app(replace(ports, events=events))
     with TestClient(app, raise_server_exceptions=False) as client:
-        made = City(client, registry, store, ledger, keys, pages, clock, policy, small_city(), porter)
+        made = City(
+            client, registry, store, ledger, keys, pages, clock, policy, small_city(), porter, events=events
+        )
         for number, one in registry.inventory().datastreams.items():
             made.ids[f"{one.thing}/{one.key}"] = number
         yield made

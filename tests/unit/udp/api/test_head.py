@@ -6,6 +6,7 @@ PATHS = (
     "/api", "/api/openapi.json", "/health", "/metrics", "/api/v1/things", "/api/v1/things/wetter-1",
     "/api/v1/datastreams", "/api/v1/datastreams/{number}", "/api/v1/datastreams/{number}/observations",
     "/api/v1/latest", "/api/v1/operations", "/api/v1/live", "/api/v1/policy",
+    "/api/v1/events", "/api/v1/events/live",
 )  # fmt: skip
 
 
@@ -19,7 +20,7 @@ def test_every_route_of_the_interface_is_tried_here(measured):
     assert {concrete(one, measured) for one in described} <= {concrete(one, measured) for one in PATHS}
 
 
-@pytest.mark.parametrize("path", [one for one in PATHS if one != "/api/v1/live"])
+@pytest.mark.parametrize("path", [one for one in PATHS if not one.endswith("/live")])
 @pytest.mark.parametrize("key", [False, True])
 def test_head_answers_like_get_without_content(measured, path, key):
     headers = measured.operator if key else {}
