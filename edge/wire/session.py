@@ -52,6 +52,9 @@ class TlsSettings:
 
     def context(self) -> ssl.SSLContext:
         """A context that verifies the broker's name; OSError if a file cannot be read."""
+        for path in (self.ca_file, self.certificate_file, self.key_file):
+            if path is not None:
+                path.open("rb").close()  # the errors of ssl do not name the file
         context = ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
         if self.certificate_file is not None:
             context.load_cert_chain(self.certificate_file, self.key_file)

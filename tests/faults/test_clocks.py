@@ -37,14 +37,13 @@ def flagged(platform: Installation) -> int:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("installation", [{"clocks_move": True}], ids=[""], indirect=True)
 @pytest.mark.parametrize(
-    "whose", [["gw-1"], ["gw-1", "gw-2"], ["ingest"], ["gw-1", "gw-2", "ingest"]],
-    ids=["one agent's", "all agents'", "ingest's", "everybody's"],
+    "whose", [["gw-1", "gw-2"], ["gw-1", "ingest"]], ids=["all agents'", "one agent's and ingest's"],
 )  # fmt: skip
 def test_a_clock_that_jumps_a_day_ahead_and_back(installation, whose):
     installation.start()
-    confirmed = hear(installation, range(1, 11))
-    for ahead, counts in ((DAY, range(11, 21)), (timedelta(0), range(21, 31)), (-DAY, range(31, 41)),
-                          (timedelta(0), range(41, 51))):  # fmt: skip
+    confirmed = hear(installation, range(1, 6))
+    for ahead, counts in ((DAY, range(6, 11)), (timedelta(0), range(11, 16)), (-DAY, range(16, 21)),
+                          (timedelta(0), range(21, 26))):  # fmt: skip
         # One uplink is heard on both sides of the jump.
         first, second = installation.gateway(0), installation.gateway(1)
         for device in installation.devices:
@@ -58,5 +57,5 @@ def test_a_clock_that_jumps_a_day_ahead_and_back(installation, whose):
     settle(f"clock of {', '.join(whose)}", len(confirmed), confirmed, installation.stored())
     marked = flagged(installation)
     print(f"{marked} values marked by the rule `clock`")
-    if "ingest" not in whose and len(whose) == 2:
-        assert marked >= 10 * len(installation.devices), "a day ahead of the platform is doubted"
+    if "ingest" not in whose:
+        assert marked >= 5 * len(installation.devices), "a day ahead of the platform is doubted"

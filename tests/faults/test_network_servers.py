@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.external_service, pytest.mark.slow]
 def kill_now_and_then(installation: Installation, rounds: int, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(rounds):
-        time.sleep(chance.uniform(0.2, 4.0))  # ingest needs one or two seconds to come up
+        time.sleep(chance.uniform(0.2, 3.0))  # ingest needs one or two seconds to come up
         victim = chance.choice(["ingest", "pipeline"])
         installation.kill(victim)
         if victim == "ingest":
@@ -30,7 +30,7 @@ def test_webhooks_that_are_retried_survive_kills_of_ingest(installation):
     server = Webhook(installation)
     server.start()
     wait_until(lambda: len(server.taken) > 50, 30, "the door is open")
-    kill_now_and_then(installation, 10, seed=11)
+    kill_now_and_then(installation, 6, seed=11)
     confirmed = server.stop()
     wait_until(lambda: confirmed <= set(installation.stored()), 90, "all webhooks taken are stored")
     wait_until(installation.at_rest, 60, "the journal is worked off")
@@ -49,7 +49,7 @@ def test_what_is_lost_on_things_stack_mqtt_is_counted_exactly(installation):
     server = CommunityServer(installation)
     server.start()
     wait_until(lambda: installation.stored().total() > 50, 30, "the first uplinks are stored")
-    kill_now_and_then(installation, 8, seed=12)
+    kill_now_and_then(installation, 5, seed=12)
     known, deadline = 0, time.monotonic() + 30
     while (now := installation.stored().total()) == known or known == 0:  # it hears again
         assert time.monotonic() < deadline, "nothing arrives any more"

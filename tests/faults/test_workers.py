@@ -34,7 +34,7 @@ def test_one_of_two_workers_is_killed_and_the_other_goes_on(tmp_path, metrics_se
         radio, server = Radio(platform), ChirpStack(platform, platform.devices)
         radio.start()
         server.start()
-        for _ in range(8):
+        for _ in range(6):
             time.sleep(chance.uniform(0.2, 1.0))
             victim = chance.choice(platform.workers)
             platform.kill(victim)
