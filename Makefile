@@ -33,8 +33,8 @@ bench: .venv/.development
 	@touch $@
 
 .venv/.platform: .venv/.uv pyproject.toml uv.lock
-	@echo "Installing the platform (about 300 MB the first time) ..."
-	@$(UV_SYNC) --extra platform --extra city --extra pole --extra edge-js --no-default-groups
+	@echo "Installing the platform (about 550 MB the first time) ..."
+	@$(UV_SYNC) --extra platform --extra models --extra city --extra pole --extra edge-js --no-default-groups
 	@touch $@
 
 .venv/.development: .venv/.uv pyproject.toml uv.lock

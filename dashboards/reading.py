@@ -87,6 +87,17 @@ class Entry:
         """An object of numbers within; missing is empty."""
         return {name: self._of(key).number(name) for name in self._names(key)}
 
+    def known_numbers(self, key: str) -> dict[str, float]:
+        """An object of numbers within, without those that are null."""
+        inner = self._of(key)
+        return {name: inner.number(name) for name in self._names(key) if inner.raw(name) is not None}
+
+    def numbers_of(self, *keys: str) -> tuple[float, ...] | None:
+        """The numbers at `keys`; None as soon as one is missing or null."""
+        if any(self._content.get(key) is None for key in keys):
+            return None
+        return tuple(self.number(key) for key in keys)
+
     def _of(self, key: str) -> Entry:
         return Entry(self._content.get(key) or {}, f"{self._where}.{key}")
 

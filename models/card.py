@@ -11,6 +11,19 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from math import isfinite
 
+# How pages and the command line call what the code calls in English.
+GERMAN: Mapping[str, str] = {
+    "mae": "mittlerer Fehler", "crps": "Fehler der Verteilung (CRPS)", "brier": "Brier-Wert",
+    "coverage80": "im 80-%-Bereich", "coverage90": "im 90-%-Bereich",
+    "pooled inflow rate": "Zuflussmodell", "mean pace": "mittleres Tempo",
+    "persistence": "bleibt, wie es ist",
+    "runoff hybrid": "Niederschlag-Abfluss-Modell", "ARX without rain ahead": "lineares Modell",
+    "night balance": "Sauerstoffbilanz", "last night": "wie letzte Nacht",
+    "cross-fitted load": "Lastmodell", "last week": "wie letzte Woche",
+    **{f"mae_{hours}h": f"Fehler nach {hours} h" for hours in (24, 48, 72)},
+    **{f"nse_{hours}h": f"NSE nach {hours} h" for hours in ("0.5", "1", "3", "6", "12")},
+    **{f"pi_{hours}h": f"Gewinn gegen Beharrung nach {hours} h" for hours in ("0.5", "1", "3", "6", "12")},
+}  # fmt: skip
 SMALLER_IS_BETTER = frozenset({"mae", "crps", "brier", "pinball", "peak_error", "delay_hours"})
 
 
@@ -62,13 +75,18 @@ class ModelCard:
     @property
     def verdict(self) -> str:
         """One German sentence for the page that shows the card."""
-        rival = self.best_baseline or "kein Vergleich"
+        rival = self.best_baseline
+        metric = german(self.deciding_metric)
+        if rival is None:
+            return "In Gebrauch." if self.usable else "Nicht in Gebrauch: es gibt kein Maß für seine Güte."
+        figures = f"{metric} {self._figure(self.name)} gegen {self._figure(rival)} bei „{german(rival)}“"
         if self.usable:
-            return f"In Gebrauch: {self.deciding_metric} mindestens so gut wie {rival}."
-        return (
-            f"Nicht in Gebrauch: {self.deciding_metric} schlechter als {rival}; "
-            "gezeigt wird der einfache Vergleich."
-        )
+            return f"In Gebrauch: {figures}."
+        return f"Nicht in Gebrauch: {figures}; gezeigt wird der einfache Vergleich."
+
+    def _figure(self, name: str) -> str:
+        value = self.scores[name].get(self.deciding_metric, float("nan"))
+        return f"{value:.3g}".replace(".", ",") if isfinite(value) else "ohne Zahl"
 
     def to_json(self) -> str:
         """Stable text for the store; times as ISO 8601."""
@@ -80,6 +98,11 @@ class ModelCard:
         raw = json.loads(text)
         times = {key: datetime.fromisoformat(raw[key]) for key in ("data_start", "data_end", "split")}
         return cls(**{**raw, **times, "notes": tuple(raw["notes"])})
+
+
+def german(name: str) -> str:
+    """The German word for a model, comparison or metric; unknown ones as they are."""
+    return GERMAN.get(name, name)
 
 
 def _iso(value: object) -> str:

@@ -33,6 +33,7 @@ from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
 from udp.events.sql import SqlEvents
 from udp.events.watch import Watch, watching
+from udp.forecasting.sql import SqlForecasts
 from udp.ledger.sql import SqlLedger
 from udp.registry.city_file import read_city
 from udp.registry.port import Changes
@@ -66,6 +67,7 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
     with (
         closing(SqlRegistry(config.registry.address())) as registry,
         closing(SqlLedger(config.ledger.address())) as ledger,
+        closing(SqlForecasts(config.forecasts.address())) as forecasts,
         closing(LateStore(lambda: open_store(config.store, utc_now, read_only=True))) as store,
         closing(open_porter(registry.database, config.access)) as porter,
     ):
@@ -88,6 +90,7 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
                 porter=porter,
                 events=events,
                 silent_after=watch.silent_after,
+                forecasts=forecasts,
             )
         )
         server = _Server(
@@ -137,6 +140,7 @@ def check_config(config: Settings, given: argparse.Namespace) -> int:
     """What can be known without starting: settings, addresses, profiles."""
     config.registry.address()
     config.ledger.address()
+    config.forecasts.address()
     profiles = load_profiles(own=config.profiles_dir)
     PolicyFile(config.policy)
     print(f"{given.config or 'defaults'}: in order; {len(profiles)} profiles")

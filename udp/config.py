@@ -68,6 +68,9 @@ class Settings:
         default_factory=lambda: DatabaseSettings("sqlite:///var/registry.sqlite")
     )
     ledger: DatabaseSettings = field(default_factory=lambda: DatabaseSettings("sqlite:///var/ledger.sqlite"))
+    forecasts: DatabaseSettings = field(
+        default_factory=lambda: DatabaseSettings("sqlite:///var/forecasts.sqlite")
+    )
     store: StoreSettings = field(default_factory=StoreSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     api: ApiSettings = field(default_factory=ApiSettings)

@@ -17,6 +17,9 @@ from dashboards.public.figures import DAY, WEEK, Figure, axis, figure
 from dashboards.public.freshness import Freshness
 from dashboards.public.history import Window
 from dashboards.public.marks import EXPLANATIONS
+from dashboards.public.outlook import ModelCard
+from dashboards.public.outlook_cards import card_groups
+from dashboards.public.outlook_view import OutlookView, outlook_view
 from dashboards.public.quantities import quantity
 from dashboards.public.series import Series
 from dashboards.public.settings import SiteSettings
@@ -156,6 +159,10 @@ class PublicPages:
             for one, span in zip(history, (WEEK, DAY), strict=True)
         ]
         folder = f"messwert/{stream.id}"
+        ahead = self._ahead(snapshot, stream, place, history[-1][0])
+        if ahead is not None and ahead.csv:
+            self._directory.write(f"{folder}/prognose.svg", ahead.file)
+            self._directory.write(f"{folder}/prognose.csv", ahead.csv)
         for one in figures:
             self._directory.write(f"{folder}/{one.name}.svg", one.file)
             self._directory.write(f"{folder}/{one.name}.csv", one.csv)
@@ -164,8 +171,25 @@ class PublicPages:
             "value.html",
             moment,
             simulated=snapshot.simulated,
+            ahead=ahead,
             **self._facts(snapshot, stream, place, figures, moment.now),
         )
+
+    def draw_models(self, cards: Sequence[ModelCard], snapshot: Snapshot, moment: Moment) -> None:
+        """How good the forecasts are: every model card in words."""
+        names = {place.key: place.name for place in snapshot.places.values()}
+        groups = card_groups(cards, names, self._time)
+        self._write(
+            "prognosen/index.html", "prognosen.html", moment, simulated=snapshot.simulated, groups=groups
+        )
+
+    def _ahead(
+        self, snapshot: Snapshot, stream: Stream, place: Place, measured: Series
+    ) -> OutlookView | None:
+        outlook = snapshot.outlooks.get(stream.id)
+        if outlook is None:
+            return None
+        return outlook_view(stream, place, outlook, measured=measured, axis=axis(stream), time=self._time)
 
     def _facts(
         self, snapshot: Snapshot, stream: Stream, place: Place, figures: Sequence[Figure], now: datetime

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dashboards.interface import Interface, InterfaceRefused, InterfaceUnavailable
@@ -14,6 +14,7 @@ from dashboards.public import datasets
 from dashboards.public.freshness import Freshness, freshness
 from dashboards.public.history import Window, day, fetch, week
 from dashboards.public.open_data import OpenData
+from dashboards.public.outlook import ModelCard, fetch_cards, fetch_outlooks
 from dashboards.public.pages import Moment, PublicPages
 from dashboards.public.series import Series
 from dashboards.public.snapshot import Place, Snapshot, Stream, Value
@@ -34,6 +35,7 @@ class Drawn:
     place: Place
     value: Value | None
     freshness: Freshness
+    outlook: datetime | None
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class PublicRefresh:
     _snapshot: Snapshot | None = None
     _simulated: bool | None = None
     _told: tuple[list[datasets.DatasetView], bool] | None = None
+    _cards: tuple[list[ModelCard], bool] | None = None
     _drawn: dict[int, tuple[Drawn, datetime]] = field(default_factory=dict)
     _data: OpenData = field(init=False)
 
@@ -84,6 +87,7 @@ class PublicRefresh:
         self.pages.draw_lists(snapshot, moment)
         self.pages.forget(snapshot)
         self._policy(snapshot)
+        self._models(snapshot)
         return self._charts(snapshot, began, everything)
 
     def _policy(self, snapshot: Snapshot) -> None:
@@ -108,8 +112,30 @@ class PublicRefresh:
             _log.warning("%s; the pages keep their last values", error)
             self._show_outage()
             return None
-        self._snapshot = snapshot
-        return snapshot
+        self._snapshot = self._with_outlooks(snapshot)
+        return self._snapshot
+
+    def _with_outlooks(self, snapshot: Snapshot) -> Snapshot:
+        """Measurements do not wait for forecasts: without an answer the pages do without them."""
+        try:
+            found = fetch_outlooks(self.interface)
+        except (InterfaceUnavailable, Unreadable) as error:
+            _log.warning("no forecasts: %s", error)
+            return snapshot
+        return replace(snapshot, outlooks=found)
+
+    def _models(self, snapshot: Snapshot) -> None:
+        """Drawn when a model was fitted anew."""
+        try:
+            found = fetch_cards(self.interface)
+        except (InterfaceUnavailable, Unreadable) as error:
+            _log.warning("the page about the models stays as it is: %s", error)
+            if self._cards is not None:
+                return
+            found = []
+        if (found, snapshot.simulated) != self._cards:
+            self.pages.draw_models(found, snapshot, Moment(self.now()))
+            self._cards = (found, snapshot.simulated)
 
     def _show_outage(self) -> None:
         now = self.now()
@@ -181,4 +207,5 @@ class PublicRefresh:
 def _source(snapshot: Snapshot, stream: Stream, now: datetime) -> Drawn:
     value = snapshot.values.get(stream.id)
     state = freshness(value.phenomenon_time, now, stream.interval) if value else Freshness.GONE
-    return Drawn(stream, snapshot.place_of(stream), value, state)
+    ahead = snapshot.outlooks.get(stream.id)
+    return Drawn(stream, snapshot.place_of(stream), value, state, ahead.issued_at if ahead else None)

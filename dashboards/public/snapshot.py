@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from dashboards.public.outlook import Outlook
 from udp.sensorthings import Quality, QualityRule
 
 
@@ -68,6 +69,7 @@ class Snapshot:
     streams: Mapping[int, Stream]
     values: Mapping[int, Value]
     fetched_at: datetime
+    outlooks: Mapping[int, Outlook] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:

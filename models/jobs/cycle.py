@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from models.card import german
 from models.jobs import consumption
 from models.jobs.artefacts import Artefact, Artefacts
 from models.jobs.inputs import Inputs, fingerprint
@@ -166,6 +167,8 @@ def json_of(fitted: Fitted) -> dict[str, Any]:
         name: {metric: value if math.isfinite(value) else None for metric, value in row.items()}
         for name, row in raw["scores"].items()
     }
+    metrics = {metric for row in raw["scores"].values() for metric in row}
+    raw["labels"] = {name: german(name) for name in (*raw["scores"], *sorted(metrics))}
     return raw
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from models.jobs.inputs import moment
 from models.jobs.outcome import FoundCase, Outcome
 from models.series import Floats, Instant, Integers, Step
-from udp.forecasting.port import Case, ForecastKey, Forecasts, Kind, Statement, Verdict
+from udp.forecasting.port import Case, Chance, ForecastKey, Forecasts, Kind, Statement, Verdict
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Observations
 from udp.store.port import ObservationStore
@@ -56,7 +56,27 @@ class Publisher:
             remarks=outcome.remarks,
             summary=outcome.summary,
             fingerprint=fingerprint,
+            bands=_bands(outcome),
+            chance=_chance(outcome),
         )
+
+
+def _bands(outcome: Outcome) -> dict[str, list[float]]:
+    forecast = outcome.forecast
+    if forecast is None:
+        return {}
+    return {f"{level:g}": forecast.quantiles[:, k].tolist() for k, level in enumerate(forecast.levels)}
+
+
+def _chance(outcome: Outcome) -> Chance | None:
+    if outcome.chance is None:
+        return None
+    hours = tuple(outcome.chance.by_hours)
+    return Chance(
+        outcome.chance.level,
+        tuple(round(hour * 3600) for hour in hours),
+        tuple(float(value) for value in outcome.chance.by_hours.values()),
+    )
 
 
 def _keys(outcome: Outcome) -> list[ForecastKey]:

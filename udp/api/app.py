@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 
-from udp.api import events, health, metrics, operations, policy_answer, problems, schemas, signing, v1
+from udp.api import events, forecasts, health, metrics, operations, policy_answer, problems, schemas, signing, v1
 from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
@@ -58,6 +58,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.include_router(v1.router(), dependencies=ours)
     app.include_router(operations.router(), dependencies=ours)
     app.include_router(events.router(), dependencies=ours)
+    app.include_router(forecasts.router(), dependencies=ours)
     app.include_router(policy_answer.router(), dependencies=ours)
     app.include_router(signing.router())
     app.state.sensorthings = sensorthings.made()
@@ -174,8 +175,9 @@ async def _list(request: Request) -> HTMLResponse:
     """All addresses and all refusals on one plain page."""
     app: FastAPI = request.app
     routes = "".join(
-        f"<dt><code>GET {escape(path)}</code></dt><dd>{escape(methods['get'].get('summary', ''))}</dd>"
+        f"<dt><code>{verb.upper()} {escape(path)}</code></dt><dd>{escape(one.get('summary', ''))}</dd>"
         for path, methods in app.openapi()["paths"].items()
+        for verb, one in methods.items()
     )
     refusals = "".join(
         f'<dt id="{kind.slug}">{kind.status} {escape(kind.german)}</dt>'

@@ -21,6 +21,7 @@ from udp.api.view import View, Views, read_views
 from udp.auth import Keys
 from udp.datasets.source import PolicyFile
 from udp.events.port import EventLog, NoEvents
+from udp.forecasting.port import Case, Told, Verdict
 from udp.ledger.hearing import Hearing
 from udp.ledger.port import Quarantined, Report
 from udp.policy import PUBLIC, Caller, Gate
@@ -44,6 +45,16 @@ class LedgerView(Protocol):
 
     def quarantined(self, limit: int) -> Sequence[Quarantined]:
         """See `QuarantineReader`."""
+
+
+class ForecastsView(Protocol):
+    """What the API reads and writes of the models' statements (udp.forecasting.port)."""
+
+    def told(self) -> Told:
+        """See `Forecasts`."""
+
+    def judge(self, case: int, verdict: Verdict, note: str) -> Case:
+        """See `Forecasts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,7 @@ class Ports:
     porter: Porter | None = None
     events: EventLog = field(default_factory=NoEvents)
     silent_after: Callable[[str], timedelta | None] = lambda _subject: None
+    forecasts: ForecastsView | None = None
 
 
 class Desk:
@@ -107,6 +119,9 @@ class Desk:
         )
         self.current: Refreshed[Snapshot] = self._refreshed(self._read_current)
         self.report: Refreshed[Report] = self._refreshed(lambda _before: ports.ledger.report())
+        self.told: Refreshed[Told] = self._refreshed(
+            lambda _before: Told() if ports.forecasts is None else ports.forecasts.told()
+        )
         self.latest = LatestAnswers()
 
     async def view(self, caller: Caller) -> View:

@@ -57,7 +57,7 @@ def router() -> APIRouter:
             endpoint,
             methods=["GET"],
             summary=summary,
-            responses=_responses(model),
+            responses=refusals(model),
             response_class=Response,
         )
     api.add_api_route(
@@ -207,7 +207,7 @@ def _json(request: Request, who: Caller, content: Any) -> Response:
     return answer(request, who, representations.dumps(content), media_type=_JSON, seconds=_LONG_S)
 
 
-def _responses(model: Any) -> dict[int | str, dict[str, Any]]:
+def refusals(model: Any) -> dict[int | str, dict[str, Any]]:
     refusal = {"model": schemas.ProblemAnswer}
     return {
         200: {"model": model},

@@ -35,12 +35,23 @@ class ForecastKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Chance:
+    """Probability of having reached `level` (unit of the measured series) by each lead."""
+
+    level: float
+    leads_s: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """The newest word of a model about one measured Datastream.
 
     Without `leads_s` there is no forecast, and `reason` says why. `fallback`: a simple comparison
     speaks, because the model is not calibrated or was worse. `summary` holds what the product adds
-    (hours to critical ...). `fingerprint` stands for everything it was computed from.
+    (hours to critical ...). `bands` are the values by quantile level ("0.5"), one per lead; `chance`
+    the probabilities of having reached a level, with leads of their own: the newest forecast is here,
+    all forecasts ever issued are in the store. `fingerprint` stands for everything it was computed from.
     """
 
     of: int
@@ -53,6 +64,8 @@ class Statement:
     remarks: tuple[str, ...]
     summary: Mapping[str, Any]
     fingerprint: str
+    bands: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    chance: Chance | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from udp.errors import NotFound, StoreUnavailable
 from udp.forecasting import tables
-from udp.forecasting.port import FIRST_NUMBER, Card, Case, ForecastKey, Kind, Statement, Told, Verdict
+from udp.forecasting.port import (
+    FIRST_NUMBER,
+    Card,
+    Case,
+    Chance,
+    ForecastKey,
+    Kind,
+    Statement,
+    Told,
+    Verdict,
+)
 from udp.ledger.sql import open_engine
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -140,6 +150,8 @@ def _plain(value: Any) -> Any:
         return (value - _EPOCH) // timedelta(microseconds=1)
     if isinstance(value, Verdict):
         return value.value
+    if isinstance(value, Chance):
+        return {"level": value.level, "leads_s": list(value.leads_s), "values": list(value.values)}
     if isinstance(value, Mapping):
         return dict(value)
     return list(value) if isinstance(value, tuple) else value
@@ -152,8 +164,13 @@ def _statement(row: Any) -> Statement:
             "issued_at": _moment(row.issued_at),
             "leads_s": tuple(row.leads_s),
             "remarks": tuple(row.remarks),
+            "chance": None if row.chance is None else _chance(row.chance),
         }
     )
+
+
+def _chance(raw: Mapping[str, Any]) -> Chance:
+    return Chance(float(raw["level"]), tuple(raw["leads_s"]), tuple(raw["values"]))
 
 
 def _card(row: Any) -> Card:

@@ -42,6 +42,8 @@ statement = Table(
     Column("remarks", JSON, nullable=False),
     Column("summary", JSON, nullable=False),
     Column("fingerprint", Text, nullable=False),
+    Column("bands", JSON, nullable=False),
+    Column("chance", JSON),
 )
 
 card = Table(

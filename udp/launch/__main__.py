@@ -157,8 +157,10 @@ def _start(site: Site, mosquitto: str | None, supervisor: Supervisor, stop: thre
         say(f"  city        virtual; {begins} and catches up first, at high speed")
     for name in site.agents:
         supervisor.start(_program(site, name, "edge", stage=4))
+    supervisor.start(_program(site, "models", "models", stage=3, stop_within_s=20))
     if site.agents:
         say(f"  agents      {len(site.gateways)} gateways, {len(site.poles)} poles")
+    say("  models      forecasts begin when the data have caught up, then every 10 minutes")
     _await_port(environment.http_port, "api", supervisor, stop)
     _announce(site)
 

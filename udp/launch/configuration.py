@@ -52,6 +52,7 @@ class Site:
         self._write("udp", self._api())
         self._write("dashboards", self._dashboards())
         self._write("ingest", self._ingest())
+        self._write("models", self._models())
         for index, name in enumerate(self.gateways):
             self._write(name, self._gateway_agent(index, name))
         for index, name in enumerate(self.poles):
@@ -98,6 +99,7 @@ class Site:
         return {
             "registry": {"url": self._database("registry")},
             "ledger": {"url": self._database("ledger")},
+            "forecasts": {"url": self._database("forecasts")},
             "store": self._store(),
             "server": {"host": _LOOPBACK, "port": self.environment.http_port},
             "pages_dir": str(self.data / "pages"),
@@ -117,6 +119,15 @@ class Site:
             "pages_dir": str(self.data / "pages"),
             "operator_pages_dir": str(self.data / "pages" / "betrieb"),
             "operator_key": self._secret("operator-key"),
+        }
+
+    def _models(self) -> Table:
+        return {
+            "registry": self._database("registry"),
+            "forecasts": self._database("forecasts"),
+            "store": self._store(),
+            "artefacts": str(self.data / "models"),
+            "report": str(self.data / "bericht"),
         }
 
     def _ingest(self) -> Table:

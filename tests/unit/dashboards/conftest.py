@@ -40,6 +40,8 @@ class City:
     datastreams: list[dict[str, Any]] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
     datasets: list[dict[str, Any]] = field(default_factory=list)
+    forecasts: list[dict[str, Any]] = field(default_factory=list)
+    models: list[dict[str, Any]] = field(default_factory=list)
     observations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     operations: dict[str, Any] | None = None
     key: str = "sesam"
@@ -138,6 +140,8 @@ class City:
             "/api/v1/things": {"things": self.things},
             "/api/v1/datastreams": {"datastreams": self.datastreams},
             "/api/v1/policy": {"datasets": self.datasets},
+            "/api/v1/forecasts": {"forecasts": self.forecasts},
+            "/api/v1/models": {"models": self.models},
             "/api/v1/latest": {"now": iso(NOW), "values": self.values},
         }
         return (200, lists[path]) if path in lists else (404, {"title": "Not found"})

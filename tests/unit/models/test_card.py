@@ -29,7 +29,7 @@ def test_worse_than_its_baseline_is_refused_in_words() -> None:
     poor = replace(CARD, scores={**CARD.scores, "hybrid": {"crps": 0.31}})
     assert not poor.usable
     assert poor.verdict.startswith("Nicht in Gebrauch")
-    assert "persistence" in poor.verdict
+    assert "0,31 gegen 0,3 bei „bleibt, wie es ist“" in poor.verdict
 
 
 def test_without_a_figure_of_its_own_it_is_not_used() -> None:

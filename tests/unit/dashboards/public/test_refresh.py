@@ -102,7 +102,7 @@ def test_every_page_is_well_formed_and_in_order(city: Any, public: PublicRefresh
     filled(city)
     public.round()
     found = sorted(pages.rglob("*.html"))
-    assert len(found) == 1 + 1 + 15 + 1 + 1 + 5  # home, theme, districts, value, policy, resting pages
+    assert len(found) == 1 + 1 + 15 + 1 + 1 + 1 + 5  # home, theme, districts, value, policy, models, resting
     for path in found:
         page = Checked(path.read_text(encoding="utf-8"))
         assert page.attributes["html"]["lang"] == "de", path

@@ -22,6 +22,7 @@ from udp.auth import SqlKeys
 from udp.datasets.reading import SHIPPED
 from udp.datasets.source import PolicyFile
 from udp.events.sql import SqlEvents
+from udp.forecasting.sql import SqlForecasts
 from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Channel, CityDescription, Device, WiredSensor
@@ -110,6 +111,7 @@ class City:
     open_ids: list[int] = field(default_factory=list)
     hidden_ids: list[int] = field(default_factory=list)
     events: SqlEvents = field(kw_only=True)
+    forecasts: SqlForecasts = field(kw_only=True)
 
     def decide(self, entry: str, **words: str | None) -> None:
         """Change one dataset of the policy, found by a line of it; None takes a key away."""
@@ -155,20 +157,23 @@ def city(tmp_path: Path) -> Iterator[City]:
     policy = tmp_path / "policy.toml"
     policy.write_bytes(SHIPPED.read_bytes())
     porter = open_porter(registry.database, AccessSettings(), now)
+    forecasts = SqlForecasts(f"sqlite:///{tmp_path}/forecasts.sqlite")
     ports = Ports(
         registry, store, ledger, keys, pages, settings, now, policy=PolicyFile(policy), porter=porter
     )
     events = SqlEvents(registry.database)
-    app = create_app(replace(ports, events=events))
+    app = create_app(replace(ports, events=events, forecasts=forecasts))
     with TestClient(app, raise_server_exceptions=False) as client:
         made = City(
-            client, registry, store, ledger, keys, pages, clock, policy, small_city(), porter, events=events
+            client, registry, store, ledger, keys, pages, clock, policy, small_city(), porter, events=events,
+            forecasts=forecasts,
         )
         for number, one in registry.inventory().datastreams.items():
             made.ids[f"{one.thing}/{one.key}"] = number
         yield made
     store.close()
     ledger.close()
+    forecasts.close()
     registry.close()
 
 

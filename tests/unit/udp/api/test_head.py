@@ -7,6 +7,7 @@ PATHS = (
     "/api/v1/datastreams", "/api/v1/datastreams/{number}", "/api/v1/datastreams/{number}/observations",
     "/api/v1/latest", "/api/v1/operations", "/api/v1/live", "/api/v1/policy",
     "/api/v1/events", "/api/v1/events/live",
+    "/api/v1/datastreams/{number}/forecast", "/api/v1/forecasts", "/api/v1/models", "/api/v1/cases",
 )  # fmt: skip
 
 
@@ -17,7 +18,8 @@ def concrete(path, city):
 
 def test_every_route_of_the_interface_is_tried_here(measured):
     described = measured.client.get("/api/openapi.json").json()["paths"]
-    assert {concrete(one, measured) for one in described} <= {concrete(one, measured) for one in PATHS}
+    readable = [path for path, verbs in described.items() if "get" in verbs]
+    assert {concrete(one, measured) for one in readable} <= {concrete(one, measured) for one in PATHS}
 
 
 @pytest.mark.parametrize("path", [one for one in PATHS if not one.endswith("/live")])

@@ -1,0 +1,159 @@
+"""A forecast as SVG: what was measured until now, then middle and intervals, with a line between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+from dashboards.public.axes import Scale, days, hours, scale
+from dashboards.public.chart import Frame, framed
+from dashboards.public.outlook import Expected, Outlook
+from dashboards.public.series import Series
+from dashboards.wording import LocalTime
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What stands around the curve; all texts are plain and get escaped. ``limit`` is drawn as a line."""
+
+    title: str
+    sentence: str
+    axis: str
+    decimals: int
+    limit: float | None = None
+    limit_name: str = ""
+
+
+def draw_outlook(
+    measured: Series, outlook: Outlook, words: Words, frame: Frame, time: LocalTime, *, name: str,
+    alone: bool = False,
+) -> Markup:  # fmt: skip
+    """The SVG element; `name` makes its ids unique in the page, `alone` makes it a file of its own."""
+    start, end = measured.start, outlook.expected[-1].at
+    canvas = _Field(frame, start, end, _scale(measured, outlook, words))
+    parts = [
+        canvas.grid(words.axis), canvas.time_axis(time), canvas.now(outlook.issued_at),
+        canvas.bands(outlook), canvas.measured(measured), canvas.middle(outlook), canvas.limit(words),
+    ]  # fmt: skip
+    return framed(Markup().join(parts), words.title, words.sentence, frame, name=name, alone=alone)
+
+
+def _scale(measured: Series, outlook: Outlook, words: Words) -> Scale:
+    if words.limit is not None:
+        return Scale(0, 100, (0, 25, 50, 75, 100), 0)
+    values = [value for sample in measured.samples for value in (sample.low, sample.high)]
+    values += [value for one in outlook.expected for value in one.outer]
+    return scale(min(values), max(values), smallest=5 * 10.0**-words.decimals)
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """From time and value to pixels, and the marks drawn there."""
+
+    frame: Frame
+    start: datetime
+    end: datetime
+    scale: Scale
+
+    def x(self, moment: datetime) -> float:
+        share = (moment - self.start) / (self.end - self.start)
+        return self.frame.left + share * (self.frame.width - self.frame.left - self.frame.right)
+
+    def y(self, value: float) -> float:
+        share = (value - self.scale.low) / (self.scale.high - self.scale.low)
+        share = min(max(share, 0.0), 1.0)
+        room = self.frame.height - self.frame.top - self.frame.bottom
+        return self.frame.height - self.frame.bottom - share * room
+
+    def grid(self, axis: str) -> Markup:
+        right = self.frame.width - self.frame.right
+        parts = [Markup('<text class="label" x="0" y="14">{}</text>').format(axis)]
+        parts += [
+            Markup(
+                '<path class="grid" d="M{} {}H{}"/>'
+                '<text class="label" x="{}" y="{}" text-anchor="end">{}</text>'
+            ).format(
+                self.frame.left, _n(self.y(tick)), right, self.frame.left - 6, _n(self.y(tick) + 4),
+                self.scale.label(tick),
+            )
+            for tick in self.scale.ticks
+        ]  # fmt: skip
+        return Markup().join(parts)
+
+    def time_axis(self, time: LocalTime) -> Markup:
+        bottom = self.frame.height - self.frame.bottom
+        long = (self.end - self.start).total_seconds() > 2.5 * 86_400
+        ticks = (
+            days(self.start, self.end, time, dated=self.frame.dated)
+            if long
+            else hours(self.start, self.end, time, self.frame.hour_step * 2)
+        )
+        parts = [
+            Markup('<path class="axis" d="M{} {}H{}"/>').format(
+                self.frame.left, bottom, self.frame.width - self.frame.right
+            )
+        ]
+        for moment, label in ticks:
+            x = self.x(moment)
+            parts.append(Markup('<path class="axis" d="M{} {}v5"/>').format(_n(x), bottom))
+            if self.frame.left <= x - 16 and x + 16 <= self.frame.width:
+                parts.append(
+                    Markup('<text class="label" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                        _n(x), self.frame.height - 8, label
+                    )
+                )
+        return Markup().join(parts)
+
+    def now(self, moment: datetime) -> Markup:
+        x, bottom = self.x(moment), self.frame.height - self.frame.bottom
+        return Markup(
+            '<path class="axis" d="M{0} {1}V{2}"/><text class="label" x="{3}" y="{4}">Prognose</text>'
+        ).format(_n(x), self.frame.top, bottom, _n(x + 4), self.frame.top + 10)
+
+    def bands(self, outlook: Outlook) -> Markup:
+        parts = [self._band(outlook.expected, style) for style in ("outer", "inner")]
+        return Markup("".join(parts))  # noqa: S704  (numbers only)
+
+    def _band(self, expected: Sequence[Expected], which: str) -> str:
+        spans = [(self.x(one.at), getattr(one, which)) for one in expected]
+        there = [(x, self.y(high)) for x, (_, high) in spans]
+        back = [(x, self.y(low)) for x, (low, _) in reversed(spans)]
+        return f'<path class="span" d="{_path(there + back)}Z"/>'
+
+    def measured(self, series: Series) -> Markup:
+        parts = []
+        for run in series.runs():
+            points = [(self.x(sample.at), self.y(sample.value)) for sample in run]
+            if len(points) == 1:
+                parts.append(f'<circle class="dot" cx="{_n(points[0][0])}" cy="{_n(points[0][1])}" r="3"/>')
+            else:
+                parts.append(f'<path class="line" d="{_path(points)}"/>')
+        return Markup("".join(parts))  # noqa: S704  (numbers only)
+
+    def middle(self, outlook: Outlook) -> Markup:
+        points = [(self.x(one.at), self.y(one.middle)) for one in outlook.expected]
+        # Dashes tell expected from measured also without colour.
+        return Markup(f'<path class="line" stroke-dasharray="5 4" d="{_path(points)}"/>')  # noqa: S704
+
+    def limit(self, words: Words) -> Markup:
+        if words.limit is None:
+            return Markup()
+        y = self.y(words.limit)
+        return Markup(
+            '<path class="axis" stroke-dasharray="2 3" d="M{} {}H{}"/>'
+            '<text class="label" x="{}" y="{}">{}</text>'
+        ).format(
+            self.frame.left, _n(y), self.frame.width - self.frame.right, self.frame.left + 4, _n(y - 4),
+            words.limit_name,
+        )  # fmt: skip
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
+
+
+def _n(pixels: float) -> str:
+    return f"{pixels:.1f}".removesuffix(".0")
