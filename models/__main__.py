@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from edge.wire.settings import SettingsError, load, render
 from models.jobs import telling
 from models.jobs.artefacts import Artefacts
@@ -22,7 +24,9 @@ from models.jobs.config import ModelSettings
 from models.jobs.cycle import Cycle, Tally, with_products
 from models.jobs.inputs import Inputs
 from models.jobs.parallel import Runner
+from models.jobs.reporting import Reporter
 from models.jobs.scoring import score
+from models.report.page import render as render_page
 from udp.errors import ConfigurationError, PlatformError
 from udp.forecasting.port import Verdict
 from udp.forecasting.sql import SqlForecasts
@@ -80,6 +84,19 @@ class _Desk:
         made = products(self.settings, self.forecasts.told().cases)
         return with_products(replace(self.cycle, products=made), names)
 
+    def write_report(self, folder: Path, at: datetime) -> Path:
+        """The report as of ``at``; replaced whole, so that no reader sees half of it."""
+        inventory = self.cycle.registry.inventory()
+        inputs = Inputs(self.cycle.store, inventory, at)
+        reporter = Reporter(
+            inputs, self.forecasts.told(), self.cycle.artefacts, self.settings.city, self.settings.seed
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "index.html"
+        fresh = folder / ".index.html.new"
+        fresh.write_text(render_page(reporter.report()), encoding="utf-8")
+        return fresh.replace(path)
+
 
 def _fit(settings: ModelSettings, asked: argparse.Namespace) -> int:
     with ExitStack() as stack:
@@ -118,6 +135,14 @@ def _score(settings: ModelSettings, asked: argparse.Namespace) -> int:
             inputs, desk.cycle.store, told, since=now - timedelta(days=asked.days), products=asked.product
         )
     print(telling.scores(found, asked.days))
+    return 0
+
+
+def _report(settings: ModelSettings, asked: argparse.Namespace) -> int:
+    folder = asked.out or settings.report or Path("bericht")
+    with ExitStack() as stack:
+        desk = _Desk.opened(settings, stack)
+        print(desk.write_report(folder, _at(asked, settings)))
     return 0
 
 
@@ -166,14 +191,16 @@ def _round(desk: _Desk) -> Tally:
 
 
 def _catching_up(desk: _Desk) -> str | None:
-    """Why a round would be too early; None when the newest measurement is of now."""
-    newest = desk.cycle.store.latest().phenomenon_time
+    """Why a round would be too early; None when half of all series have reached the present. A single
+    sensor that speaks already (a pole has no past to send) says nothing of the others."""
+    newest = np.sort(desk.cycle.store.latest().phenomenon_time)
     if not len(newest):
         return "waiting for the first measurement"
-    behind = _now() - newest.max().astype(datetime).replace(tzinfo=UTC)
+    behind = _now() - newest[len(newest) // 2].astype(datetime).replace(tzinfo=UTC)
     if behind <= desk.settings.behind:
         return None
-    return f"waiting: the newest measurement is {behind.total_seconds() / 3600:.1f} h old, data catch up"
+    hours = behind.total_seconds() / 3600
+    return f"waiting: half of all series end more than {hours:.1f} h ago, the data are catching up"
 
 
 def _check(settings: ModelSettings, asked: argparse.Namespace) -> int:
@@ -209,6 +236,7 @@ _VERBS: tuple[tuple[str, Callable[[ModelSettings, argparse.Namespace], int], str
     ("forecast", _forecast, "vorhersagen, was neue Daten hat"),
     ("backtest", _backtest, "auf der Geschichte prüfen und zeigen, ohne etwas zu behalten"),
     ("score", _score, "veröffentlichte Vorhersagen an dem messen, was kam"),
+    ("report", _report, "den Bericht für das Klimateam schreiben (HTML)"),
     ("faelle", _cases, "Fälle auffälligen Verbrauchs zeigen und beurteilen"),
     ("check-config", _check, "Einstellungen prüfen"),
     ("print-config", _print, "geltende Einstellungen zeigen"),
@@ -222,13 +250,15 @@ def _parser() -> argparse.ArgumentParser:
         one = verbs.add_parser(name, help=text)
         one.add_argument("--config", type=Path, metavar="DATEI", help="Einstellungen (TOML)")
         one.set_defaults(act=act, at=None, product=[])
+        if name in ("fit", "forecast", "backtest", "score", "report"):
+            one.add_argument("--at", type=_time, metavar="ZEIT", help="als wäre es dieser Zeitpunkt")
         if name in ("fit", "forecast", "backtest", "score"):
             one.add_argument("--product", nargs="*", default=[], choices=PRODUCTS, metavar="PRODUKT",
                              help=f"nur diese: {', '.join(PRODUCTS)}")  # fmt: skip
-            one.add_argument("--at", type=_time, metavar="ZEIT", help="als wäre es dieser Zeitpunkt")
         if name in ("fit", "forecast"):
             one.add_argument("--force", action="store_true", help="auch, was sich nicht geändert hat")
     verbs.choices["score"].add_argument("--days", type=float, default=7.0, help="so viele Tage zurück")
+    verbs.choices["report"].add_argument("--out", type=Path, metavar="ORDNER", help="wohin")
     cases = verbs.choices["faelle"]
     cases.add_argument("verdict", nargs="?", choices=("in-ordnung", "fehler"), help="Urteil über einen Fall")
     cases.add_argument("case", nargs="?", type=int, metavar="NUMMER")

@@ -10,6 +10,9 @@ from typing import Any
 from dashboards.interface import Interface
 from dashboards.reading import Entry, each
 
+# What is said of sensors and meters is for those who look after them, no forecast for everybody.
+_FORECASTS = frozenset({"fuellstand", "abfluss", "teich", "boden"})
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -38,6 +41,7 @@ class Outlook:
     level: float | None
     chances: Sequence[tuple[float, float]]
     critical: tuple[float | None, float | None, float | None] | None
+    days_to_dry: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,7 @@ def fetch_outlooks(interface: Interface) -> dict[int, Outlook]:
     """By measured Datastream; InterfaceUnavailable or Unreadable when nobody can know."""
     content = interface.get("/api/v1/forecasts", remember=True).content
     found = each(Entry(content, "forecasts").entries("forecasts"), "forecasts", _outlook)
-    # Where two products speak of one series, the one with numbers is the forecast.
-    return {one.datastream: one for one in sorted(found, key=lambda one: bool(one.expected))}
+    return {one.datastream: one for one in found if one.product in _FORECASTS}
 
 
 def fetch_cards(interface: Interface) -> list[ModelCard]:
@@ -87,6 +90,7 @@ def _outlook(entry: Entry) -> Outlook:
         level=None if told is None else told.number("level"),
         chances=[] if told is None else each(told.entries("values"), "probability", _chance),
         critical=_critical(summary) if known else None,
+        days_to_dry=None if summary.raw("days_to_dry") is None else summary.number("days_to_dry"),
     )
 
 

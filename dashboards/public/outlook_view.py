@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -57,20 +57,11 @@ def outlook_view(
         "interface": f"/api/v1/datastreams/{stream.id}/forecast",
     }
     if not outlook.expected:
+        if outlook.product == "boden" and not outlook.reason:
+            return _words_only([_dry(outlook), *_remarks(outlook)], shared)
         reason = outlook.reason or "zurzeit keine Vorhersage"
-        return OutlookView(
-            sentences=[f"Keine Prognose: {reason}."],
-            narrow=Markup(),
-            wide=Markup(),
-            heads=(),
-            rows=(),
-            **shared,
-        )
-    sentences = [
-        _sentence(stream, outlook),
-        *_critical(outlook, time),
-        *(f"{one.rstrip('.')}." for one in outlook.remarks),
-    ]
+        return _words_only([f"Keine Prognose: {reason}."], shared)
+    sentences = [_sentence(stream, outlook), *_critical(outlook, time), *_remarks(outlook)]
     known = quantity(stream.observed_property)
     limit = outlook.level if outlook.product == "fuellstand" else None
     title = f"{heading}: {stream.property_name}, {place.name}"
@@ -92,6 +83,23 @@ def outlook_view(
     )
 
 
+def _words_only(sentences: Sequence[str], shared: Mapping[str, str]) -> OutlookView:
+    return OutlookView(sentences=sentences, narrow=Markup(), wide=Markup(), heads=(), rows=(), **shared)
+
+
+def _dry(outlook: Outlook) -> str:
+    if outlook.days_to_dry is None:
+        return "Innerhalb eines Monats wird der Boden hier wahrscheinlich nicht zu trocken."
+    if outlook.days_to_dry <= 0:
+        return "Der Boden ist hier jetzt zu trocken."
+    days = timedelta(days=round(outlook.days_to_dry))
+    return f"Der Boden ist hier in etwa {duration(days)} zu trocken."
+
+
+def _remarks(outlook: Outlook) -> list[str]:
+    return [f"{one.rstrip('.')}." for one in outlook.remarks]
+
+
 def product_name(key: str) -> str:
     """What a product forecasts, in German."""
     return _NAMES.get(key, key.capitalize())
@@ -100,8 +108,8 @@ def product_name(key: str) -> str:
 def _sentence(stream: Stream, outlook: Outlook) -> str:
     """The first and the last lead that people ask for."""
     decimals = quantity(stream.observed_property).decimals
-    wanted = [one for one in outlook.expected if one.hours in (1, 24)] or [outlook.expected[0]]
-    wanted += [one for one in outlook.expected if one.hours in (12, 72) and one not in wanted]
+    asked = (24, 72) if outlook.expected[-1].hours > 48 else (1, 12)
+    wanted = [one for one in outlook.expected if one.hours in asked] or [outlook.expected[0]]
     parts = [
         f"in {duration(timedelta(hours=one.hours))} etwa {with_unit(one.middle, decimals, stream.unit)} "
         f"(in 9 von 10 Fällen zwischen {number(one.outer[0], decimals)} und {number(one.outer[1], decimals)})"

@@ -68,16 +68,18 @@ class SoilSettings:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """The whole process. ``behind``: while the newest measurement is older, the data are still catching up
-    and a round would only be repeated. ``niceness``: how far forecasts stand back behind taking in data."""
+    """The whole process. ``behind``: while half of all series end longer ago, the data are still
+    catching up, and a round would only be repeated. ``niceness``: how far forecasts stand back behind
+    taking in data."""
 
     registry: str = "sqlite:///var/registry.sqlite"
     forecasts: str = "sqlite:///var/forecasts.sqlite"
     store: StoreSettings = field(default_factory=StoreSettings)
     artefacts: Path = Path("var/models")
     report: Path | None = None
+    city: str = "Castrop-Rauxel"
     cycle: timedelta = timedelta(minutes=10)
-    behind: timedelta = timedelta(minutes=30)
+    behind: timedelta = timedelta(hours=2)
     niceness: int = 10
     seed: int = 0
     parallel: ParallelSettings = field(default_factory=ParallelSettings)

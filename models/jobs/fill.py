@@ -19,7 +19,7 @@ from models.forecaster import LEVELS, NotCalibrated
 from models.jobs.inputs import Inputs, fingerprint, moment, streams_of
 from models.jobs.outcome import PUBLISHED, Chance, Fitted, Outcome
 from models.jobs.parallel import Runner
-from models.jobs.product import Ask, Group, silent
+from models.jobs.product import Ask, Group, below, silent
 from models.series import DAY, Floats, Instant, Series, hours
 from udp.registry.port import Channel, Inventory
 
@@ -253,6 +253,7 @@ def _score(seen: Floats, middle: Floats, bands: Floats | None) -> dict[str, floa
     rows["mae"] = metrics.mean_absolute_error(seen.ravel(), middle.ravel())
     if bands is not None:
         flat = bands.reshape(-1, bands.shape[-1])
+        rows |= below(seen.ravel(), flat)
         rows["crps"] = metrics.crps(seen.ravel(), flat, LEVELS)
         rows["coverage80"] = metrics.coverage(
             seen.ravel(), flat[:, LEVELS.index(0.1)], flat[:, LEVELS.index(0.9)]

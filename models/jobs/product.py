@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from models.forecaster import LEVELS
 from models.jobs.inputs import Inputs
 from models.jobs.outcome import Fitted, Outcome
 from models.jobs.parallel import Runner
@@ -75,6 +76,17 @@ def silent(of: int, now: Instant, model: str, reason: str) -> Outcome:
 def split_of(times: Times, share: float) -> Instant:
     """The moment after ``share`` of the span."""
     return np.datetime64(times[0] + (times[-1] - times[0]) * share, "us")
+
+
+def below(seen: Floats, bands: Floats) -> dict[str, float]:
+    """How often the truth (n,) stayed below each of LEVELS (n, levels): calibrated where they are equal."""
+    keep = np.isfinite(seen) & np.isfinite(bands).all(axis=1)
+    if not keep.any():
+        return {}
+    return {
+        f"below_{level:g}": float((seen[keep] <= bands[keep, column]).mean())
+        for column, level in enumerate(LEVELS)
+    }
 
 
 def finite_mean(values: Floats) -> float:

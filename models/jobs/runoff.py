@@ -18,7 +18,7 @@ from models.forecaster import LEVELS, NotCalibrated
 from models.jobs.inputs import Inputs, binned, fingerprint, mean_of, moment, streams_of
 from models.jobs.outcome import PUBLISHED, Fitted, Outcome
 from models.jobs.parallel import Runner
-from models.jobs.product import Ask, Group, finite_mean, silent, split_of
+from models.jobs.product import Ask, Group, below, finite_mean, silent, split_of
 from models.rainfall_runoff.forecast import RunoffForecaster
 from models.rainfall_runoff.rain_ahead import NoRainAhead, RainAhead
 from models.series import Floats, Instant, Record, Series, Step, Times, hours
@@ -222,6 +222,7 @@ def _score(seen: Floats, last: Floats, made: tuple[Floats, Floats] | None) -> di
             np.array([metrics.coverage(seen[:, k], bands[:, k, 0], bands[:, k, -1]) for k in columns])
         ),
     }
+    rows |= below(seen.ravel(), bands.reshape(-1, bands.shape[-1]))
     for k, lead in enumerate(LEADS):
         name = f"{float(lead / hours(1)):g}h"
         rows[f"nse_{name}"] = metrics.nash_sutcliffe(seen[:, k], point[:, k])

@@ -1,0 +1,103 @@
+"""Statements as the report's sentences, fans and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.fill_level.cleaning import clean
+from models.fill_level.rate import inflow_of
+from models.fill_level.tours import Comparison
+from models.jobs.fill import FillMaterial
+from models.report.document import Table
+from models.report.drawing import Band, Line
+from models.report.wording import full, number
+from models.series import Floats, Series, Times
+from udp.forecasting.port import Statement
+
+
+def hours_until_critical(said: Statement) -> float:
+    hours = said.summary.get("hours_to_critical")
+    return float("inf") if hours is None else float(hours)
+
+
+def valid_times(said: Statement) -> Times:
+    issued = np.datetime64(said.issued_at.replace(tzinfo=None), "us")
+    return np.asarray(
+        issued + np.array(said.leads_s) * np.timedelta64(1_000_000, "us"), dtype="datetime64[us]"
+    )
+
+
+def ahead(said: Statement, before: Series) -> tuple[Line, list[Band]]:
+    """From the last measured value on, so that the fan opens where the line ends."""
+    solid = np.flatnonzero(np.isfinite(before.values))
+    start, value = before.times[solid[-1:]], before.values[solid[-1:]]
+    times = np.concatenate([start, valid_times(said)])
+
+    def level(key: str) -> Floats:
+        return np.concatenate([value, np.array(said.bands[key], dtype=np.float64)])
+
+    bands = [
+        Band("90 %", times, level("0.05"), level("0.95")),
+        Band("80 %", times, level("0.1"), level("0.9")),
+    ]
+    return Line("Prognose", times, level("0.5"), "expected"), bands
+
+
+def spoken(said: Statement | None, symbol: str) -> str:
+    if said is None or not said.bands:
+        return f"Keine Prognose: {said.reason if said is not None else 'noch nicht gerechnet'}."
+    place = len(said.leads_s) - 1
+    low, middle, high = (said.bands[key][place] for key in ("0.05", "0.5", "0.95"))
+    return (
+        f"Prognose von {full(said.issued_at)}: in {number(said.leads_s[place] / 3600, 0)} Stunden etwa "
+        f"{number(middle, 0)} {symbol}, in 9 von 10 Fällen zwischen {number(low, 0)} und {number(high, 0)}."
+    )
+
+
+def notes_of(said: Statement | None) -> Sequence[str]:
+    return tuple(f"{one.rstrip('.')}." for one in said.remarks) if said is not None else ()
+
+
+def table_of(
+    said: Statement | None, symbol: str, decimals: int
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    if said is None or not said.bands:
+        return (), ()
+    heads = ("gilt für", *(f"{100 * float(key):g} % ({symbol})" for key in said.bands))
+    rows = [
+        (full(when), *(number(values[place], decimals) for values in said.bands.values()))
+        for place, when in enumerate(valid_times(said))
+    ]
+    return heads, rows
+
+
+def inflow_from_monday(material: FillMaterial) -> Floats | None:
+    """Hourly inflow from the first Monday's midnight on."""
+    cleaned = clean(material.distance_cm, material.container)
+    if cleaned is None:
+        return None
+    inflow = inflow_of(cleaned)
+    weekday = (inflow.times.astype("datetime64[D]").astype(np.int64) + 3) % 7
+    midnight = inflow.times.astype("datetime64[h]").astype(np.int64) % 24 == 0
+    begins = np.flatnonzero((weekday == 0) & midnight)
+    return inflow.percent[begins[0] :] if begins.size else None
+
+
+def comparison_table(name: str, found: Comparison, count: int) -> Table:
+    def span(values: tuple[float, float, float]) -> str:
+        return f"{number(values[1], 1)} ({number(values[0], 1)} bis {number(values[2], 1)})"
+
+    rows = [
+        (
+            "Anfahrten", number(found.fixed_visits, 1), number(found.demand_visits, 1),
+            span(found.saved_visits),
+        ),
+        (
+            "Überlaufstunden", number(found.fixed_overflow_hours, 1), number(found.demand_overflow_hours, 1),
+            span(found.saved_overflow_hours),
+        ),
+    ]  # fmt: skip
+    caption = f"{name} ({count}), je Behälter und 30 Tage"
+    return Table(caption, ("", "feste Tour", "nach Bedarf", "gespart"), rows)

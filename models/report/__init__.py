@@ -1,0 +1,1 @@
+"""The models' report for the climate team: one German page that stands alone."""
