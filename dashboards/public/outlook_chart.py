@@ -9,8 +9,9 @@ from datetime import datetime
 from markupsafe import Markup
 
 from dashboards.public.axes import Scale, days, hours, scale
-from dashboards.public.chart import Frame, framed
+from dashboards.public.chart import Frame, Picture, element
 from dashboards.public.outlook import Expected, Outlook
+from dashboards.public.quantities import Drawing
 from dashboards.public.series import Series
 from dashboards.wording import LocalTime
 
@@ -38,7 +39,8 @@ def draw_outlook(
         canvas.grid(words.axis), canvas.time_axis(time), canvas.now(outlook.issued_at),
         canvas.bands(outlook), canvas.measured(measured), canvas.middle(outlook), canvas.limit(words),
     ]  # fmt: skip
-    return framed(Markup().join(parts), words.title, words.sentence, frame, name=name, alone=alone)
+    about = Picture(words.title, words.sentence, words.axis, Drawing.LINE, words.decimals)
+    return element(Markup().join(parts), about, frame, name=name, alone=alone)
 
 
 def _scale(measured: Series, outlook: Outlook, words: Words) -> Scale:

@@ -16,7 +16,18 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 
-from udp.api import events, forecasts, health, metrics, operations, policy_answer, problems, schemas, signing, v1
+from udp.api import (
+    events,
+    forecasts,
+    health,
+    metrics,
+    operations,
+    policy_answer,
+    problems,
+    schemas,
+    signing,
+    v1,
+)
 from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed

@@ -165,7 +165,17 @@ def city(tmp_path: Path) -> Iterator[City]:
     app = create_app(replace(ports, events=events, forecasts=forecasts))
     with TestClient(app, raise_server_exceptions=False) as client:
         made = City(
-            client, registry, store, ledger, keys, pages, clock, policy, small_city(), porter, events=events,
+            client,
+            registry,
+            store,
+            ledger,
+            keys,
+            pages,
+            clock,
+            policy,
+            small_city(),
+            porter,
+            events=events,
             forecasts=forecasts,
         )
         for number, one in registry.inventory().datastreams.items():
