@@ -23,42 +23,37 @@ from edge.codecs.javascript import JavaScriptCodecs, JavaScriptSettings
 from edge.lorawan.keyring import Keyring, SessionsFile
 from edge.wire.identifiers import DevEUI
 from edge.wire.settings import SettingsError, load, render
-from ingest.ageing import JournalAgeing
+from edge.wire.topics import agent_name
 from ingest.committer import Committer
 from ingest.conditions import Conditions
 from ingest.config import IngestSettings
 from ingest.decode import PayloadDecoder
 from ingest.deduplicate import Deduplicator
 from ingest.doors import Doors
-from ingest.erasing import Eraser
 from ingest.follow import Follower
-from ingest.journal import JournalReader, JournalUnavailable, JournalWriter, workers
+from ingest.housekeeping import keep_house
+from ingest.journal import JournalReader, JournalWriter, workers
 from ingest.normalise import Bindings
 from ingest.other_profile import find_profile, with_profile
 from ingest.pipeline import Pipeline
 from ingest.quality import QualityMemory
 from ingest.recall import recall_before, recall_latest
 from ingest.replay import Replay, Scope
+from ingest.retiring import retire
+from ingest.sessions import KeptSessions, Sessions, resume_counters
 from ingest.sources.projects import ProjectDoors
 from ingest.supervise import AlreadyRunning, Child, end_with_parent, exclusive
-from udp.citizens.projects import CitizenProjects
-from udp.citizens.settings import CitizenSettings
 from udp.datasets.source import PolicyFile
 from udp.errors import PlatformError
 from udp.ledger.sql import SqlLedger
-from udp.policy import Gate
 from udp.registry.port import Inventory
 from udp.registry.sql import SqlRegistry
-from udp.retention.ageing import Ageing
-from udp.retention.proof import Proofs
-from udp.store.opening import maintain, open_store
-from udp.store.port import ObservationStore
+from udp.store.opening import open_store
 
 log = logging.getLogger("ingest")
 
 _LOOK_BACK = timedelta(days=3)  # as far as stuck values are remembered over a restart
 _RETRY_S = 2.0
-_AGE_EVERY = timedelta(hours=1)
 _FELL_OVER = 70  # EX_SOFTWARE of sysexits.h
 
 
@@ -103,10 +98,12 @@ def _parser() -> argparse.ArgumentParser:
         ("print-config", _print_config, "show what is in force, defaults included"),
         ("pipeline", _run_pipeline, "journal to store and ledger (started by run)"),
         ("replay", _replay, "read the journal again with today's codecs, profiles and register"),
+        ("retire", _retire, "forget a worker that is gone for good, once its journal is worked off"),
     ):
         one = verbs.add_parser(name, help=text)
         one.add_argument("--config", type=Path, required=True, metavar="PATH")
         one.set_defaults(verb=verb)
+    verbs.choices["retire"].add_argument("gone", type=agent_name, metavar="WORKER")
     replay = verbs.choices["replay"]
     replay.add_argument("--since", type=_time, required=True, metavar="TIME", help="2026-11-01T00:00Z")
     replay.add_argument("--until", type=_time, metavar="TIME", help="default: everything until now")
@@ -164,7 +161,7 @@ def _stop_on_signals() -> threading.Event:
 def _run(settings: IngestSettings, arguments: argparse.Namespace) -> int:
     stop = _stop_on_signals()
     directory = settings.journal.directory
-    conditions = Conditions()
+    conditions = Conditions(settings.worker)
     with ExitStack() as stack:
         stack.enter_context(exclusive(directory / f"{settings.worker}.doors.lock", stop, wait=False))
         committer = Committer(JournalWriter(settings.journal, settings.worker, _now), settings.commit)
@@ -234,24 +231,35 @@ def _replay(settings: IngestSettings, arguments: argparse.Namespace) -> int:
         registry = stack.enter_context(closing(SqlRegistry(settings.registry)))
         inventory, remarks = _bound_for_replay(registry.inventory(), settings, arguments)
         javascript = stack.enter_context(closing(JavaScriptCodecs(_codecs_for_replay(settings, arguments))))
-        keyring = Keyring(reordering=None)
+        names = workers(directory)
+        keyring = _keyring(settings)
+        for name in names:
+            KeptSessions(directory, name).load(keyring)
         if settings.sessions is not None:
             SessionsFile(settings.sessions, keyring, _now).refresh()
+        resume_counters(keyring, ledger)
         pipeline = Pipeline(
             store=store,
             ledger=ledger,
             bindings=Bindings(inventory),
             keyring=keyring,
             decoder=PayloadDecoder(partial(codec_named, javascript=javascript.named), trust_edge=False),
-            deduplicator=Deduplicator(ledger),
+            deduplicator=Deduplicator(ledger),  # not asked: a replay knows more than what is remembered
             memory=QualityMemory(recall_before(store, arguments.since, _LOOK_BACK)),
             quality=settings.quality,
         )
         replay = Replay(
-            pipeline=pipeline, store=store, ledger=ledger, waiting=ledger, now=_now,
-            dry_run=arguments.dry_run, withdraw=arguments.withdraw_lost,
-        )  # fmt: skip
-        readers = [JournalReader(directory, worker) for worker in workers(directory)]
+            pipeline=pipeline,
+            store=store,
+            ledger=ledger,
+            waiting=ledger,
+            now=_now,
+            dry_run=arguments.dry_run,
+            withdraw=arguments.withdraw_lost,
+            remember=settings.remember,
+            restarts=_restarts(settings, keyring),
+        )
+        readers = [JournalReader(directory, name) for name in names]
         scope = Scope(arguments.since, arguments.until or _now(), arguments.device)
         summary = replay.run(readers, scope)
         print("\n".join(filter(None, (summary.report.text(inventory), *remarks))))
@@ -277,6 +285,15 @@ def _codecs_for_replay(settings: IngestSettings, arguments: argparse.Namespace) 
     return settings.javascript
 
 
+def _retire(settings: IngestSettings, arguments: argparse.Namespace) -> int:
+    with ExitStack() as stack:
+        ledger = stack.enter_context(closing(SqlLedger(settings.ledger)))
+        reader = stack.enter_context(closing(JournalReader(settings.journal.directory, arguments.gone)))
+        retire(ledger, reader)
+    print(f"{arguments.gone} is retired; its journal stays for replays")
+    return 0
+
+
 def _until_possible(build: Callable[[], Follower], stop: threading.Event) -> Follower | None:
     """Store, ledger and register may come up later than we do."""
     said = ""
@@ -298,15 +315,18 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
         ledger = attempt.enter_context(closing(SqlLedger(settings.ledger)))
         registry = attempt.enter_context(closing(SqlRegistry(settings.registry)))
         javascript = attempt.enter_context(closing(JavaScriptCodecs(settings.javascript)))
-        keyring = Keyring(reordering=None)  # behind a spool that sends history last, any distance is honest
-        sessions = None if settings.sessions is None else SessionsFile(settings.sessions, keyring, _now)
+        keyring = _keyring(settings)
+        file = None if settings.sessions is None else SessionsFile(settings.sessions, keyring, _now)
+        kept = KeptSessions(settings.journal.directory, settings.worker)
         pipeline = Pipeline(
             store=store,
             ledger=ledger,
             bindings=Bindings(registry.inventory()),
             keyring=keyring,
             decoder=PayloadDecoder(partial(codec_named, javascript=javascript.named)),
-            deduplicator=Deduplicator(ledger, shared=settings.shared_ledger),
+            deduplicator=Deduplicator(
+                ledger, shared=settings.shared_ledger, restarts=_restarts(settings, keyring)
+            ),
             memory=QualityMemory(recall_latest(store, _LOOK_BACK)),
             quality=settings.quality,
         )
@@ -315,14 +335,15 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
             pipeline=pipeline,
             ledger=ledger,
             registry=registry,
-            sessions=sessions,
+            sessions=Sessions(file, keyring, kept, ledger),
             settings=settings.pipeline,
+            worker=settings.worker,
             now=_now,
         )
         housekeeping = threading.Thread(
-            target=_keep_house,
-            args=(store, ledger, registry, settings, stop),
-            kwargs={"policy": policy},
+            target=keep_house,
+            args=(store, ledger, registry, settings.journal.directory, settings.remember),
+            kwargs={"policy": policy, "now": _now, "stop": stop},
             name="housekeeping",
         )
         housekeeping.start()
@@ -332,52 +353,14 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
         return follower
 
 
-def _keep_house(
-    store: ObservationStore,
-    ledger: SqlLedger,
-    registry: SqlRegistry,
-    settings: IngestSettings,
-    stop: threading.Event,
-    *,
-    policy: PolicyFile,
-) -> None:
-    """What store and ledger want done from time to time, beside the pipeline."""
-    forgot, aged = _now(), _now() - _AGE_EVERY
-    directory = settings.journal.directory
-    eraser = Eraser(store, ledger, directory, _now)
-    while not stop.wait(5.0):
-        try:
-            while maintain(store, _now()) and not stop.is_set():
-                pass
-            if _now() - forgot > timedelta(days=1):
-                ledger.forget(_now() - settings.remember)
-                forgot, aged = _now(), _now() - _AGE_EVERY
-            if _now() - aged > _AGE_EVERY:
-                # Also after a failure only in an hour: a store that cannot delete says so often enough.
-                aged = _now()
-                _grow_old(Gate(policy.current()), store, ledger, registry, directory)
-            projects = CitizenProjects(registry.database, CitizenSettings(), None, _now)
-            eraser.run(projects, partial(_caught_up, directory, ledger))
-        except (PlatformError, JournalUnavailable) as error:
-            log.warning("housekeeping: %s; trying again", error)
+def _keyring(settings: IngestSettings) -> Keyring:
+    """Behind a spool that sends history last any distance is honest, and sessions are as old as uplinks."""
+    return Keyring(reordering=None, keep_replaced=settings.remember)
 
 
-def _grow_old(
-    gate: Gate, store: ObservationStore, ledger: SqlLedger, registry: SqlRegistry, directory: Path
-) -> None:
-    """First the messages, so that no replay can bring back a value that is deleted a moment later."""
-    proofs = Proofs(registry.database)
-    JournalAgeing(directory, ledger, proofs, _now).run(gate.policy.journal_kept(), gate.policy.digest)
-    Ageing(store, registry.ever, proofs, _now).run(gate)
-
-
-def _caught_up(directory: Path, ledger: SqlLedger) -> bool:
-    """Whether every worker's journal has been handled to its end."""
-    for worker in workers(directory):
-        with closing(JournalReader(directory, worker)) as reader:
-            if any(reader.newest(name) > ledger.cursor(name) for name in reader.names()):
-                return False
-    return True
+def _restarts(settings: IngestSettings, keyring: Keyring) -> Callable[[str], bool]:
+    named = {str(DevEUI.parse(one)) for one in settings.counter_resets}
+    return lambda dev_eui: dev_eui in named or dev_eui in keyring.restarting
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ _OLD = f"received_at < ? AND id <= ? AND way != '{ERASED}'"
 class Cursors(Protocol):
     """How far each journal file has been handled."""
 
-    def cursor(self, name: str) -> int:
-        """The highest row that needs no more work; 0 for none."""
+    def cursor(self, journal: str) -> int:
+        """By JournalReader.key: the highest row that needs no more work; 0 for none."""
 
 
 class JournalAgeing:
@@ -53,18 +53,23 @@ class JournalAgeing:
         before = (now - kept).replace(hour=0, minute=0, second=0, microsecond=0)
         done = []
         for worker in workers(self._directory):
-            names = JournalReader(self._directory, worker).names()
+            reader = JournalReader(self._directory, worker)
+            names = reader.names()
             for name in names:
-                proof = self._forget(name, before, policy, newest=name == names[-1])
+                handled = self._cursors.cursor(reader.key(name))
+                reader.close()  # the file may be removed
+                proof = self._forget(name, handled, before, policy, newest=name == names[-1])
                 if proof is not None:
                     self._proofs.add(proof)
                     done.append(proof)
                     log.info("%s: %d messages before %s deleted", name, proof.count, proof.before[:10])
         return done
 
-    def _forget(self, name: str, before: datetime, policy: str, *, newest: bool) -> Deletion | None:
+    def _forget(
+        self, name: str, handled: int, before: datetime, policy: str, *, newest: bool
+    ) -> Deletion | None:
         path = self._directory / f"{name}.sqlite"
-        limit = ((before - _EPOCH) // _MICROSECOND, self._cursors.cursor(name))
+        limit = ((before - _EPOCH) // _MICROSECOND, handled)
         uri = f"{path.absolute().as_uri()}?mode=rw"
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=30.0)) as journal:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import timedelta
 
 from udp.errors import StoreUnavailable
 from udp.ledger.port import Ledger, Page
@@ -15,7 +14,9 @@ log = logging.getLogger(__name__)
 class Conditions:
     """Texts by subject and figures by name; set from any thread, written by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: str) -> None:
+        """`worker`: who says so; others say the same subjects of themselves."""
+        self._worker = worker
         self._lock = threading.Lock()
         self._texts: dict[str, str] = {}
         self._figures: dict[str, int] = {}
@@ -40,16 +41,10 @@ class Conditions:
         with self._lock:
             if not self._changed:
                 return
-            page = Page(gauges=dict(self._figures), conditions=dict(self._texts))
+            page = Page(worker=self._worker, gauges=dict(self._figures), conditions=dict(self._texts))
             self._changed = False
         try:
             ledger.write(page)
         except StoreUnavailable as error:
             log.warning("%s; the operator page is not up to date", error)
             self._changed = True
-
-    def keep_written(self, ledger: Ledger, every: timedelta, stop: threading.Event) -> None:
-        """Until `stop`."""
-        while not stop.wait(every.total_seconds()):
-            self.write_to(ledger)
-        self.write_to(ledger)

@@ -24,7 +24,10 @@
 
 Several workers: give each its own `worker`, all the same `[[mqtt]] share`, one PostgreSQL `ledger`
 and `registry`, and set `shared_ledger = true`: the ledger then decides which of two workers heard an
-uplink first.
+uplink first. A worker that is taken out of service is stopped when its share of the queue is empty, and
+then named to `udp-ingest retire`: what the broker keeps for a session that does not come back waits
+until its expiry (`session_expiry`, 14 days) and is gone then. Agents send again what has no receipt;
+network servers do not.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from edge.codecs.javascript import JavaScriptSettings
+from edge.wire.identifiers import DevEUI
 from edge.wire.topics import agent_name
 from ingest.broker_check import BrokerCheckSettings
 from ingest.committer import CommitSettings
@@ -49,8 +53,15 @@ from udp.store.opening import StoreSettings
 
 @dataclass(frozen=True, slots=True)
 class IngestSettings:
-    """One ingest worker. `policy`: the city's policy.toml, for how long things
-    are kept. `remember`: how long uplinks are recognised; longer than any agent's spool."""
+    """One ingest worker.
+
+    `policy`: the city's policy.toml, for how long things are kept.
+    `remember`: how long uplinks are recognised and sessions kept; longer than any agent's spool.
+    `counter_resets`: DevEUIs of devices (ABP) that count from 0 again when their battery is changed,
+    like `counter_reset = true` in the sessions file, for devices whose sessions a network server
+    holds (there it is called `skip_fcnt_check` or "resets frame counters"). Their recorded frames
+    can be sent again by anybody.
+    """
 
     worker: str = "ingest-1"
     registry: str = "sqlite:///var/registry.sqlite"
@@ -58,6 +69,7 @@ class IngestSettings:
     shared_ledger: bool = False
     remember: timedelta = timedelta(days=60)
     sessions: Path | None = None
+    counter_resets: tuple[str, ...] = ()
     journal: JournalSettings = field(default_factory=JournalSettings)
     commit: CommitSettings = field(default_factory=CommitSettings)
     mqtt: tuple[MqttSettings, ...] = ()
@@ -73,5 +85,7 @@ class IngestSettings:
 
     def __post_init__(self) -> None:
         agent_name(self.worker)
+        for one in self.counter_resets:
+            DevEUI.parse(one)
         if self.remember < timedelta(days=7):
             raise ValueError("remember is shorter than 7 days: an agent's spool may reach back longer")

@@ -114,6 +114,14 @@ class Stranger(Unusable):
         self.address = address
 
 
+def address_of(frame: Frame) -> bytes:
+    """The DevAddr a data frame claims; nothing for other frames."""
+    try:
+        return parse_data_up(frame.phy_payload).dev_addr
+    except FrameError:
+        return b""
+
+
 def resolve(frame: Frame, keyring: Keyring) -> Uplink | Empty:
     """The uplink in a frame the edge had no key for; Unusable (Stranger) if we have none either."""
     try:

@@ -68,7 +68,7 @@ def compare(
     `withdraw`: what is missing gets a revision that calls it bad, instead of staying as it is.
     """
     places = list(zip(made.datastream.tolist(), made.phenomenon_time.astype(np.int64).tolist(), strict=True))
-    stored = _stored(store, {*places, *expected})
+    stored = stored_at(store, {*places, *expected})
     # Within one batch the first value for a place counts, as it did when it came.
     first = dict(reversed([(place, number) for number, place in enumerate(places)]))
     numbers = sorted(first.values())
@@ -131,7 +131,7 @@ def _differs(made: Observations, number: int, stored: Stored) -> bool:
     return rule != stored.rule and (rule in _OWN_VERDICT or stored.rule in _OWN_VERDICT)
 
 
-def _stored(store: ObservationStore, places: Iterable[Place]) -> dict[Place, Stored]:
+def stored_at(store: ObservationStore, places: Iterable[Place]) -> dict[Place, Stored]:
     """What the store holds at `places`, asked day by day: one wrong clock must not read fifty years."""
     days: dict[int, set[Place]] = {}
     for place in places:

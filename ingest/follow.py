@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from edge.lorawan.keyring import SessionsFile
 from ingest.decode import moment
 from ingest.journal import Entry, JournalReader, JournalUnavailable
 from ingest.normalise import Bindings
 from ingest.pipeline import Pipeline
+from ingest.sessions import Sessions
+from ingest.waiting import TakeUp
 from udp.errors import RegistryUnavailable, StoreUnavailable
 from udp.ledger.port import Ledger, Page
 from udp.registry.port import Registry
@@ -35,6 +37,14 @@ class FollowSettings:
             raise ValueError(f"batch {self.batch}: at least one delivery per pass")
 
 
+class Place(NamedTuple):
+    """How far we are: the file, what the ledger calls it, and the row handled last."""
+
+    name: str
+    key: str
+    row: int
+
+
 class Follower:
     """Walks one worker's journal from its cursor on; stops between two batches."""
 
@@ -45,8 +55,9 @@ class Follower:
         pipeline: Pipeline,
         ledger: Ledger,
         registry: Registry,
-        sessions: SessionsFile | None,
+        sessions: Sessions,
         settings: FollowSettings,
+        worker: str,
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -56,6 +67,8 @@ class Follower:
         self._ledger = ledger
         self._registry = registry
         self._sessions = sessions
+        self._take_up = TakeUp(reader.another(), pipeline, ledger)
+        self._worker = worker
         self._settings = settings
         self._now = now
         self._monotonic = monotonic
@@ -67,11 +80,12 @@ class Follower:
     def run(self, stop: threading.Event) -> None:
         """Until `stop`; what is in the way is waited for, never skipped."""
         delay = timedelta(0)
-        place: tuple[str, int] | None = None
+        place: Place | None = None
         while not stop.is_set():
             try:
                 self._refresh(place)
                 place, moved = self._step(place)
+                moved = self._take_up.step(between=moved) or moved
                 self._conditions["store"] = ""
                 delay = timedelta(0)
             except (StoreUnavailable, JournalUnavailable) as error:
@@ -85,51 +99,42 @@ class Follower:
             if not moved:
                 stop.wait(max(delay, self._settings.poll).total_seconds())
 
-    def drain(self) -> int:
-        """Handle everything journalled until now; the number of deliveries handled."""
-        handled = 0
-        self._refresh(None)
-        place: tuple[str, int] | None = None
-        moved = True
-        while moved:
-            before = place
-            place, moved = self._step(place)
-            if place is not None and moved:
-                handled += place[1] - (before[1] if before and before[0] == place[0] else 0)
-        return handled
-
-    def _step(self, place: tuple[str, int] | None) -> tuple[tuple[str, int] | None, bool]:
-        """Handle one batch behind `place` (journal, row); the new place and whether there was anything."""
+    def _step(self, place: Place | None) -> tuple[Place | None, bool]:
+        """Handle one batch behind `place`; the new place and whether there was anything."""
         names = self._reader.names()
         if place is None:
-            if not names:
-                return None, False
-            place = (names[0], self._ledger.cursor(names[0]))
-        name, after = place
-        later = [one for one in names if one > name]  # asked first: an older file is complete then
-        entries = self._reader.read(name, after, self._settings.batch)
+            return (self._begin(names[0]), True) if names else (None, False)
+        later = [one for one in names if one > place.name]  # asked first: an older file is complete then
+        entries = self._reader.read(place.name, place.row, self._settings.batch)
         if entries:
-            self._handle(name, entries)
-            return (name, entries[-1].row), True
+            self._handle(place.key, entries)
+            return place._replace(row=entries[-1].row), True
+        if self._reader.replaced(place.name):
+            return self._begin(place.name), True
         if later:
-            return (later[0], self._ledger.cursor(later[0])), True
+            return self._begin(later[0]), True
         return place, False
 
-    def _handle(self, name: str, entries: list[Entry]) -> None:
+    def _handle(self, key: str, entries: list[Entry]) -> None:
         # A project's door opens after its approval: what came in by it finds the approval in the register,
         # but not in what we read of the register a moment before.
         if any(self._pipeline.bindings.has_left(one.origin) for one in entries):
             self._follow_register()
-        self._pipeline.handle(name, entries)
+        self._pipeline.handle(key, entries)
 
-    def _refresh(self, place: tuple[str, int] | None) -> None:
+    def _begin(self, name: str) -> Place | None:
+        """Where the ledger says this file is handled to; None while nothing is in it."""
+        key = self._reader.key(name)
+        return Place(name, key, self._ledger.cursor(key)) if key else None
+
+    def _refresh(self, place: Place | None) -> None:
         now = self._monotonic()
         every = self._settings.refresh.total_seconds()
         if self._refreshed is not None and now - self._refreshed < every:
             return
         self._refreshed = now
-        if self._sessions is not None:
-            self._sessions.refresh()
+        if self._sessions.refresh():
+            self._take_up.look()
         try:
             self._follow_register()
             self._conditions["registry"] = ""
@@ -145,13 +150,14 @@ class Follower:
             self._pipeline.bind(Bindings(self._registry.inventory()))
             log.info("register version %d is in force", self._pipeline.bindings.version)
 
-    def _measure(self, place: tuple[str, int] | None) -> None:
+    def _measure(self, place: Place | None) -> None:
         """Figures of what is journalled and not handled yet."""
         rows = octets = age = 0
         for name in self._reader.names():
-            if place is not None and name < place[0]:
+            if place is not None and name < place.name:
                 continue
-            after = place[1] if place is not None and name == place[0] else self._ledger.cursor(name)
+            own = place is not None and name == place.name
+            after = place.row if place and own else self._ledger.cursor(self._reader.key(name))
             newest = self._reader.newest(name)
             rows += newest - after
             octets += self._reader.size(name) * (newest - after) // max(newest, 1)
@@ -169,7 +175,7 @@ class Follower:
         conditions = dict(self._conditions)
         changed = conditions if conditions != self._reported else {}
         try:
-            self._ledger.write(Page(gauges=self._gauges, conditions=changed))
+            self._ledger.write(Page(worker=self._worker, gauges=self._gauges, conditions=changed))
             self._reported = conditions
         except StoreUnavailable as error:
             log.warning("%s; figures are not up to date", error)

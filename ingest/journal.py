@@ -1,13 +1,17 @@
 """The truth: every delivery as it came, on disk before anybody is told that it arrived.
 
 One SQLite file per worker and month (`<worker>-2026-11.sqlite`), WAL, synchronous FULL. One process
-writes, others read at any time. Rows are only ever added: the row id is the order of arrival.
+writes, others read at any time. Rows are only ever added: the row id is the order of arrival. Each
+file has a number of its own (user_version), so that one that takes the place of a removed file is
+not mistaken for it: its rows count from 1 again.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -18,6 +22,8 @@ from typing import Any, NamedTuple
 
 from edge.wire.topics import agent_name
 
+log = logging.getLogger(__name__)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NAME = re.compile(r"(?P<worker>[a-z0-9][a-z0-9-]*)-\d{4}-\d{2}")
@@ -27,6 +33,9 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS deliveries (
 ERASED = "erased"
 """The way of an entry whose bytes were overwritten because their owner asked for it."""
 _INSERT = "INSERT INTO deliveries (received_at, way, origin, content_type, octets) VALUES (?, ?, ?, ?, ?)"
+
+
+Files = tuple[int, ...]
 
 
 class JournalUnavailable(Exception):
@@ -72,24 +81,41 @@ class JournalWriter:
 
     def __init__(self, settings: JournalSettings, worker: str, now: Callable[[], datetime]) -> None:
         self._settings = settings
+        self._directory = settings.directory
         self._worker = agent_name(worker)
         self._now = now
         self._connection: sqlite3.Connection | None = None
         self._name = ""
+        self._files: Files = ()
 
     def append(self, deliveries: Sequence[Delivery]) -> None:
         """All or none, durable on return; JournalUnavailable names the disk's trouble."""
         try:
             self._check_room()
-            connection = self._open()
-            with connection:
-                connection.executemany(_INSERT, deliveries)
+            self._insert(deliveries)
+            if _files_of(self._directory / f"{self._name}.sqlite") != self._files:
+                self._begin_anew()
+                self._insert(deliveries)
         except (sqlite3.Error, OSError) as error:
             self.close()  # a fresh connection forgets a half-written transaction for certain
             raise JournalUnavailable(
                 f"journal {self._settings.directory} cannot be written ({error}): nothing is acknowledged "
                 "until it can; free disk space or repair the disk, no restart is needed"
             ) from error
+
+    def _insert(self, deliveries: Sequence[Delivery]) -> None:
+        connection = self._open()
+        with connection:
+            connection.executemany(_INSERT, deliveries)
+
+    def _begin_anew(self) -> None:
+        """Somebody took the file away under us: what we wrote went where no reader will look."""
+        log.critical(
+            "journal %s was removed or replaced while it was written: what it held and was not handled "
+            "yet is lost unless you put it back beside the new one; a new file is begun",
+            self._directory / f"{self._name}.sqlite",
+        )
+        self.close()
 
     def close(self) -> None:
         """Release the file; the next `append` opens it again."""
@@ -124,9 +150,11 @@ class JournalWriter:
             )
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            with connection:
-                connection.execute(_SCHEMA)
+            if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                number = secrets.randbelow(2**31 - 1) + 1
+                connection.executescript(f"BEGIN; PRAGMA user_version = {number:d}; {_SCHEMA}; COMMIT")
             self._connection, self._name = connection, name
+            self._files = _files_of(self._directory / f"{name}.sqlite")
         return self._connection
 
     def _name_now(self) -> str:
@@ -141,10 +169,41 @@ class JournalReader:
         self._worker = worker
         self._connection: sqlite3.Connection | None = None
         self._name = ""
+        self._files: Files = ()
+
+    def another(self) -> JournalReader:
+        """A reader of the same journal that stands somewhere else."""
+        return JournalReader(self._directory, self._worker)
+
+    @property
+    def worker(self) -> str:
+        """Whose journal this is."""
+        return self._worker
 
     def names(self) -> list[str]:
         """The journal's files in order of time, as the cursor names them."""
         return _names(self._directory, self._worker)
+
+    def key(self, name: str) -> str:
+        """What the cursor calls this file: its name and its number, which a file in its place has not.
+
+        Empty while the writer has made the file and nothing in it.
+        """
+        with self._rows(
+            name, "SELECT count(*), user_version FROM sqlite_master, pragma_user_version"
+        ) as rows:
+            tables, number = next(iter(rows))
+        return "" if not tables else f"{name}:{number:x}" if number else name
+
+    def replaced(self, name: str) -> bool:
+        """Whether another file has taken the place of the one that is open; the next read opens it."""
+        if self._connection is None or name != self._name or self._files[:1] == self._ino(name):
+            return False
+        self.close()
+        return True
+
+    def _ino(self, name: str) -> Files:
+        return _files_of(self._directory / f"{name}.sqlite")[:1]
 
     def read(self, name: str, after: int, limit: int, max_bytes: int = 4_000_000) -> list[Entry]:
         """Entries behind row `after`, in order: at most `limit`, and not many more than `max_bytes`."""
@@ -204,7 +263,7 @@ class JournalReader:
             # Not mode=ro: a reader may have to build the WAL index after a crash of the writer.
             path = self._directory / f"{name}.sqlite"
             self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30.0)
-            self._name = name
+            self._name, self._files = name, self._ino(name)
         return self._connection
 
 
@@ -237,6 +296,17 @@ def erase(path: Path, way: str, origin: str, *, at_once: int = 500) -> int:
             f"journal {path} cannot be erased from: {error}; it is tried again"
         ) from error
     return erased
+
+
+def _files_of(path: Path) -> Files:
+    """Which files lie at the path of a database and of its WAL; 0 for none."""
+    found = []
+    for one in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            found.append(one.stat().st_ino)
+        except FileNotFoundError:
+            found.append(0)
+    return tuple(found)
 
 
 def workers(directory: Path) -> list[str]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -19,14 +18,15 @@ from numpy.typing import NDArray
 from edge.lorawan.keyring import Keyring
 from edge.wire.messages import Frame, GatewayStatus, Reading, Record, Uplink
 from ingest import packets, quarantine
-from ingest.decode import Item, PayloadDecoder, Stranger, open_entry, resolve
-from ingest.deduplicate import Deduplicator
+from ingest.decode import Item, PayloadDecoder, Stranger, address_of, open_entry, resolve
+from ingest.deduplicate import Deduplicator, Standing
 from ingest.heard import Empty, Joined, Noted, Unusable
 from ingest.journal import Entry
 from ingest.normalise import Bindings, Columns, rounded, status_record
+from ingest.notes import Notes, doubtful, seen_uplink
 from ingest.quality import Judged, QualityMemory, QualitySettings, judge
 from udp.errors import StoreRejected, StoreUnavailable
-from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, SequenceRun
+from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, WaitingFrames
 from udp.registry.port import Device
 from udp.store.columns import Observations
 from udp.store.port import ObservationStore
@@ -34,20 +34,6 @@ from udp.store.port import ObservationStore
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(slots=True)
-class Notes:
-    """What a batch leaves for the ledger besides its uplinks."""
-
-    runs: list[SequenceRun] = field(default_factory=list)
-    quarantined: list[Quarantined] = field(default_factory=list)
-    counters: Counter[str] = field(default_factory=Counter)
-
-    def set_aside(self, entry: Quarantined) -> None:
-        """Into the quarantine."""
-        self.quarantined.append(entry)
-        self.counters["quarantined"] += 1
 
 
 class Drawn(NamedTuple):
@@ -65,6 +51,15 @@ class Verdict(NamedTuple):
     observations: Observations
     source: NDArray[np.int64]
     judged: Judged
+
+
+class Stored(NamedTuple):
+    """What of a batch is in the store now; `seen` is for the ledger, `repeated` was there before."""
+
+    seen: list[SeenUplink]
+    repeated: list[Item]
+    drawn: Drawn
+    verdict: Verdict
 
 
 class Pipeline:
@@ -102,57 +97,97 @@ class Pipeline:
         self._bindings = bindings
 
     def handle(self, journal: str, entries: Sequence[Entry]) -> None:
-        """Bring the entries into store and ledger; StoreUnavailable: call again from the ledger's cursor.
+        """Bring the entries into store and ledger; StoreUnavailable: call again from the ledger's cursor."""
+        self._alone(journal, entries, lambda some: self._handle(journal, some))
 
-        A fault nobody foresaw must not stop the journal: its delivery alone is set aside."""
-        fault = self._attempt_all(journal, entries)
-        if fault is None:
-            return
-        if len(entries) > 1:
-            middle = len(entries) // 2
-            self.handle(journal, entries[:middle])
-            self.handle(journal, entries[middle:])
-            return
+    def take_up(self, entries: Sequence[Entry], addresses: Collection[bytes]) -> None:
+        """Frames of these addresses, handled before when nobody vouched for them, once more."""
+        self._alone("", entries, lambda some: self._take_up(some, addresses))
+
+    def _alone(
+        self, journal: str, entries: Sequence[Entry], attempt: Callable[[Sequence[Entry]], None]
+    ) -> None:
+        alone(entries, attempt, lambda entry, fault: self._skip(journal, entry, fault))
+
+    def _skip(self, journal: str, entry: Entry, fault: Unusable) -> None:
         notes = Notes()
-        notes.set_aside(quarantine.delivery(entries[0], fault))
-        cursor = (journal, entries[0].row)
+        notes.set_aside(quarantine.delivery(entry, fault))
+        cursor = (journal, entry.row) if journal else None
         self._ledger.write(Page(quarantined=notes.quarantined, counters=notes.counters, cursor=cursor))
-
-    def _attempt_all(self, journal: str, entries: Sequence[Entry]) -> Unusable | None:
-        try:
-            self._handle(journal, entries)
-        except StoreUnavailable:
-            raise
-        except Exception as error:  # as in _attempt, for what only shows beyond a single message
-            log.exception("unexpected fault at rows %d-%d of %s", entries[0].row, entries[-1].row, journal)
-            return _fault(error)
-        return None
 
     def _handle(self, journal: str, entries: Sequence[Entry]) -> None:
         notes = Notes()
         items = self.open(entries, notes)
         uplinks, others = self.sort(items, notes)
-        seen = [seen_uplink(item) for item in uplinks]
-        firsts = self._deduplicator.firsts(seen)
-        notes.counters["duplicates"] += firsts.count(False)
-        drawn = self.draw(
-            [item for item, first in zip(uplinks, firsts, strict=True) if first] + others, notes
-        )
-        verdict = self.judge(drawn)
-        self.append(verdict, drawn, notes)
+        waiting = [WaitingFrames(address, journal, *rows) for address, rows in notes.strangers.items()]
+        stored = self._store_new(uplinks, others, notes)
         cursor = (journal, entries[-1].row)
         told = packets.told(
             entries,
             opened=items,
-            repeated=[item for item, first in zip(uplinks, firsts, strict=True) if not first],
-            drawn=zip(drawn.items, drawn.records, strict=True),
-            kept=packets.Kept(verdict.observations, verdict.source, self._bindings),
+            repeated=stored.repeated,
+            drawn=zip(stored.drawn.items, stored.drawn.records, strict=True),
+            kept=packets.Kept(stored.verdict.observations, stored.verdict.source, self._bindings),
             quarantined=notes.quarantined,
         )
-        page = Page(seen, notes.runs, notes.quarantined, notes.counters, cursor, packets=told)
-        self._ledger.write(page)
-        self._deduplicator.remember(seen)
-        self.keep(verdict.judged)
+        page = Page(stored.seen, notes.runs, notes.quarantined, notes.counters, cursor)
+        self._ledger.write(replace(page, frames=waiting, packets=told))
+        self._remember(stored)
+
+    def _take_up(self, entries: Sequence[Entry], addresses: Collection[bytes]) -> None:
+        notes = Notes()  # what else these deliveries say was noted when they came
+        uplinks = list(self._vouched_for(self.open(entries, Notes()), addresses))
+        if not uplinks:
+            return
+        notes.counters["frames_taken_up"] += len(uplinks)
+        released = [quarantine.waiting(item) for item in uplinks]
+        stored = self._store_new(uplinks, [], notes)
+        self._ledger.write(Page(stored.seen, (), notes.quarantined, notes.counters, released=released))
+        self._remember(stored)
+
+    def _remember(self, stored: Stored) -> None:
+        self._deduplicator.remember(stored.seen)
+        self.keep(stored.verdict.judged)
+
+    def uplinks_of(self, entries: Sequence[Entry]) -> list[Item]:
+        """The uplinks in these deliveries, and nothing else of them."""
+        found: list[Item] = []
+        for item in self.open(entries, Notes()):
+            if isinstance(item.heard, Frame):
+                opened = self._attempt(self._opened, item, quarantine.message, Notes())
+                found += [] if opened is None else [opened]
+            elif isinstance(item.heard, Uplink | Empty) and self._attempt(
+                self._entitled, item, quarantine.message, Notes()
+            ):
+                found.append(item)
+        return found
+
+    def _vouched_for(self, items: Sequence[Item], addresses: Collection[bytes]) -> Iterator[Item]:
+        for item in items:
+            if isinstance(item.heard, Frame) and address_of(item.heard) in addresses:
+                with contextlib.suppress(Unusable):  # somebody else's device with this address
+                    yield self._opened(item)
+
+    def _store_new(self, uplinks: Sequence[Item], others: Sequence[Item], notes: Notes) -> Stored:
+        """Store what was not stored before; what ledger and quality are to remember is not remembered yet."""
+        recognised = self._deduplicator.recognise([seen_uplink(item) for item in uplinks])
+        new: list[Item] = []
+        for item, one in zip(uplinks, recognised, strict=True):
+            if one.standing is Standing.FIRST:
+                new.append(item)
+            elif one.standing is Standing.AGAIN:
+                notes.counters["duplicates"] += 1
+            else:
+                notes.counters["counters_doubtful"] += 1
+                notes.set_aside(quarantine.message(item, doubtful(one.seen, one.why)))
+        drawn = self.draw([*new, *others], notes)
+        verdict = self.judge(drawn)
+        self.append(verdict, drawn, notes)
+        remembered = [one.seen for one in recognised if one.standing is not Standing.DOUBTFUL]
+        repeated = [
+            item for item, one in zip(uplinks, recognised, strict=True) if one.standing is Standing.AGAIN
+        ]
+        return Stored(remembered, repeated, drawn, verdict)
 
     def open(self, entries: Sequence[Entry], notes: Notes) -> list[Item]:
         """Every message of every delivery, in order; frames resolved where we hold the key."""
@@ -186,7 +221,9 @@ class Pipeline:
             elif isinstance(heard, Reading | GatewayStatus):
                 others.append(item)
             elif isinstance(heard, Frame):
-                resolved = self._attempt(self._resolve, item, quarantine.message, notes)
+                resolved = self._attempt(
+                    lambda one: self._resolve(one, notes), item, quarantine.message, notes
+                )
                 if resolved is not None:
                     uplinks.append(resolved)
             elif isinstance(heard, Joined):
@@ -257,7 +294,17 @@ class Pipeline:
             )
         return []
 
-    def _resolve(self, item: Item) -> Item:
+    def _resolve(self, item: Item, notes: Notes) -> Item | None:
+        try:
+            return self._opened(item)
+        except Stranger as problem:
+            notes.counters["frames_without_session"] += 1
+            notes.waits(problem.address, item.entry.row)
+            if self._strangers.is_news(problem.address, item.entry.received_at):
+                notes.set_aside(quarantine.message(item, problem))
+        return None
+
+    def _opened(self, item: Item) -> Item:
         return item._replace(heard=resolve(item.heard, self._keyring))  # type: ignore[arg-type]  # a Frame
 
     def _decodable(self, items: Sequence[Item]) -> Iterator[tuple[Uplink, Device]]:
@@ -292,11 +339,6 @@ class Pipeline:
     ) -> R | None:
         try:
             return step(subject)
-        except Stranger as problem:
-            notes.counters["frames_without_session"] += 1
-            entry = aside(subject, problem)
-            if self._strangers.is_news(problem.address, int(entry.at.timestamp() * 1e6)):
-                notes.set_aside(entry)
         except Unusable as problem:
             notes.set_aside(aside(subject, problem))
         except Exception as error:  # the one catch: a fault of ours must not stop everybody else's data
@@ -305,25 +347,32 @@ class Pipeline:
         return None
 
 
+def alone(
+    entries: Sequence[Entry],
+    attempt: Callable[[Sequence[Entry]], None],
+    set_aside: Callable[[Entry, Unusable], None],
+) -> None:
+    """Attempt all; a fault nobody foresaw must not stop the others: its delivery alone is set aside."""
+    try:
+        attempt(entries)
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # as in _attempt, for what only shows beyond a single message
+        log.exception("unexpected fault at rows %d-%d", entries[0].row, entries[-1].row)
+        fault = _fault(error)
+    else:
+        return
+    if len(entries) == 1:
+        set_aside(entries[0], fault)
+        return
+    middle = len(entries) // 2
+    alone(entries[:middle], attempt, set_aside)
+    alone(entries[middle:], attempt, set_aside)
+
+
 def _fault(error: Exception) -> Unusable:
     words = f"unexpected {type(error).__name__}: {error}".replace("\0", "\\0")
     return Unusable(
         words.encode("utf-8", "backslashreplace").decode(),
         "report this as a fault of ingest; replay after the correction",
-    )
-
-
-def seen_uplink(item: Item) -> SeenUplink:
-    """The delivery of one uplink, as the ledger keeps it."""
-    heard = item.heard
-    if not isinstance(heard, Uplink | Empty):
-        raise TypeError(f"{type(heard).__name__} is no uplink")
-    return SeenUplink(
-        identity=heard.identity,
-        dev_eui=heard.dev_eui.hex().upper(),
-        session=heard.session,
-        f_cnt=heard.f_cnt,
-        received_at=heard.received_at,
-        way=item.way,
-        receptions=heard.receptions,
     )

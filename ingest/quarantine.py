@@ -37,6 +37,11 @@ def message(item: Item, problem: Unusable) -> Quarantined:
     return part(item.entry, message_octets(item), problem)
 
 
+def waiting(item: Item) -> Quarantined:
+    """The entry a message has if it waits in the quarantine, to release it."""
+    return part(item.entry, message_octets(item), Unusable("", ""))
+
+
 def part(entry: Entry, octets: bytes, problem: Unusable) -> Quarantined:
     """Some bytes of a delivery."""
     return Quarantined(

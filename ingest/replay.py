@@ -6,24 +6,30 @@ With an empty store and ledger this rebuilds both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from edge.wire.identifiers import DevEUI
 from edge.wire.messages import Uplink
-from ingest.decode import Item, message_octets, moment
-from ingest.difference import Place, compare
+from ingest import quarantine
+from ingest.copies import Copies, Copy, batches, in_order
+from ingest.decode import Item, moment
+from ingest.deduplicate import again, as_life, find, memory_ended, names_of
+from ingest.difference import Difference, Place, compare, stored_at
 from ingest.difference_report import DifferenceReport
-from ingest.heard import Empty
+from ingest.heard import Empty, Unusable
 from ingest.journal import Entry, JournalReader
 from ingest.normalise import microseconds
-from ingest.pipeline import Drawn, Notes, Pipeline, seen_uplink
-from udp.ledger.port import Ledger, Page, Quarantined, QuarantineReader, SeenUplink
+from ingest.notes import Notes, doubtful, seen_uplink
+from ingest.pipeline import Pipeline, alone
+from udp.ledger.port import Ledger, Page, Quarantined, QuarantineReader, Remembered, SeenUplink
+from udp.ledger.quarantining import digest
 from udp.store.port import ObservationStore
 
 _BATCH = 2_000
-_QUARANTINE_READ = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,15 @@ class Summary:
     withdrawn: bool = False
     report: DifferenceReport = field(default_factory=DifferenceReport)
 
+    def add(self, found: Difference) -> None:
+        """Count what a batch changes."""
+        self.unchanged += found.unchanged
+        self.changed += found.changed
+        self.added += found.added
+        self.missing += found.missing
+        self.corrected += found.corrected
+        self.report.add(found.examples)
+
     def text(self, *, dry_run: bool) -> str:
         """For people, one figure per line."""
         head = "would be" if dry_run else "were"
@@ -80,6 +95,14 @@ class Summary:
         )
 
 
+class Choice(NamedTuple):
+    """What a replay makes of one delivery, and what the ledger is told of it."""
+
+    counts: bool
+    noted: tuple[SeenUplink, ...]
+    doubt: str = ""
+
+
 class Replay:
     """One run over the journals of all workers."""
 
@@ -93,22 +116,21 @@ class Replay:
         now: Callable[[], datetime],
         dry_run: bool,
         withdraw: bool = False,
+        remember: timedelta,
+        restarts: Callable[[str], bool] = lambda _dev_eui: False,
     ) -> None:
         """`pipeline`: made with a decoder that decodes anew and a memory of what was before `since`.
-
-        `withdraw`: values nobody makes any more become bad instead of staying as they are.
-        """
+        `remember`, `restarts`: as the ledger's memory is kept, see IngestSettings and Deduplicator.
+        `withdraw`: values nobody makes any more become bad instead of staying as they are."""
         self._pipeline = pipeline
         self._store = store
         self._ledger = ledger
+        self._waiting = waiting
         self._now = now
         self._dry_run = dry_run
         self._withdraw = withdraw
-        self._waiting = {
-            (one.way, one.origin, one.octets): one for one in waiting.quarantined(_QUARANTINE_READ)
-        }
-        self._waiting_since = {one.at for one in self._waiting.values()}
-        self._done: set[bytes] = set()  # first deliveries the ledger does not know: a dry run, or a rebuild
+        self._remembered_since = microseconds(now() - remember)
+        self._restarts = restarts
 
     def run(self, readers: Sequence[JournalReader], scope: Scope) -> Summary:
         """Everything in scope, in journal order. StoreUnavailable ends it; running it again is safe."""
@@ -117,91 +139,168 @@ class Replay:
             unknown=sorted({one for one in scope.devices if one not in known}, key=str),
             withdrawn=self._withdraw,
         )
-        for reader in readers:
-            for entries in _batches(reader, scope):
-                self._handle(entries, scope, summary)
+        copies = Copies(readers, lambda entries: self._seen(self._uplinks_of(entries, scope)))
+        with closing(copies):
+            for entries in batches(_inside(readers, scope), _BATCH):
+                alone(
+                    entries,
+                    lambda some: self._handle(some, scope, copies, summary),
+                    lambda entry, fault: self._set_aside(entry, fault, summary),
+                )
         return summary
 
-    def _handle(self, entries: Sequence[Entry], scope: Scope, summary: Summary) -> None:
+    def _set_aside(self, entry: Entry, fault: Unusable, summary: Summary) -> None:
+        summary.deliveries += 1
+        summary.quarantined += 1
+        if not self._dry_run:
+            self._ledger.write(Page(quarantined=[quarantine.delivery(entry, fault)]))
+
+    def _handle(self, entries: Sequence[Entry], scope: Scope, copies: Copies, summary: Summary) -> None:
         opening, drawing = Notes(), Notes()
         items = self._pipeline.open(entries, opening)
         uplinks, others = self._pipeline.sort(items, opening)
         if scope.devices:
             uplinks = [item for item in uplinks if _dev_eui(item) in scope.devices]
             others = []
-        seen = [seen_uplink(item) for item in uplinks]
-        firsts = self._firsts(seen)
-        chosen = [item for item, first in zip(uplinks, firsts, strict=True) if first] + others
+        choices = self._choose(uplinks, copies)
+        chosen = [item for item, choice in zip(uplinks, choices, strict=True) if choice.counts] + others
+        for item, choice in zip(uplinks, choices, strict=True):
+            if choice.doubt:
+                drawing.set_aside(quarantine.message(item, doubtful(seen_uplink(item), choice.doubt)))
         drawn = self._pipeline.draw(chosen, drawing)
         verdict = self._pipeline.judge(drawn)
         expected = self._expected(chosen)
         found = compare(self._store, verdict.observations, expected, self._now(), withdraw=self._withdraw)
-        summary.report.add(found.examples)
-        released = self._released(drawn)
+        again = [item for item, one in zip(uplinks, choices, strict=True) if not one.counts and not one.doubt]
+        released = self._released([*drawn.items, *again])
+        if not self._dry_run:
+            # The store first: what the ledger has noted may be taken for stored.
+            if len(found.write):
+                self._store.append(found.write)
+            seen = [one for choice in choices for one in choice.noted]
+            runs = () if scope.devices else opening.runs
+            aside = drawing.quarantined if scope.devices else opening.quarantined + drawing.quarantined
+            self._ledger.write(Page(uplinks=seen, runs=runs, quarantined=aside, released=released))
+        else:
+            copies.count([one.identity for choice in choices if choice.counts for one in choice.noted])
+        self._pipeline.keep(verdict.judged)
         summary.deliveries += len(entries)
         summary.messages += len(uplinks) + len(others)
-        summary.unchanged += found.unchanged
-        summary.changed += found.changed
-        summary.added += found.added
-        summary.missing += found.missing
-        summary.corrected += found.corrected
+        summary.add(found)
         summary.quarantined += len(drawing.quarantined) + (0 if scope.devices else len(opening.quarantined))
         summary.released += len(released)
-        self._pipeline.keep(verdict.judged)
-        if self._dry_run:
-            return
-        # The store first: what the ledger has noted may be taken for stored.
-        if len(found.write):
-            self._store.append(found.write)
-        runs = () if scope.devices else opening.runs
-        aside = drawing.quarantined if scope.devices else opening.quarantined + drawing.quarantined
-        self._ledger.write(Page(uplinks=seen, runs=runs, quarantined=aside, released=released))
 
-    def _firsts(self, seen: Sequence[SeenUplink]) -> list[bool]:
-        """The delivery that counted when it came counts again; where nobody remembers, the first one."""
-        known = self._ledger.first_received([one.identity for one in seen])
-        firsts: list[bool] = []
-        for one in seen:
-            if one.identity in known:
-                firsts.append(known[one.identity] == one.received_at)
+    def _uplinks_of(self, entries: Sequence[Entry], scope: Scope) -> list[Item]:
+        found = self._pipeline.uplinks_of(entries)
+        return [item for item in found if not scope.devices or _dev_eui(item) in scope.devices]
+
+    def _seen(self, items: Sequence[Item]) -> list[SeenUplink]:
+        seen = [seen_uplink(item) for item in items]
+        return [as_life(one) if self._restarts(one.dev_eui) else one for one in seen]
+
+    def _choose(self, items: Sequence[Item], copies: Copies) -> list[Choice]:
+        """The delivery that counted when it came counts again; where nobody remembers, the copy whose
+        values the store has, else the first that was journalled."""
+        seen = self._seen(items)
+        known = self._ledger.remembered([name for one in seen for name in names_of(one)])
+        unknown = [(item, one) for item, one in zip(items, seen, strict=True) if find(one, known) is None]
+        counted = self._counted(unknown, copies)
+        counters = self._ledger.session_counters([(one.dev_eui, one.session) for _item, one in unknown])
+        choices: list[Choice] = []
+        for item, one in zip(items, seen, strict=True):
+            if found := find(one, known):
+                choices.append(_known(*found, one))
+                continue
+            counter = counters.get((one.dev_eui, one.session))
+            forgotten = -1 if counter is None or one.also else counter.forgotten
+            past = one.f_cnt <= forgotten
+            if past and item.entry.received_at > self._remembered_since:
+                # Had it been taken when it came it would be remembered still.
+                choices.append(Choice(counts=False, noted=(), doubt=memory_ended(forgotten)))
+            elif self._dry_run and copies.counted(one.identity):
+                choices.append(Choice(counts=False, noted=()))
             else:
-                firsts.append(one.identity not in self._done)
-                self._done.add(one.identity)
-        return firsts
+                choices.append(_unknown(counted[one.identity], one, past=past))
+        return choices
+
+    def _counted(
+        self, unknown: Sequence[tuple[Item, SeenUplink]], copies: Copies
+    ) -> Mapping[bytes, Remembered]:
+        """The copy of each uplink that counts, though the ledger does not know it."""
+        if not unknown:
+            return {}
+        held = copies.of(sorted({name for _item, one in unknown for name in names_of(one)}))
+        found: dict[bytes, list[Copy]] = {}
+        places: dict[bytes, list[set[Place]]] = {}
+        for item, one in unknown:
+            own = sorted(copy for name in names_of(one) for copy in held.get(name, ()))
+            found[one.identity] = own
+            if len({copy.received_at for copy in own}) > 1:
+                places[one.identity] = [self._places(item, copy.received_at) for copy in own]
+        asked = {place for several in places.values() for some in several for place in some}
+        stored = stored_at(self._store, asked).keys()
+        counted: dict[bytes, Remembered] = {}
+        for identity, own in found.items():
+            kept = (n for n, some in enumerate(places.get(identity, ())) if not stored.isdisjoint(some))
+            copy = own[next(kept, 0)]
+            counted[identity] = Remembered(moment(copy.received_at), copy.payload)
+        return counted
 
     def _expected(self, items: Sequence[Item]) -> set[Place]:
         """Where values of these messages would be: their device's Datastreams at their times."""
-        bindings = self._pipeline.bindings
-        streams = bindings.channels.datastream.tolist()
-        places: set[Place] = set()
-        for item in items:
-            bound = bindings.devices.get(_dev_eui(item) or DevEUI(bytes(8)))
-            if bound is not None and isinstance(item.heard, Uplink):
-                at = microseconds(item.heard.received_at)
-                places.update((streams[p], at) for positions in bound.fields.values() for p in positions)
-        return places
+        return {
+            place
+            for item in items
+            if isinstance(item.heard, Uplink)
+            for place in self._places(item, microseconds(item.heard.received_at))
+        }
 
-    def _released(self, drawn: Drawn) -> list[Quarantined]:
-        released: list[Quarantined] = []
-        for item in drawn.items:
-            if moment(item.entry.received_at) in self._waiting_since:
-                key = (item.entry.way, item.entry.origin, message_octets(item))
-                waiting = self._waiting.pop(key, None)
-                if waiting is not None:
-                    released.append(waiting)
-        return released
+    def _places(self, item: Item, at: int) -> set[Place]:
+        bindings = self._pipeline.bindings
+        bound = bindings.devices.get(_dev_eui(item) or DevEUI(bytes(8)))
+        if bound is None:
+            return set()
+        streams = bindings.channels.datastream
+        return {(int(streams[p]), at) for positions in bound.fields.values() for p in positions}
+
+    def _released(self, items: Sequence[Item]) -> list[Quarantined]:
+        """The entries of these messages that wait in the quarantine."""
+        if not items:
+            return []
+        times = [moment(item.entry.received_at) for item in items]
+        held = self._waiting.quarantined_between(min(times), max(times))
+        if not held:
+            return []
+        entries = (quarantine.waiting(item) for item in items)
+        return [entry for entry in entries if digest(entry) in held]
+
+
+def _known(before: Remembered, same: SeenUplink, one: SeenUplink) -> Choice:
+    if before.received_at == one.received_at:
+        return Choice(counts=True, noted=(same,))
+    recognised = again(before, same)
+    return Choice(counts=False, noted=() if recognised.why else (same,), doubt=recognised.why)
+
+
+def _unknown(counted: Remembered, one: SeenUplink, *, past: bool) -> Choice:
+    """`past`: the ledger has known it; told again, it would count twice."""
+    if counted.received_at == one.received_at:
+        return Choice(counts=True, noted=() if past else (one,))
+    recognised = again(counted, one)
+    if past or recognised.why:
+        return Choice(counts=False, noted=(), doubt=recognised.why)
+    # The one that counts may come later and must be remembered as first: the next replay goes by it.
+    first = replace(one, received_at=counted.received_at, payload=counted.payload, receptions=())
+    return Choice(counts=False, noted=(first, one))
 
 
 def _dev_eui(item: Item) -> DevEUI | None:
     return item.heard.dev_eui if isinstance(item.heard, Uplink | Empty) else None
 
 
-def _batches(reader: JournalReader, scope: Scope) -> Iterator[list[Entry]]:
+def _inside(readers: Sequence[JournalReader], scope: Scope) -> Iterator[Entry]:
     since, until = microseconds(scope.since), microseconds(scope.until)
-    for name in reader.names():
-        after = reader.first_since(name, scope.since)
-        while entries := reader.read(name, after, _BATCH):
-            after = entries[-1].row
-            # To the end of the file: a clock that was ahead for a while put later times before earlier.
-            if inside := [one for one in entries if since <= one.received_at < until]:
-                yield inside
+    # To the end of each file: a clock that was ahead for a while put later times before earlier.
+    for entry in in_order(readers, lambda reader, name: reader.first_since(name, scope.since)):
+        if since <= entry.received_at < until:
+            yield entry

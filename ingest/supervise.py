@@ -40,19 +40,26 @@ class Child:
         pause = 0.5
         while not stop.is_set():
             started = time.monotonic()
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603
-            while self._process.poll() is None and not stop.wait(0.1):
-                if time.monotonic() - started > _LONG_ENOUGH_S:
-                    self._say("")
+            text = self._run_once(stop, started)
             if stop.is_set():
                 break
-            code = self._process.returncode
-            text = f"pipeline process ended with status {code}; started again, the journal keeps everything"
             log.error("%s", text)
             self._say(text)
             pause = 0.5 if time.monotonic() - started > _LONG_ENOUGH_S else min(2 * pause, _LONGEST_PAUSE_S)
             stop.wait(pause)
         self._end()
+
+    def _run_once(self, stop: threading.Event, started: float) -> str:
+        """Until the process ends or `stop`; how it ended."""
+        try:
+            process = self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603
+        except OSError as error:  # no memory or no process number left: that passes
+            return f"pipeline process cannot be started ({error}); tried again, the journal keeps everything"
+        while process.poll() is None and not stop.wait(0.1):
+            if time.monotonic() - started > _LONG_ENOUGH_S:
+                self._say("")
+        code = process.returncode
+        return f"pipeline process ended with status {code}; started again, the journal keeps everything"
 
     def _end(self) -> None:
         process = self._process

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Final
 
 from edge.lorawan.frame import DataUp, SessionKeys
 from edge.lorawan.sessions import Session, SessionsFileError, read_sessions
+from edge.wire.identifiers import DevAddr, DevEUI
 
 log = logging.getLogger(__name__)
 
@@ -70,23 +71,49 @@ class Keyring:
         self._reordering = reordering
         self._keep_replaced = keep_replaced
         self._by_address: dict[bytes, list[_Held]] = {}
+        self._new: set[DevAddr] = set()
+        self.restarting: set[str] = set()
+        """Devices (DevEUI as text) that may begin their counter anew within the session they have now."""
         for session in sessions:
             self.add(session)
 
     def __len__(self) -> int:
         return sum(map(len, self._by_address.values()))
 
-    def add(self, session: Session) -> None:
+    def add(self, session: Session, replaced_at: datetime | None = None) -> None:
         """Trust one more session; one that is already held keeps its counter."""
+        if session.counter_reset and replaced_at is None:
+            self.restarting.add(str(session.dev_eui))
         held = self._by_address.setdefault(session.dev_addr, [])
         for one in held:
             if _identity(one.session) == _identity(session):
                 if one.session.app_s_key != session.app_s_key:
                     one.keys = SessionKeys(session.nwk_s_key, session.app_s_key)
                 one.session = session  # codec or AppSKey may have been corrected, the counter stays
-                one.replaced_at = None
+                one.replaced_at = replaced_at
                 return
         held.append(_Held(session))
+        held[-1].replaced_at = replaced_at
+        self._new.add(session.dev_addr)
+
+    def take_new(self) -> Collection[DevAddr]:
+        """The addresses of sessions added since this was asked last."""
+        new, self._new = self._new, set()
+        return new
+
+    def sessions(self) -> list[tuple[Session, datetime | None]]:
+        """Every session that is held, with the time since when it is only kept for stragglers."""
+        return [(one.session, one.replaced_at) for one in self._all()]
+
+    def resume(self, dev_eui: DevEUI, dev_addr: DevAddr, highest: int) -> None:
+        """Somebody who remembers longer than we do has heard this counter in the session."""
+        for one in self._by_address.get(dev_addr, ()):
+            if one.session.dev_eui == dev_eui:
+                one.highest = highest if one.highest is None else max(one.highest, highest)
+
+    def _note_restarts(self) -> None:
+        current = (one.session for one in self._all() if one.replaced_at is None)
+        self.restarting = {str(session.dev_eui) for session in current if session.counter_reset}
 
     def replace_all(self, sessions: Iterable[Session], now: datetime) -> None:
         """Trust these sessions from now on.
@@ -108,6 +135,7 @@ class Keyring:
             elif one.replaced_at is None:
                 one.replaced_at = now
         self.forget_replaced(now)
+        self._note_restarts()
 
     def forget_replaced(self, now: datetime) -> None:
         """Drop sessions whose time of grace is over."""
@@ -135,7 +163,7 @@ class Keyring:
         return next(
             (
                 f_cnt
-                for f_cnt in _candidates(one.highest, frame.f_cnt16)
+                for f_cnt in _candidates(one.highest, frame.f_cnt16, anew=one.session.counter_reset)
                 if one.keys.vouches_for(frame, f_cnt)
             ),
             None,
@@ -143,7 +171,7 @@ class Keyring:
 
     def _check_order(self, one: _Held, f_cnt: int) -> None:
         behind = 0 if one.highest is None else one.highest - f_cnt
-        if self._reordering is not None and behind > self._reordering:
+        if self._reordering is not None and behind > self._reordering and not one.session.counter_reset:
             raise Unresolved(
                 f"device {one.session.dev_eui}: FCnt {f_cnt} is {behind} behind the highest seen; a replayed "
                 f"frame, or a device that restarted its counter without joining"
@@ -160,14 +188,23 @@ class Keyring:
             del self._by_address[address]
 
 
-def _candidates(highest: int | None, low: int) -> Iterator[int]:
-    """Full counters that end in `low`, likeliest first; the MIC decides between them."""
-    if highest is None:
+def _candidates(highest: int | None, low: int, *, anew: bool) -> Iterator[int]:
+    """Full counters that end in `low`, likeliest first; the MIC decides between them.
+
+    A counter begins at 0 again after a reset that nobody announced; `anew`: and may be anywhere since.
+    """
+    if highest is not None:
+        near = set(_near(highest, low))
+        yield from sorted(near, key=lambda f_cnt: abs(f_cnt - highest))
+        last = _HIGH_HALVES_OF_A_STRANGER if anew else 2
+        yield from (f_cnt for f_cnt in range(low, last * _ROLL_OVER, _ROLL_OVER) if f_cnt not in near)
+    else:
         yield from range(low, low + _HIGH_HALVES_OF_A_STRANGER * _ROLL_OVER, _ROLL_OVER)
-        return
+
+
+def _near(highest: int, low: int) -> Iterator[int]:
     same = (highest & ~(_ROLL_OVER - 1)) | low
-    near = sorted((same - _ROLL_OVER, same, same + _ROLL_OVER), key=lambda f_cnt: abs(f_cnt - highest))
-    for f_cnt in (*near, same + 2 * _ROLL_OVER):
+    for f_cnt in (same - _ROLL_OVER, same, same + _ROLL_OVER, same + 2 * _ROLL_OVER):
         if 0 <= f_cnt < _COUNTER_END:
             yield f_cnt
 

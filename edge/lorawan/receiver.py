@@ -20,13 +20,12 @@ _CODEC_FAILURES: Final = (CodecError, ValueError, LookupError, TypeError, Arithm
 
 
 class Receiver:
-    """Opens frames with a keyring and decodes where a session names a codec; counts what it could not."""
+    """Opens frames with a keyring and decodes where a session names a codec."""
 
     def __init__(self, keyring: Keyring, codec_named: Callable[[str], Codec] | None = None) -> None:
         self._keyring = keyring
         self._codec_named = codec_named
         self._codecs: dict[str, Codec | None] = {}
-        self.undecoded = 0
 
     def open(self, frame: Frame) -> Uplink | Frame:
         """The uplink in `frame`, or `frame` itself: other kinds of frames, strangers, MAC commands."""
@@ -64,7 +63,6 @@ class Receiver:
         try:
             return codec(opened.payload, f_port, frame.received_at).records
         except _CODEC_FAILURES as error:
-            self.undecoded += 1
             log.warning(
                 "device %s: codec %s: %s; the payload travels raw", opened.session.dev_eui, name, error
             )

@@ -9,18 +9,24 @@ from typing import Any, Final
 
 from edge.wire.identifiers import DevAddr, DevEUI
 
-_SESSION_KEYS: Final = frozenset({"dev_eui", "dev_addr", "nwk_s_key", "app_s_key", "codec"})
+_TEXTS: Final = frozenset({"dev_eui", "dev_addr", "nwk_s_key", "app_s_key", "codec"})
+_SESSION_KEYS: Final = _TEXTS | {"counter_reset"}
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a join gave a device: an address and two keys, until it joins again."""
+    """What a join gave a device: an address and two keys, until it joins again.
+
+    `counter_reset`: the device (ABP) begins its FCnt anew when its battery is changed, and whoever
+    answers for it accepts that somebody may send its recorded frames again.
+    """
 
     dev_eui: DevEUI
     dev_addr: DevAddr
     nwk_s_key: bytes = field(repr=False)
     app_s_key: bytes = field(repr=False)
     codec: str | None = None
+    counter_reset: bool = False
 
 
 class SessionsFileError(ValueError):
@@ -38,12 +44,15 @@ def read_sessions(path: Path) -> list[Session]:
         raise SessionsFileError(f"{path}: not valid TOML: {error}") from error
     if not isinstance(entries, list):
         raise SessionsFileError(f"{path}: write each session as [[session]]")
-    return [_session(entry, f"{path}: session {number}") for number, entry in enumerate(entries, start=1)]
+    return [session_of(entry, f"{path}: session {number}") for number, entry in enumerate(entries, start=1)]
 
 
-def _session(entry: Any, where: str) -> Session:
-    if not isinstance(entry, dict) or not all(isinstance(value, str) for value in entry.values()):
+def session_of(entry: Any, where: str) -> Session:
+    """The session in one table; SessionsFileError names `where` it stands and what is wrong."""
+    if not isinstance(entry, dict) or not all(isinstance(entry[key], str) for key in _TEXTS & set(entry)):
         raise SessionsFileError(f"{where}: expected a table of texts")
+    if not isinstance(entry.get("counter_reset", False), bool):
+        raise SessionsFileError(f"{where}: counter_reset is true or false")
     if unknown := sorted(set(entry) - _SESSION_KEYS):
         raise SessionsFileError(
             f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(_SESSION_KEYS))}"
@@ -55,6 +64,7 @@ def _session(entry: Any, where: str) -> Session:
             nwk_s_key=_key(entry["nwk_s_key"]),
             app_s_key=_key(entry["app_s_key"]),
             codec=entry.get("codec"),
+            counter_reset=entry.get("counter_reset", False),
         )
     except KeyError as error:
         raise SessionsFileError(f"{where}: key {error} is missing") from error

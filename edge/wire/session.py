@@ -72,7 +72,7 @@ class SessionSettings:
     password: Secret | None = None
     tls: TlsSettings | None = None
     keep_alive: timedelta = timedelta(seconds=30)
-    session_expiry: timedelta = timedelta(days=7)
+    session_expiry: timedelta = timedelta(days=14)
     receive_maximum: int = 2_000  # deliveries the broker sends before it waits for acknowledgements
     receive_bytes: int = 32_000_000  # of deliveries nobody has taken yet
 

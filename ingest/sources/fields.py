@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from edge.wire.identifiers import GatewayEUI
-from ingest.heard import Unusable
+from edge.wire.identifiers import DevAddr, DevEUI, GatewayEUI
+from edge.wire.messages import Clock, Reception, Record, Uplink
+from ingest.heard import EMPTY_PORTS, Empty, Joined, Unusable
 
 Object = Mapping[str, Any]
 _NOTHING: Object = {}
@@ -102,9 +104,64 @@ def moment(source: Object, name: str) -> datetime | None:
     return parsed.astimezone(UTC)
 
 
+def measured(source: Object, name: str) -> float | None:
+    """The number under `name`, 0.0 if it is absent; None for what is no finite number (NaN, also as text)."""
+    value = source.get(name)
+    if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):  # protobuf's JSON
+        return None
+    found = number(source, name)
+    return found if math.isfinite(found) else None
+
+
 def gateway(digits: str) -> GatewayEUI | None:
     """The gateway's EUI if `digits` are one; networks also name gateways otherwise."""
     try:
         return GatewayEUI.parse(digits)
     except ValueError:
         return None
+
+
+def uplink(
+    *,
+    dev_eui: DevEUI,
+    session: bytes,
+    numbers: tuple[int, int],
+    payload: bytes,
+    received_at: datetime,
+    receptions: tuple[Reception, ...],
+    data_rate: str | None,
+    frequency_hz: int,
+    records: tuple[Record, ...] | None = None,
+    codec: str | None = None,
+) -> Uplink | Empty:
+    """What a network server says it has heard. `numbers`: (FCnt, FPort); its clock stamped it.
+
+    `records`, `codec`: what its own codec made of the payload, where that is wanted.
+    """
+    f_cnt, f_port = numbers
+    if f_port in EMPTY_PORTS:
+        return Empty(dev_eui, session, f_cnt, received_at, receptions)
+    return Uplink(
+        dev_eui=dev_eui,
+        session=session,
+        f_cnt=f_cnt,
+        f_port=f_port,
+        payload=payload,
+        received_at=received_at,
+        clock=Clock.SERVER,
+        receptions=receptions,
+        data_rate=data_rate,
+        frequency_hz=frequency_hz or None,
+        records=records,
+        codec=codec,
+    )
+
+
+def joined(dev_eui: str, dev_addr: str) -> Joined:
+    """A device has a new session."""
+    return Joined(DevEUI.parse(dev_eui), DevAddr.parse(dev_addr))
+
+
+def lora(factor: int, bandwidth_khz: int) -> str | None:
+    """The data rate as the packet forwarder writes it, e.g. SF7BW125; None where nothing is said."""
+    return f"SF{factor}BW{bandwidth_khz}" if factor else None

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from edge.wire.identifiers import DevAddr, DevEUI
-from edge.wire.messages import Clock, FieldValue, Reception, Record, Uplink
-from ingest.heard import EMPTY_PORTS, Empty, Heard, Joined, Noted, Unusable
+from edge.wire.messages import FieldValue, Reception, Record
+from ingest.heard import Heard, Noted, Unusable
 from ingest.sources import fields
 from ingest.sources.fields import Object
 from udp.citizens.offer import FORMATTER_CODEC
@@ -49,24 +49,16 @@ def _uplink(content: Object) -> Heard:
     if received_at is None:
         raise ValueError("received_at is absent")
     device = fields.table(content, "end_device_ids")
-    dev_eui = DevEUI.parse(fields.text(device, "dev_eui"))
-    session = _session(message, device)
-    f_cnt, f_port = fields.integer(message, "f_cnt"), fields.integer(message, "f_port")
-    receptions = tuple(_reception(one, received_at) for one in fields.tables(message, "rx_metadata"))
-    if f_port in EMPTY_PORTS:
-        return Empty(dev_eui, session, f_cnt, received_at, receptions)
     settings = fields.table(message, "settings")
-    return Uplink(
-        dev_eui=dev_eui,
-        session=session,
-        f_cnt=f_cnt,
-        f_port=f_port,
+    return fields.uplink(
+        dev_eui=DevEUI.parse(fields.text(device, "dev_eui")),
+        session=_session(message, device),
+        numbers=(fields.integer(message, "f_cnt"), fields.integer(message, "f_port")),
         payload=fields.octets(message, "frm_payload"),
         received_at=received_at,
-        clock=Clock.SERVER,
-        receptions=receptions,
+        receptions=tuple(_reception(one, received_at) for one in fields.tables(message, "rx_metadata")),
         data_rate=_data_rate(settings),
-        frequency_hz=fields.integer(settings, "frequency") or None,
+        frequency_hz=fields.integer(settings, "frequency"),
         records=_decoded(message),
         codec=FORMATTER_CODEC,
     )
@@ -101,20 +93,16 @@ def _reception(metadata: Object, received_at: datetime) -> Reception:
         gateway=fields.gateway(fields.text(identifiers, "eui")),
         gateway_name=fields.text(identifiers, "gateway_id"),
         received_at=at,
-        rssi_dbm=fields.number(metadata, "rssi"),
-        snr_db=fields.number(metadata, "snr"),
+        rssi_dbm=fields.measured(metadata, "rssi"),
+        snr_db=fields.measured(metadata, "snr"),
     )
 
 
 def _data_rate(settings: Object) -> str | None:
     lora = fields.table(fields.table(settings, "data_rate"), "lora")
-    factor = fields.integer(lora, "spreading_factor")
-    return f"SF{factor}BW{fields.integer(lora, 'bandwidth') // 1000}" if factor else None
+    return fields.lora(fields.integer(lora, "spreading_factor"), fields.integer(lora, "bandwidth") // 1000)
 
 
 def _join(content: Object) -> Heard:
     device = fields.table(content, "end_device_ids")
-    return Joined(
-        dev_eui=DevEUI.parse(fields.text(device, "dev_eui")),
-        dev_addr=DevAddr.parse(fields.text(device, "dev_addr")),
-    )
+    return fields.joined(fields.text(device, "dev_eui"), fields.text(device, "dev_addr"))

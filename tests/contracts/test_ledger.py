@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from edge.wire.identifiers import GatewayEUI
 from edge.wire.messages import Reception
 from udp.errors import StoreUnavailable
-from udp.ledger.gaps import Progress, split_at
-from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
+from udp.ledger.port import (
+    Page,
+    Quarantined,
+    Remembered,
+    SeenUplink,
+    SequenceRun,
+    SessionCounter,
+)
 from udp.ledger.sql import SqlLedger
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -24,26 +28,9 @@ EUI = bytes.fromhex("0102030405060708")
 SESSION = b"\x26\x01\x1b\xda"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.external_service)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ledger.sqlite"
-    server = os.environ.get("UDP_TEST_POSTGRESQL_URL")
-    if server is None:
-        pytest.skip(
-            "set UDP_TEST_POSTGRESQL_URL (postgresql+psycopg://user@host/database) to test PostgreSQL"
-        )
-    engine = create_engine(server)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA IF EXISTS public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return server
-
-
 @pytest.fixture
-def ledger(url: str) -> Iterator[SqlLedger]:
-    made = SqlLedger(url)
+def ledger(ledger_url: str) -> Iterator[SqlLedger]:
+    made = SqlLedger(ledger_url)
     yield made
     made.close()
 
@@ -69,8 +56,8 @@ def aside(octets: bytes = b"\xff", at: datetime = NOW) -> Quarantined:
 
 
 def test_an_empty_ledger_knows_nothing(ledger: SqlLedger) -> None:
-    assert ledger.first_received([seen().identity]) == {}
-    assert ledger.first_received([]) == {}
+    assert ledger.remembered([seen().identity]) == {}
+    assert ledger.remembered([]) == {}
     assert ledger.cursor("w-2026-11") == 0
     report = ledger.report()
     assert (report.devices, report.gateways, report.agents, report.gaps, report.quarantine) == (
@@ -86,14 +73,14 @@ def test_an_empty_ledger_knows_nothing(ledger: SqlLedger) -> None:
 def test_the_first_time_stays(ledger: SqlLedger) -> None:
     ledger.write(Page(uplinks=[seen(at=NOW)]))
     ledger.write(Page(uplinks=[seen(at=NOW - timedelta(hours=1), gateway=2), seen(2)]))
-    known = ledger.first_received([seen(1).identity, seen(2).identity, seen(3).identity])
-    assert known == {seen(1).identity: NOW, seen(2).identity: NOW}
+    known = ledger.remembered([seen(1).identity, seen(2).identity, seen(3).identity])
+    assert known == {seen(1).identity: Remembered(NOW, b""), seen(2).identity: Remembered(NOW, b"")}
 
 
 def test_more_identities_than_a_statement_takes(ledger: SqlLedger) -> None:
     many = [seen(number) for number in range(2_345)]
     ledger.write(Page(uplinks=many))
-    assert len(ledger.first_received([one.identity for one in many])) == 2_345
+    assert len(ledger.remembered([one.identity for one in many])) == 2_345
     assert ledger.report().devices[0].uplinks == 2_345
 
 
@@ -157,7 +144,7 @@ def test_repeating_a_page_adds_nothing_twice_except_counters(ledger: SqlLedger) 
         before.gaps,
     )
     assert after.quarantine == before.quarantine == 1
-    assert after.counters == {"duplicates": 2}
+    assert after.counters == {"duplicates": 2, "quarantine_octets": 1}
 
 
 def test_a_page_whose_cursor_is_reached_changes_nothing(ledger: SqlLedger) -> None:
@@ -168,7 +155,7 @@ def test_a_page_whose_cursor_is_reached_changes_nothing(ledger: SqlLedger) -> No
     assert ledger.cursor("w-2026-11") == 7
     assert ledger.cursor("w-2026-12") == 0
     assert ledger.report().counters == {"messages": 5}
-    assert ledger.first_received([seen(9).identity]) == {}
+    assert ledger.remembered([seen(9).identity]) == {}
 
 
 def test_frame_counters_never_heard_are_lost_within_their_session(ledger: SqlLedger) -> None:
@@ -237,46 +224,99 @@ def test_gauges_replace_and_conditions_come_and_go(ledger: SqlLedger) -> None:
     assert ledger.report().conditions == {"broker": "drops"}
 
 
-def test_the_quarantine_is_read_newest_first_and_can_be_left(ledger: SqlLedger) -> None:
-    ledger.write(
-        Page(
-            quarantined=[
-                aside(b"a"),
-                aside(b"b", NOW + timedelta(hours=1)),
-                aside(b"a", NOW + timedelta(hours=2)),
-            ]
-        )
-    )
-    assert [one.octets for one in ledger.quarantined(10)] == [b"b", b"a"]
-    assert ledger.quarantined(1) == [aside(b"b", NOW + timedelta(hours=1))]
-    ledger.write(Page(released=[aside(b"b", NOW)]))
-    assert [one.octets for one in ledger.quarantined(10)] == [b"a"]
-
-
-def test_the_quarantine_is_bounded(url: str) -> None:
-    ledger = SqlLedger(url, quarantine_limit=3)
-    for number in range(5):
-        ledger.write(Page(quarantined=[aside(bytes([number]), NOW + timedelta(seconds=number))]))
-    assert [one.octets for one in ledger.quarantined(10)] == [b"\x04", b"\x03", b"\x02"]
+@pytest.mark.parametrize("clock", [NOW - timedelta(days=400), datetime(1970, 1, 2, tzinfo=UTC)])
+def test_memory_ends_by_when_an_uplink_was_noted_whatever_its_gateways_clock_says(
+    ledger_url: str, clock: datetime
+) -> None:
+    times = [NOW - timedelta(days=70), NOW]
+    ledger = SqlLedger(ledger_url, now=lambda: times[0])
+    ledger.write(Page(uplinks=[seen(1, at=NOW + timedelta(days=900))]))
+    times.pop(0)
+    ledger.write(Page(uplinks=[seen(2, at=clock), seen(1, gateway=2)]))
+    assert ledger.forget(NOW - timedelta(days=60)) == 1
+    assert list(ledger.remembered([seen(1).identity, seen(2).identity])) == [seen(2).identity]
+    assert ledger.receptions(seen(1).identity) == []
+    assert ledger.report().devices[0].uplinks == 2
     ledger.close()
 
 
-def test_old_memory_is_dropped_on_request(ledger: SqlLedger) -> None:
-    ledger.write(Page(uplinks=[seen(1, at=NOW - timedelta(days=70)), seen(2)]))
-    assert ledger.forget(NOW - timedelta(days=60)) == 1
-    assert list(ledger.first_received([seen(1).identity, seen(2).identity])) == [seen(2).identity]
-    assert ledger.receptions(seen(1).identity) == []
-    assert ledger.report().devices[0].uplinks == 2
+def test_what_is_forgotten_leaves_its_highest_counter(ledger_url: str) -> None:
+    days = [NOW - timedelta(days=70), NOW]
+    ledger = SqlLedger(ledger_url, now=lambda: days[0])
+    key = (EUI.hex().upper(), SESSION)
+    ledger.write(Page(uplinks=[seen(7), seen(5), seen(300, session=b"other")]))
+    days.pop(0)
+    ledger.write(Page(uplinks=[seen(9), seen(6)]))
+    assert ledger.session_counters([key, ("00", SESSION)]) == {key: SessionCounter(9, -1)}
+    ledger.forget(NOW - timedelta(days=60))
+    assert ledger.session_counters([key]) == {key: SessionCounter(9, 7)}
+    ledger.write(Page(uplinks=[seen(10)]))
+    ledger.forget(NOW - timedelta(days=60))
+    assert ledger.session_counters([key]) == {key: SessionCounter(10, 7)}
+    ledger.close()
 
 
-def test_two_writers_agree_on_who_was_first(url: str) -> None:
-    one, other = SqlLedger(url), SqlLedger(url)
+def test_a_transmission_known_under_another_identity_is_noted_under_that(ledger: SqlLedger) -> None:
+    ledger.write(Page(uplinks=[seen(1)]))
+    copy = replace(seen(1, gateway=2), identity=b"another", also=(b"a third", seen(1).identity))
+    ledger.write(Page(uplinks=[copy]))
+    assert list(ledger.remembered([b"another", seen(1).identity])) == [seen(1).identity]
+    assert len(ledger.receptions(seen(1).identity)) == 2
+    assert ledger.report().devices[0].duplicates == 1
+
+
+def test_the_payload_of_the_first_delivery_is_remembered(ledger: SqlLedger) -> None:
+    ledger.write(Page(uplinks=[replace(seen(1), payload=b"digest")]))
+    ledger.write(Page(uplinks=[replace(seen(1), payload=b"other")]))
+    assert ledger.remembered([seen(1).identity]) == {seen(1).identity: Remembered(NOW, b"digest")}
+
+
+OLDER = """
+CREATE TABLE uplinks (identity {blob} PRIMARY KEY, received_at BIGINT NOT NULL);
+CREATE TABLE sessions (dev_eui TEXT, session {blob}, lowest BIGINT NOT NULL, highest BIGINT NOT NULL,
+ heard BIGINT NOT NULL, duplicates BIGINT NOT NULL, last_f_cnt BIGINT NOT NULL,
+ last_received_at BIGINT NOT NULL,
+ PRIMARY KEY (dev_eui, session));
+CREATE TABLE conditions (subject TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE quarantine (id {serial} PRIMARY KEY, digest {blob} NOT NULL UNIQUE, at BIGINT NOT NULL,
+ way TEXT NOT NULL, origin TEXT NOT NULL, reason TEXT NOT NULL, remedy TEXT NOT NULL, octets {blob} NOT NULL);
+INSERT INTO conditions VALUES ('store', 'away')
+"""
+
+
+def test_a_ledger_of_an_older_version_is_taken_over(ledger_url: str) -> None:
+    postgresql = ledger_url.startswith("postgresql")
+    kinds = {"blob": "BYTEA", "serial": "BIGSERIAL"} if postgresql else {"blob": "BLOB", "serial": "INTEGER"}
+    engine = create_engine(ledger_url)
+    with engine.begin() as connection:
+        for statement in OLDER.format(**kinds).split(";"):
+            connection.execute(text(statement))
+        connection.execute(text("INSERT INTO uplinks VALUES (:i, 5)"), {"i": seen(1).identity})
+        values = {"eui": EUI.hex().upper(), "session": SESSION}
+        connection.execute(text("INSERT INTO sessions VALUES (:eui, :session, 1, 1, 1, 0, 1, 5)"), values)
+        connection.execute(
+            text("INSERT INTO quarantine VALUES (1, :b, 1, 'edge', 't', 'r', 'm', :b)"), {"b": b"12345"}
+        )
+    engine.dispose()
+    for _ in range(2):
+        ledger = SqlLedger(ledger_url, now=lambda: NOW)
+        assert list(ledger.remembered([seen(1).identity])) == [seen(1).identity]
+        assert ledger.forget(NOW - timedelta(days=60)) == 0, "counts as noted now"
+        assert ledger.session_counters([(EUI.hex().upper(), SESSION)]) != {}
+        assert ledger.report().conditions == {}
+        assert ledger.report().counters == {"quarantine_octets": 5}
+        ledger.write(Page(uplinks=[seen(2)], conditions={"x": ""}))
+        ledger.close()
+
+
+def test_two_writers_agree_on_who_was_first(ledger_url: str) -> None:
+    one, other = SqlLedger(ledger_url), SqlLedger(ledger_url)
     one.write(Page(uplinks=[seen(at=NOW)]))
     other.write(Page(uplinks=[seen(at=NOW - timedelta(seconds=1), gateway=2)]))
     assert (
-        one.first_received([seen().identity])
-        == other.first_received([seen().identity])
-        == {seen().identity: NOW}
+        one.remembered([seen().identity])
+        == other.remembered([seen().identity])
+        == {seen().identity: Remembered(NOW, b"")}
     )
     one.close()
     other.close()
@@ -285,19 +325,3 @@ def test_two_writers_agree_on_who_was_first(url: str) -> None:
 def test_a_ledger_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"nowhere/ledger\.sqlite"):
         SqlLedger(f"sqlite:///{tmp_path}/nowhere/ledger.sqlite")
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 6)), max_size=25), st.integers(1, 45))
-def test_missing_ranges_are_exactly_what_has_not_come(runs: list[tuple[int, int]], floor: int) -> None:
-    progress = Progress.begin(1)
-    for first, length in runs:
-        progress.arrive(first, first + length, 0)
-    came = {number for first, length in runs for number in range(first, first + length + 1)}
-    missing = set(range(1, max(came, default=0) + 1)) - came
-    parts = split_at(floor, progress.missing)
-    assert sorted(number for first, last, _at, _lost in parts for number in range(first, last + 1)) == sorted(
-        missing
-    )
-    assert all(lost == (last < floor) for _first, last, _at, lost in parts)
-    assert all(a[1] < b[0] for a, b in zip(progress.missing, progress.missing[1:], strict=False))

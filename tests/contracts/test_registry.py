@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -81,37 +77,6 @@ def _city(numbers: list[int]) -> CityDescription:
         devices=devices,
         wired=wired,
     )
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """A server of our own on a free loopback port; it refuses to run as root, so root lends it a user."""
-    binaries = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-    if binaries is None:
-        missing = "no PostgreSQL below /usr/lib/postgresql; install the Debian package postgresql"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        lent = []
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres")
-            lent = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-
-        def run(*command: str) -> None:
-            subprocess.run([*lent, *command], check=True, timeout=120, stdout=subprocess.DEVNULL, cwd=folder)
-
-        run(f"{binaries}/initdb", "-D", f"{folder}/data", "-A", "trust", "-U", "udp", "--no-sync")
-        options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off"
-        control = (f"{binaries}/pg_ctl", "-D", f"{folder}/data", "-w", "-l", f"{folder}/log")
-        run(*control, "-o", options, "start")
-        try:
-            yield f"postgresql+psycopg://udp@127.0.0.1:{port}/postgres"
-        finally:
-            run(*control, "-m", "immediate", "stop")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.external_service)])

@@ -61,7 +61,7 @@ def hearing(connection: Connection) -> Mapping[str, Hearing]:
         }
         sent = row.last_f_cnt - first + 1
         heard = connection.scalar(_UPLINKS, span) or 0
-        found[dev_eui] = Hearing(sent, sent - heard, _gateways(connection, span))
+        found[dev_eui] = Hearing(sent, max(0, sent - heard), _gateways(connection, span))
     return found
 
 

@@ -6,7 +6,7 @@ Ingest writes it, the API and the operator page read it, in other processes at a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,9 @@ from edge.wire.messages import Reception
 class SeenUplink:
     """One delivery of an uplink; `way` is edge, chirpstack, things_stack or replay.
 
-    `identity` = Uplink.identity. `received_at` is the stamp of this delivery.
+    `identity` = Uplink.identity. `received_at` is the stamp of this delivery. `payload`: a digest of
+    what was sent, b"" if nobody knows. `also`: identities under which the ledger may know this very
+    transmission already; then it is noted under that one.
     """
 
     identity: bytes
@@ -29,6 +31,38 @@ class SeenUplink:
     received_at: datetime
     way: str
     receptions: tuple[Reception, ...]
+    payload: bytes = b""
+    also: tuple[bytes, ...] = ()
+
+
+class Remembered(NamedTuple):
+    """The first delivery of an uplink: its stamp and the digest of its payload (b"": unknown)."""
+
+    received_at: datetime
+    payload: bytes
+
+
+class SessionCounter(NamedTuple):
+    """How far a session's FCnt has come; `forgotten` is the highest one whose memory was dropped, or -1.
+
+    An uplink that is not remembered and lies above `forgotten` was never noted before.
+    """
+
+    highest: int
+    forgotten: int
+
+
+SessionKey = tuple[str, bytes]
+"""(DevEUI as text, session)"""
+
+
+class WaitingFrames(NamedTuple):
+    """Rows [first, last] of a journal hold frames by `dev_addr` that no session vouched for."""
+
+    dev_addr: bytes
+    journal: str
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +148,11 @@ class Page:
 
     `cursor` names how far the journal has been handled (journal name, row id), so that a crash
     repeats a step and never skips one; a page whose cursor is already reached changes nothing.
-    `counters` are added to, `gauges` replace what stood there, both appear in Report.counters.
-    `conditions` are texts of what is wrong now; an empty text ends the condition. `released`
-    entries leave the quarantine: they could be used after all. `packets`: the newest of each
-    project are kept, all are counted.
+    `counters` are added to. `gauges` and `conditions` (what is wrong now; an empty text ends it)
+    replace what the same `worker` said before; Report adds up what all workers say. `released`
+    entries leave the quarantine: they could be used after all. `frames` wait for a session;
+    `wanted` addresses have one now; `taken_up` frames need to wait no longer. `packets`: the newest
+    of each project are kept, all are counted.
     """
 
     uplinks: Sequence[SeenUplink] = ()
@@ -129,6 +164,10 @@ class Page:
     conditions: Mapping[str, str] = field(default_factory=dict)
     released: Sequence[Quarantined] = ()
     packets: Sequence[Packet] = ()
+    worker: str = ""
+    frames: Sequence[WaitingFrames] = ()
+    wanted: Collection[bytes] = ()
+    taken_up: Sequence[WaitingFrames] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +220,21 @@ class AgentProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerState:
+    """One ingest worker: when it last said anything, and its own figures."""
+
+    worker: str
+    reported_at: datetime
+    gauges: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The whole ledger in figures, for the operator page and /metrics.
 
     `conditions`: what is wrong now, in words that name the thing and the remedy, by subject
-    (`store`, `journal`, `broker`, ...); empty when all is well.
+    (`store`, `journal`, `broker`, ...); empty when all is well. `counters` hold the gauges too:
+    messages and bytes of all workers added up, of everything else the largest.
     """
 
     devices: Sequence[DeviceFreshness]
@@ -196,6 +245,7 @@ class Report:
     counters: Mapping[str, int]
     conditions: Mapping[str, str] = field(default_factory=dict)
     packets: Sequence[PacketCount] = ()
+    workers: Sequence[WorkerState] = ()
 
 
 class Ledger(Protocol):
@@ -204,8 +254,11 @@ class Ledger(Protocol):
     Every method raises StoreUnavailable when it cannot answer now.
     """
 
-    def first_received(self, identities: Sequence[bytes]) -> Mapping[bytes, datetime]:
-        """The `received_at` under which each known identity was first handled; unknown ones are absent."""
+    def remembered(self, identities: Sequence[bytes]) -> Mapping[bytes, Remembered]:
+        """The delivery under which each known identity was first handled; unknown ones are absent."""
+
+    def session_counters(self, sessions: Sequence[SessionKey]) -> Mapping[SessionKey, SessionCounter]:
+        """How far the FCnt of these sessions have come; sessions never heard of are absent."""
 
     def write(self, page: Page) -> None:
         """All or none, durable on return. Repeating a page adds nothing twice except counters,
@@ -213,6 +266,9 @@ class Ledger(Protocol):
 
     def cursor(self, journal: str) -> int:
         """The last handled row id of this journal; 0 before the first."""
+
+    def wanted_frames(self, journals: Sequence[str]) -> Sequence[WaitingFrames]:
+        """Frames in these journals whose address has been wanted since they were noted."""
 
     def report(self) -> Report:
         """All figures at one moment."""
@@ -225,10 +281,13 @@ class Ledger(Protocol):
 
 
 class QuarantineReader(Protocol):
-    """The quarantine for people: newest first."""
+    """The quarantine for people and for a replay."""
 
     def quarantined(self, limit: int) -> Sequence[Quarantined]:
-        """At most `limit` entries."""
+        """At most `limit` entries, newest first."""
+
+    def quarantined_between(self, first: datetime, last: datetime) -> Collection[bytes]:
+        """The digests (udp.ledger.quarantining.digest) of the entries of this time, both ends included."""
 
 
 class PacketReader(Protocol):

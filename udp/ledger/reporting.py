@@ -11,20 +11,24 @@ from udp.ledger import tables
 from udp.ledger.gaps import split_at
 from udp.ledger.packets import packet_counts
 from udp.ledger.port import AgentProgress, DeviceFreshness, Gap, GatewayFreshness, Report
+from udp.ledger.workers import added_up, told, worker_states
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def report(connection: Connection) -> Report:
+def report(connection: Connection, now: datetime) -> Report:
     """All figures within the caller's read transaction: one moment."""
+    states = worker_states(connection)
+    counted = {row.name: row.value for row in connection.execute(select(tables.counters))}
     return Report(
         devices=_devices(connection),
         gateways=_gateways(connection),
         agents=_agents(connection),
         gaps=_gaps(connection),
         quarantine=connection.scalar(select(func.count()).select_from(tables.quarantine)) or 0,
-        counters={row.name: row.value for row in connection.execute(select(tables.counters))},
-        conditions={row.subject: row.text for row in connection.execute(select(tables.conditions))},
+        counters={**counted, **added_up(states)},
+        conditions=told(connection, states, now),
+        workers=[state for state in states if state.worker],
         packets=packet_counts(connection),
     )
 
@@ -41,7 +45,8 @@ def _devices(connection: Connection) -> Sequence[DeviceFreshness]:
             last_f_cnt=row.last_f_cnt,
             uplinks=row.heard + (before.uplinks if before else 0),
             duplicates=row.duplicates + (before.duplicates if before else 0),
-            lost=row.highest - row.lowest + 1 - row.heard + (before.lost if before else 0),
+            # A device that counts from the beginning again has heard more than its range holds.
+            lost=max(0, row.highest - row.lowest + 1 - row.heard) + (before.lost if before else 0),
         )
     return list(found.values())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -14,18 +14,36 @@ from sqlalchemy.exc import SQLAlchemyError
 from edge.wire.identifiers import GatewayEUI
 from edge.wire.messages import Reception
 from udp.errors import StoreUnavailable
-from udp.ledger import tables
+from udp.ledger import quarantining, tables
+from udp.ledger.forgetting import forget_uplinks
 from udp.ledger.hearing import Hearing, hearing
+from udp.ledger.migration import prepare
 from udp.ledger.packets import forget_project, newest_packets
-from udp.ledger.port import Packet, Page, Quarantined, Report
+from udp.ledger.port import (
+    Packet,
+    Page,
+    Quarantined,
+    Remembered,
+    Report,
+    SessionCounter,
+    SessionKey,
+    WaitingFrames,
+)
+from udp.ledger.quarantining import QuarantineLimits
 from udp.ledger.reporting import report
 from udp.ledger.statements import Statements
 from udp.ledger.writing import write_page
 
 _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _BIND_LIMIT = 500  # well below the variables any build of SQLite allows in one statement
 _ADVISORY_LOCK = 0x5544504C  # "UDPL"
+
+
+def utc_now() -> datetime:
+    """The machine's clock."""
+    return datetime.now(UTC)
 
 
 class SqlLedger:
@@ -33,31 +51,60 @@ class SqlLedger:
 
     SQLite runs with WAL and synchronous FULL: readers never wait, a returned `write` survives a
     power cut. Writers take turns (BEGIN IMMEDIATE, an advisory lock in PostgreSQL), so that what
-    is known and what is new is decided by one at a time. `quarantine_limit`: entries kept, oldest
-    leave first (the journal holds their bytes still).
+    is known and what is new is decided by one at a time. `now`: by which uplinks are remembered.
     """
 
-    def __init__(self, url: str, *, quarantine_limit: int = 100_000) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        quarantine: QuarantineLimits = QuarantineLimits(),  # noqa: B008  # frozen
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._engine = open_engine(url)
-        self._quarantine_limit = quarantine_limit
+        self._quarantine = quarantine
+        self._now = now
         self._statements = Statements(self._engine.dialect)
         with self._writing() as connection:
-            tables.metadata.create_all(connection)
+            prepare(connection, self._now_us())
+            quarantining.count_octets(connection, self._statements)
 
-    def first_received(self, identities: Sequence[bytes]) -> Mapping[bytes, datetime]:
+    def remembered(self, identities: Sequence[bytes]) -> Mapping[bytes, Remembered]:
         """See Ledger."""
-        known: dict[bytes, datetime] = {}
+        known: dict[bytes, Remembered] = {}
         table = tables.uplinks
+        columns = select(table.c.identity, table.c.received_at, table.c.payload)
         with self._reading() as connection:
             for some in _chunks(identities):
-                rows = connection.execute(select(table).where(table.c.identity.in_(some)))
-                known.update((bytes(identity), _moment(at)) for identity, at in rows)
+                for identity, at, payload in connection.execute(columns.where(table.c.identity.in_(some))):
+                    known[bytes(identity)] = Remembered(_moment(at), bytes(payload or b""))
         return known
+
+    def session_counters(self, sessions: Sequence[SessionKey]) -> Mapping[SessionKey, SessionCounter]:
+        """See Ledger."""
+        table = tables.sessions
+        found: dict[SessionKey, SessionCounter] = {}
+        wanted = set(sessions)
+        with self._reading() as connection:
+            for some in _chunks({dev_eui for dev_eui, _session in wanted}):
+                for row in connection.execute(select(table).where(table.c.dev_eui.in_(some))):
+                    key = (row.dev_eui, bytes(row.session))
+                    if key in wanted:
+                        found[key] = SessionCounter(row.highest, row.forgotten)
+        return found
+
+    def wanted_frames(self, journals: Sequence[str]) -> Sequence[WaitingFrames]:
+        """See Ledger."""
+        table = tables.frames
+        query = select(table).where(table.c.wanted == 1).order_by(table.c.journal, table.c.first)
+        with self._reading() as connection:
+            rows = [row for row in connection.execute(query) if row.journal in set(journals)]
+        return [WaitingFrames(bytes(row.dev_addr), row.journal, row.first, row.last) for row in rows]
 
     def write(self, page: Page) -> None:
         """See Ledger."""
         with self._writing() as connection:
-            write_page(connection, self._statements, page, self._quarantine_limit)
+            write_page(connection, self._statements, page, self._quarantine, self._now_us())
 
     def cursor(self, journal: str) -> int:
         """See Ledger."""
@@ -69,7 +116,7 @@ class SqlLedger:
     def report(self) -> Report:
         """See Ledger."""
         with self._reading() as connection:
-            return report(connection)
+            return report(connection, self._now())
 
     def receptions(self, identity: bytes) -> Sequence[tuple[str, Reception]]:
         """See Ledger."""
@@ -102,29 +149,24 @@ class SqlLedger:
                 for row in connection.execute(query)
             ]  # fmt: skip
 
-    def forget(self, before: datetime) -> int:
-        """Drop the memory of uplinks first received before `before`, with their receptions.
+    def quarantined_between(self, first: datetime, last: datetime) -> Collection[bytes]:
+        """See QuarantineReader."""
+        with self._reading() as connection:
+            return quarantining.between(connection, first, last)
 
-        Must stay behind the longest spool: what is forgotten would be taken for new. Returns how
-        many uplinks were dropped. Works in short steps, so that writers are not held up.
+    def forget(self, before: datetime) -> int:
+        """Drop the memory of uplinks noted before `before` (by our clock), with their receptions.
+
+        Must stay behind the longest spool. Returns how many uplinks were dropped. Works in short
+        steps, so that writers are not held up.
         """
-        uplinks, heard = tables.uplinks, tables.receptions
-        limit = (before - _EPOCH) // timedelta(microseconds=1)
-        dropped = 0
-        start = b""
-        while True:
-            with self._writing() as connection:
-                rows = connection.execute(
-                    select(uplinks).where(uplinks.c.identity > start).order_by(uplinks.c.identity).limit(5000)
-                ).all()
-                old = [bytes(row.identity) for row in rows if row.received_at < limit]
-                for some in _chunks(old):
-                    connection.execute(delete(heard).where(heard.c.identity.in_(some)))
-                    connection.execute(delete(uplinks).where(uplinks.c.identity.in_(some)))
-            dropped += len(old)
-            if not rows:
-                return dropped
-            start = bytes(rows[-1].identity)
+        return forget_uplinks(self._writing, before)
+
+    def forget_worker(self, worker: str) -> None:
+        """Nothing `worker` says of itself is shown any more, until it says something again."""
+        with self._writing() as connection:
+            for table in (tables.workers, tables.gauges, tables.conditions):
+                connection.execute(delete(table).where(table.c.worker == worker))
 
     def packets(self, project: str, limit: int) -> Sequence[Packet]:
         """See PacketReader."""
@@ -139,6 +181,9 @@ class SqlLedger:
     def close(self) -> None:
         """See Ledger."""
         self._engine.dispose()
+
+    def _now_us(self) -> int:
+        return (self._now() - _EPOCH) // _MICROSECOND
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

@@ -44,7 +44,9 @@ class Statements:
         self.agents = self._replace(tables.agents)
         self.gaps = self._replace(tables.gaps)
         self.counters = self._add_counters()
-        self.gauges = self._replace(tables.counters)
+        self.gauges = self._replace(tables.gauges)
+        self.workers = self._replace(tables.workers)
+        self.frames = self._merge_frames()
         self.conditions = self._replace(tables.conditions)
         self.cursors = self._replace(tables.cursors)
 
@@ -83,6 +85,17 @@ class Statements:
             "duplicates": table.c.duplicates + new.duplicates,
             "last_f_cnt": case((later, new.last_f_cnt), else_=table.c.last_f_cnt),
             "last_received_at": case((later, new.last_received_at), else_=table.c.last_received_at),
+        }
+        return self._prepared(insert.on_conflict_do_update(index_elements=_key(table), set_=merged), table)
+
+    def _merge_frames(self) -> Prepared:
+        table = tables.frames
+        insert = self._into(table)
+        new = insert.excluded
+        merged = {
+            "first": case((new.first < table.c.first, new.first), else_=table.c.first),
+            "last": case((new.last > table.c.last, new.last), else_=table.c.last),
+            "noted_at": new.noted_at,
         }
         return self._prepared(insert.on_conflict_do_update(index_elements=_key(table), set_=merged), table)
 

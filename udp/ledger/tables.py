@@ -5,7 +5,7 @@ Times are integer microseconds since the Unix epoch: they sort, and SQLite and P
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Float, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
 metadata = MetaData()
 _ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only an INTEGER key by itself
@@ -16,6 +16,9 @@ uplinks = Table(
     metadata,
     Column("identity", LargeBinary, primary_key=True),
     Column("received_at", BigInteger, nullable=False),
+    # By our own clock: a gateway's may say 1970, and what is forgotten too early doubles.
+    Column("noted_at", BigInteger, nullable=False),
+    Column("payload", LargeBinary),  # digest; null where an older version noted the uplink
     sqlite_with_rowid=False,
 )
 
@@ -44,6 +47,8 @@ sessions = Table(
     Column("duplicates", BigInteger, nullable=False),
     Column("last_f_cnt", BigInteger, nullable=False),
     Column("last_received_at", BigInteger, nullable=False),
+    # Highest counter whose memory was dropped, -1 for none: what is unknown and above is provably new.
+    Column("forgotten", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -88,6 +93,20 @@ quarantine = Table(
     Column("remedy", Text, nullable=False),
     Column("octets", LargeBinary, nullable=False),
 )
+quarantine_by_time = Index("quarantine_by_time", quarantine.c.at)
+
+# Where in a journal frames lie that no session vouches for: [first, last] are rows, one entry per address.
+frames = Table(
+    "frames",
+    metadata,
+    Column("dev_addr", LargeBinary, primary_key=True),
+    Column("journal", Text, primary_key=True),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("noted_at", BigInteger, nullable=False),
+    Column("wanted", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 counters = Table(
     "counters",
@@ -96,9 +115,26 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
-conditions = Table(
-    "conditions",
+# What a worker says of itself replaces what it said, and nobody else's.
+workers = Table(
+    "workers",
     metadata,
+    Column("worker", Text, primary_key=True),
+    Column("reported_at", BigInteger, nullable=False),
+)
+
+gauges = Table(
+    "gauges",
+    metadata,
+    Column("worker", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+conditions = Table(
+    "worker_conditions",
+    metadata,
+    Column("worker", Text, primary_key=True),
     Column("subject", Text, primary_key=True),
     Column("text", Text, nullable=False),
 )

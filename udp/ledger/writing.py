@@ -4,35 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
-from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, delete, func, select, update
 
-from udp.ledger import tables
+from udp.ledger import quarantining, tables
 from udp.ledger.gaps import Progress
 from udp.ledger.packets import write_packets
-from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
+from udp.ledger.port import Page, SeenUplink, SequenceRun
+from udp.ledger.quarantining import QuarantineLimits
 from udp.ledger.statements import Row, Statements
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _BIND_LIMIT = 500
+_MOST_ADDRESSES = 20_000  # senders nobody knows; the journal holds the frames of all
 
 
-def write_page(connection: Connection, statements: Statements, page: Page, quarantine_limit: int) -> None:
-    """Write everything of `page` within the caller's transaction."""
+def write_page(
+    connection: Connection, statements: Statements, page: Page, limits: QuarantineLimits, now_us: int
+) -> None:
+    """Write everything of `page` within the caller's transaction; `now_us` by our own clock."""
     if page.cursor is not None:
         if _reached(connection, page.cursor):
             return
         statements.cursors.execute(connection, [page.cursor])
-    _write_uplinks(connection, statements, page.uplinks)
+    _write_uplinks(connection, statements, page.uplinks, now_us)
     _write_runs(connection, statements, page.runs)
-    _write_quarantine(connection, statements, page.quarantined, quarantine_limit)
-    _release(connection, page.released)
+    quarantining.release(connection, statements, page.released)
+    quarantining.add(connection, statements, page.quarantined, limits)
+    _write_frames(connection, statements, page, now_us)
     statements.counters.execute(connection, [row for row in page.counters.items() if row[1]])
-    statements.gauges.execute(connection, list(page.gauges.items()))
-    _write_conditions(connection, statements, page)
+    _write_state(connection, statements, page, now_us)
     write_packets(connection, page.packets)
 
 
@@ -42,17 +44,20 @@ def _reached(connection: Connection, cursor: tuple[str, int]) -> bool:
     return found is not None and found >= cursor[1]
 
 
-def _write_uplinks(connection: Connection, statements: Statements, uplinks: Sequence[SeenUplink]) -> None:
+def _write_uplinks(
+    connection: Connection, statements: Statements, uplinks: Sequence[SeenUplink], now_us: int
+) -> None:
     if not uplinks:
         return
-    known = _known(connection, tables.uplinks, {uplink.identity for uplink in uplinks})
+    known = _known(connection, {one for uplink in uplinks for one in (uplink.identity, *uplink.also)})
     told = {tuple(row[:4]) for row in _known_rows(connection, known)}
     firsts: list[Row] = []
     heard: list[Row] = []
     sessions: dict[tuple[str, bytes], list[int]] = {}
     gateways: dict[str, list[int]] = {}
     for uplink in uplinks:
-        fresh = [row for row in _reception_rows(uplink) if row[:4] not in told]
+        identity = next((one for one in (uplink.identity, *uplink.also) if one in known), uplink.identity)
+        fresh = [row for row in _reception_rows(uplink, identity) if row[:4] not in told]
         told.update(row[:4] for row in fresh)
         heard += fresh
         for row in fresh:
@@ -60,14 +65,14 @@ def _write_uplinks(connection: Connection, statements: Statements, uplinks: Sequ
             count[0] = max(count[0], row[3])
             count[1] += 1
         at = (uplink.received_at - _EPOCH) // _MICROSECOND
-        new = uplink.identity not in known
+        new = identity not in known
         if new:
-            known.add(uplink.identity)
-            firsts.append((uplink.identity, at))
+            known.add(identity)
+            firsts.append((identity, at, now_us, uplink.payload or None))
         _count_session(sessions, uplink, at, new=new, told_more=bool(fresh))
     statements.uplinks.execute(connection, firsts)
     statements.receptions.execute(connection, heard)
-    statements.sessions.execute(connection, [(*key, *row) for key, row in sessions.items()])
+    statements.sessions.execute(connection, [(*key, *row, -1) for key, row in sessions.items()])
     statements.gateways.execute(connection, [(key, *row) for key, row in gateways.items()])
 
 
@@ -86,10 +91,10 @@ def _count_session(
         row[4:] = (f_cnt, at)
 
 
-def _reception_rows(uplink: SeenUplink) -> list[Row]:
+def _reception_rows(uplink: SeenUplink, identity: bytes) -> list[Row]:
     return [
         (
-            uplink.identity,
+            identity,
             uplink.way,
             one.gateway_name if one.gateway is None else one.gateway.hex().upper(),
             (one.received_at - _EPOCH) // _MICROSECOND,
@@ -101,7 +106,8 @@ def _reception_rows(uplink: SeenUplink) -> list[Row]:
     ]
 
 
-def _known(connection: Connection, table: Table, identities: Iterable[bytes]) -> set[bytes]:
+def _known(connection: Connection, identities: Iterable[bytes]) -> set[bytes]:
+    table = tables.uplinks
     wanted = list(identities)
     found: set[bytes] = set()
     for start in range(0, len(wanted), _BIND_LIMIT):
@@ -167,41 +173,37 @@ def _save(
     statements.agents.execute(connection, [(*key, *row)])
 
 
-def _digest(entry: Quarantined) -> bytes:
-    """The same bytes by the same way from the same origin are one entry, whenever they come."""
-    digest = blake2b(digest_size=16)
-    for part in (entry.way.encode(), entry.origin.encode(), entry.octets):
-        digest.update(len(part).to_bytes(4, "big"))
-        digest.update(part)
-    return digest.digest()
+def _write_frames(connection: Connection, statements: Statements, page: Page, now_us: int) -> None:
+    table = tables.frames
+    rows = [(one.dev_addr, one.journal, one.first, one.last, now_us, 0) for one in page.frames]
+    statements.frames.execute(connection, rows)
+    for address in page.wanted:
+        connection.execute(update(table).where(table.c.dev_addr == address).values(wanted=1))
+    for one in page.taken_up:
+        own = (table.c.dev_addr == one.dev_addr) & (table.c.journal == one.journal)
+        connection.execute(delete(table).where(own & (table.c.last <= one.last)))
+        connection.execute(update(table).where(own).values(first=one.last + 1, wanted=0))
+    if rows:
+        _trim_frames(connection)
 
 
-def _write_quarantine(
-    connection: Connection, statements: Statements, entries: Sequence[Quarantined], limit: int
-) -> None:
-    if not entries:
-        return
-    rows: list[Row] = [
-        (_digest(e), (e.at - _EPOCH) // _MICROSECOND, e.way, e.origin, e.reason, e.remedy, e.octets)
-        for e in entries
+def _trim_frames(connection: Connection) -> None:
+    table = tables.frames
+    if (connection.scalar(select(func.count()).select_from(table)) or 0) > _MOST_ADDRESSES:
+        middle = select(table.c.noted_at).order_by(table.c.noted_at).offset(_MOST_ADDRESSES // 10).limit(1)
+        connection.execute(delete(table).where(table.c.noted_at <= connection.scalar(middle)))
+
+
+def _write_state(connection: Connection, statements: Statements, page: Page, now_us: int) -> None:
+    if page.worker:
+        statements.workers.execute(connection, [(page.worker, now_us)])
+    statements.gauges.execute(connection, [(page.worker, *row) for row in page.gauges.items()])
+    standing: list[Row] = [
+        (page.worker, subject, words) for subject, words in page.conditions.items() if words
     ]
-    statements.quarantine.execute(connection, rows)
-    table = tables.quarantine
-    newest = connection.scalar(select(func.max(table.c.id)))
-    if newest is not None and newest > limit:
-        connection.execute(delete(table).where(table.c.id <= newest - limit))
-
-
-def _release(connection: Connection, entries: Sequence[Quarantined]) -> None:
-    table = tables.quarantine
-    digests = [_digest(entry) for entry in entries]
-    for start in range(0, len(digests), _BIND_LIMIT):
-        connection.execute(delete(table).where(table.c.digest.in_(digests[start : start + _BIND_LIMIT])))
-
-
-def _write_conditions(connection: Connection, statements: Statements, page: Page) -> None:
-    standing: list[Any] = [(subject, words) for subject, words in page.conditions.items() if words]
     statements.conditions.execute(connection, standing)
+    table = tables.conditions
     for subject, words in page.conditions.items():
         if not words:
-            connection.execute(delete(tables.conditions).where(tables.conditions.c.subject == subject))
+            own = (table.c.worker == page.worker) & (table.c.subject == subject)
+            connection.execute(delete(table).where(own))

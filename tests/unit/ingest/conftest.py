@@ -10,18 +10,21 @@ import pytest
 
 from edge.codecs.port import CodecError, Decoded
 from edge.lorawan.keyring import Keyring
+from edge.lorawan.sessions import Session
 from edge.wire import cbor
 from edge.wire.identifiers import DevEUI, GatewayEUI
-from edge.wire.messages import Clock, Envelope, Message, Reception, Record, Uplink
+from edge.wire.messages import Clock, Envelope, Frame, Message, Reception, Record, Uplink
 from ingest.decode import PayloadDecoder, moment
 from ingest.deduplicate import Deduplicator
+from ingest.follow import Follower, FollowSettings
 from ingest.journal import Delivery, Entry, JournalReader, JournalSettings, JournalWriter
 from ingest.normalise import Bindings, microseconds
 from ingest.pipeline import Pipeline
 from ingest.quality import QualityMemory, QualitySettings
 from ingest.recall import recall_latest
+from ingest.sessions import KeptSessions, Sessions
 from udp.ledger.sql import SqlLedger
-from udp.registry.port import Channel, Device, Inventory, WiredSensor
+from udp.registry.port import Channel, Device, Inventory, Registry, WiredSensor
 from udp.store.columns import Observations
 from udp.store.embedded.store import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
@@ -90,6 +93,32 @@ def delivery(
     return Delivery(microseconds(at), way, origin, "", octets)
 
 
+def frame_of(octets: bytes, at: datetime = NOW) -> Frame:
+    """What an edge agent says that holds no key."""
+    return Frame(octets, at, Clock.NTP, (Reception(GatewayEUI(bytes(8)), "gw-1", at, -90.0, 3.0),))
+
+
+def data_up(session: Session, f_cnt: int, payload: bytes) -> bytes:
+    """LoRaWAN L2 1.0.4, 4.3 and 4.4, spelt out with the cipher alone."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.cmac import CMAC
+
+    address, counter = session.dev_addr[::-1], f_cnt.to_bytes(4, "little")
+    block = b"\x01" + bytes(4) + b"\x00" + address + counter + b"\x00\x01"
+    stream = Cipher(algorithms.AES(session.app_s_key), modes.ECB()).encryptor().update(block)
+    body = (
+        b"\x40"
+        + address
+        + b"\x00"
+        + counter[:2]
+        + b"\x02"
+        + bytes(a ^ b for a, b in zip(payload, stream, strict=False))
+    )
+    cmac = CMAC(algorithms.AES(session.nwk_s_key))
+    cmac.update(b"\x49" + bytes(4) + b"\x00" + address + counter + b"\x00" + bytes([len(body)]) + body)
+    return body + cmac.finalize()[:4]
+
+
 class World:
     """Journal, store, ledger and the pipeline between them; `restart` is what a crash leaves."""
 
@@ -102,7 +131,9 @@ class World:
         self.store = open_store(
             StoreSettings(embedded=EmbeddedSettings(folder=folder / "store")), lambda: NOW
         )
-        self.ledger = SqlLedger(f"sqlite:///{folder}/ledger.sqlite")
+        self.now = NOW
+        self.ledger = SqlLedger(f"sqlite:///{folder}/ledger.sqlite", now=lambda: self.now)
+        self.counter_resets: set[str] = set()
         self.keyring = Keyring(reordering=None)
         self.codec: Callable[[bytes, int, datetime], Decoded] = two_numbers
         self.pipeline = self.new_pipeline()
@@ -116,7 +147,11 @@ class World:
             bindings=Bindings(self.inventory),
             keyring=self.keyring,
             decoder=PayloadDecoder(self.codec_named, trust_edge=trust_edge),
-            deduplicator=Deduplicator(self.ledger, shared=shared),
+            deduplicator=Deduplicator(
+                self.ledger,
+                shared=shared,
+                restarts=lambda one: one in self.counter_resets or one in self.keyring.restarting,
+            ),
             memory=QualityMemory(recall_latest(self.store, timedelta(days=3))),
             quality=QualitySettings(),
         )
@@ -125,6 +160,20 @@ class World:
         if name != "two-numbers":
             raise LookupError(name)
         return self.codec
+
+    def follower(self, registry: Registry, sessions: Sessions | None = None) -> Follower:
+        """The loop of the pipeline's process."""
+        kept = KeptSessions(self.folder, "w")
+        return Follower(
+            reader=self.reader.another(),  # it runs in a thread of its own
+            pipeline=self.pipeline,
+            ledger=self.ledger,
+            registry=registry,
+            sessions=sessions or Sessions(None, self.keyring, kept, self.ledger),
+            settings=FollowSettings(poll=timedelta(milliseconds=2), refresh=timedelta(milliseconds=5)),
+            worker="w",
+            now=lambda: NOW,
+        )
 
     def restart(self) -> None:
         self.pipeline = self.new_pipeline()

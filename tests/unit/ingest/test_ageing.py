@@ -25,7 +25,8 @@ class Handled:
     def __init__(self):
         self.rows = {}
 
-    def cursor(self, name):
+    def cursor(self, journal):
+        name, _, _number = journal.partition(":")
         return self.rows.get(name, 1_000_000)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from ingest.follow import Follower, FollowSettings
+from ingest.journal import JournalWriter
+from ingest.sessions import KeptSessions, Sessions
 from udp.registry.port import Inventory
 
-from .conftest import NOW, World, inventory
+from .conftest import NOW, World, delivery, envelope, inventory, uplink
 
 
 class Register:
@@ -23,23 +29,80 @@ class Register:
         return inventory(version=self.number)
 
 
+@contextmanager
+def running(follower: Follower) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=follower.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+def hear(world: World, number: int) -> None:
+    at = NOW + timedelta(minutes=number)
+    world.hear(delivery(envelope(uplink(number, at=at), sequence=number)))
+
+
 def test_a_clock_set_back_does_not_freeze_the_register(world: World) -> None:
     register, clock, seconds = Register(), [NOW], [100.0]
+    sessions = Sessions(None, world.keyring, KeptSessions(world.folder, "w"), world.ledger)
     follower = Follower(
-        reader=world.reader,
+        reader=world.reader.another(),
         pipeline=world.pipeline,
         ledger=world.ledger,
         registry=register,  # type: ignore[arg-type]  # what the follower asks of it
-        sessions=None,
-        settings=FollowSettings(),
+        sessions=sessions,
+        settings=FollowSettings(poll=timedelta(milliseconds=2)),
+        worker="w",
         now=lambda: clock[0],
         monotonic=lambda: seconds[0],
     )
-    follower.drain()
-    register.number = 2
-    follower.drain()
-    assert world.pipeline.bindings.version == 1  # not asked again within the interval
-    clock[0] = NOW - timedelta(days=300)
-    seconds[0] += 1.5
-    follower.drain()
-    assert world.pipeline.bindings.version == 2
+    with running(follower):
+        hear(world, 1)
+        eventually(lambda: len(world.values()) == 1)
+        register.number = 2
+        hear(world, 2)
+        eventually(lambda: len(world.values()) == 2)
+        assert world.pipeline.bindings.version == 1  # not asked again within the interval
+        clock[0] = NOW - timedelta(days=300)
+        seconds[0] += 1.5
+        eventually(lambda: world.pipeline.bindings.version == 2)
+
+
+def test_a_journal_removed_while_all_stood_still_is_begun_anew_and_loses_nothing_new(world: World) -> None:
+    with running(world.follower(Register())):  # type: ignore[arg-type]
+        for number in (1, 2, 3):
+            hear(world, number)
+        eventually(lambda: len(world.values()) == 3)
+    world.writer.close()
+    for path in world.journal.directory.iterdir():
+        path.unlink()
+    world.writer = JournalWriter(world.journal, "w", lambda: NOW)
+    hear(world, 4)
+    with running(world.follower(Register())):  # type: ignore[arg-type]
+        eventually(lambda: len(world.values()) == 4)
+
+
+def test_a_journal_removed_under_writer_and_reader_is_begun_anew_and_both_parts_are_handled(
+    world: World,
+) -> None:
+    with running(world.follower(Register())):  # type: ignore[arg-type]
+        hear(world, 1)
+        eventually(lambda: len(world.values()) == 1)
+        for path in world.journal.directory.glob("*.sqlite*"):
+            path.unlink()
+        for number in (2, 3):
+            hear(world, number)
+        eventually(lambda: len(world.values()) == 3)
+    assert world.reader.names() == ["w-2026-11"]
+    assert world.reader.newest("w-2026-11") == 2  # what was written into the removed file once more

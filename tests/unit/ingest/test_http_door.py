@@ -36,7 +36,7 @@ class Door:
         self.journal = JournalSettings(directory=folder / "journal", keep_free_bytes=keep_free_bytes)
         self.committer = Committer(JournalWriter(self.journal, "w", lambda: NOW), CommitSettings())
         self.committer.start()
-        self.doors = Doors(self.committer, Conditions(), "w", lambda: NOW)
+        self.doors = Doors(self.committer, Conditions("w"), "w", lambda: NOW)
         self.doors.open_http(self.settings)
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.port}", timeout=20)
 
@@ -135,6 +135,6 @@ def test_a_full_disk_answers_503_and_when_to_come_again(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_named(door: Door) -> None:
-    doors = Doors(door.committer, Conditions(), "w", lambda: NOW)
+    doors = Doors(door.committer, Conditions("w"), "w", lambda: NOW)
     with pytest.raises(ConfigurationError, match=rf"{door.settings.port}.*UDP_INGEST_PORT"):
         doors.open_http(door.settings)

@@ -60,7 +60,7 @@ class Worker:
         self.name = name
         self.committer = Committer(JournalWriter(self.journal, name, lambda: NOW), CommitSettings())
         self.committer.start()
-        self.conditions = Conditions()
+        self.conditions = Conditions("w")
         self.doors = Doors(self.committer, self.conditions, name, lambda: NOW)
         settings = SessionSettings(port=broker.port)
         self.doors.open_mqtt([MqttSettings(broker=settings, share=share)])

@@ -13,7 +13,7 @@ from chirpstack_api import integration
 from edge.lorawan.sessions import Session
 from edge.wire import cbor
 from edge.wire.identifiers import DevAddr, GatewayEUI
-from edge.wire.messages import Clock, Frame, GatewayStatus, Reading, Reception, Record
+from edge.wire.messages import Clock, GatewayStatus, Reading, Record
 from ingest.normalise import Bindings
 from udp.errors import StoreRejected, StoreUnavailable
 from udp.sensorthings import Quality, QualityRule
@@ -27,8 +27,10 @@ from .conftest import (
     STRANGER,
     WEATHER,
     World,
+    data_up,
     delivery,
     envelope,
+    frame_of,
     inventory,
     uplink,
 )  # fmt: skip
@@ -232,31 +234,6 @@ def test_an_unregistered_sensor_says_how_to_register_it(world: World) -> None:
     world.take(envelope(Reading("humidity", NOW, NOW, Clock.NTP, {"x": 1.0})))
     (entry,) = world.ledger.quarantined(10)
     assert "'humidity'" in entry.reason and "crx-gw-1" in entry.reason and "import-city" in entry.remedy
-
-
-def frame_of(octets: bytes) -> Frame:
-    return Frame(octets, NOW, Clock.NTP, (Reception(GatewayEUI(bytes(8)), "gw-1", NOW, -90.0, 3.0),))
-
-
-def data_up(session: Session, f_cnt: int, payload: bytes) -> bytes:
-    """LoRaWAN L2 1.0.4, 4.3 and 4.4, spelt out with the cipher alone."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-    from cryptography.hazmat.primitives.cmac import CMAC
-
-    address, counter = session.dev_addr[::-1], f_cnt.to_bytes(4, "little")
-    block = b"\x01" + bytes(4) + b"\x00" + address + counter + b"\x00\x01"
-    stream = Cipher(algorithms.AES(session.app_s_key), modes.ECB()).encryptor().update(block)
-    body = (
-        b"\x40"
-        + address
-        + b"\x00"
-        + counter[:2]
-        + b"\x02"
-        + bytes(a ^ b for a, b in zip(payload, stream, strict=False))
-    )
-    cmac = CMAC(algorithms.AES(session.nwk_s_key))
-    cmac.update(b"\x49" + bytes(4) + b"\x00" + address + counter + b"\x00" + bytes([len(body)]) + body)
-    return body + cmac.finalize()[:4]
 
 
 def test_a_frame_is_opened_with_ingests_own_keys_and_meets_its_uplink(world: World) -> None:

@@ -17,6 +17,7 @@ import pytest
 from edge.wire import cbor
 from edge.wire.messages import Receipt
 from ingest.__main__ import main
+from udp.ledger.port import Page
 from udp.ledger.sql import SqlLedger
 from udp.registry.city_file import read_city
 from udp.registry.profiles import load_profiles
@@ -85,7 +86,7 @@ def test_check_config_and_print_config(tmp_path: Path) -> None:
     path = configuration(tmp_path, 8081)
     assert main(["check-config", "--config", str(path)]) == 0
     shown = verb("print-config", "--config", str(path)).stdout
-    assert "worker = w" in shown and "journal.keep_free_bytes = 0" in shown and "secret-token" not in shown
+    assert 'worker = "w"' in shown and "keep_free_bytes = 0" in shown and "secret-token" not in shown
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,20 @@ def test_a_replay_needs_a_time_with_its_offset(tmp_path: Path, capsys: pytest.Ca
         main(["replay", "--config", str(configuration(tmp_path, 8081)), "--since", "2026-11-01T00:00"])
     assert ended.value.code == 2
     assert "offset from UTC" in capsys.readouterr().err
+
+
+def test_a_worker_is_retired_when_its_journal_is_worked_off(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = configuration(tmp_path, free_port())
+    world.ledger.write(Page(worker="w", gauges={"journal_backlog_messages": 1}))
+    world.hear(delivery(envelope(uplink(1))))
+    assert main(["retire", "w", "--config", str(path)]) == 2
+    assert "1 messages of w" in capsys.readouterr().err
+    (name,) = world.reader.names()
+    world.pipeline.handle(world.reader.key(name), world.waiting(name))
+    assert main(["retire", "w", "--config", str(path)]) == 0
+    assert world.ledger.report().workers == []
 
 
 class Running:
@@ -225,7 +240,7 @@ from tests_conftest import World, inventory
 world = World(Path({folder!r}), inventory())
 class Ledger:
     def __init__(self, real): self.real = real
-    def first_received(self, identities): return self.real.first_received(identities)
+    def remembered(self, identities): return self.real.remembered(identities)
     def write(self, page): os.kill(os.getpid(), signal.SIGKILL)
 world.catch_up(world.new_pipeline(ledger=Ledger(world.ledger)))
 """
@@ -245,7 +260,7 @@ def test_a_kill_between_store_and_ledger_doubles_nothing(world: World, tmp_path:
         killed = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, check=False)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len(world.values()) == 8, "the store had taken everything before the kill"
-    assert world.ledger.first_received([uplink(1).identity]) == {}
+    assert world.ledger.remembered([uplink(1).identity]) == {}
     world.catch_up()
     assert [value for _time, value in world.values()] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert world.everything().revision.tolist() == [0] * 8

@@ -9,7 +9,7 @@ import pytest
 
 from udp.sensorthings import QualityRule
 
-from .village import MINE, NEIGHBOURS, PER_MINUTE, Village, eventually, ttn_uplink
+from .village import MINE, NEIGHBOURS, PER_MINUTE, Village, drain, eventually, ttn_uplink
 
 
 @pytest.fixture
@@ -124,5 +124,5 @@ def test_an_approval_that_ingest_has_not_read_yet_loses_nothing(village: Village
     key = village.projects.new_webhook_key(other.slug)
     eventually(lambda: getattr(village.project_doors.doors.get(other.slug), "webhook", None))
     assert village.post(ttn_uplink(1, dev_eui=NEIGHBOURS), key, other.slug).status_code == 200
-    follower.drain()
+    drain(follower)
     assert village.values() == [21.5, 48.0]

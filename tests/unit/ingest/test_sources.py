@@ -269,3 +269,37 @@ def test_an_envelope_is_opened_for_the_agent_it_comes_from(origin: str) -> None:
     assert edge.open_envelope(origin, octets).agent == "crx-gw-1"
     with pytest.raises(Unusable, match="crx-gw-1 was named on the topic of crx-gw-2"):
         edge.open_envelope(origin.replace("gw-1", "gw-2"), octets)
+
+
+def test_a_nan_costs_its_field_and_never_the_uplink() -> None:
+    event = integration.UplinkEvent(dev_addr="00189440", f_cnt=42, f_port=2, data=b"\x03")
+    event.device_info.dev_eui = "0101010101010101"
+    event.time.GetCurrentTime()
+    event.object["distance"] = float("nan")
+    event.object["nested"] = {"list": [float("inf")]}
+    info = event.rx_info.add()
+    info.gateway_id, info.rssi, info.snr = "0016c001f1500812", -97, float("nan")
+    uplink = chirpstack.read(UP, event.SerializeToString())
+    assert isinstance(uplink, Uplink)
+    assert (uplink.f_cnt, uplink.payload) == (42, b"\x03")
+    assert (uplink.receptions[0].rssi_dbm, uplink.receptions[0].snr_db) == (-97.0, None)
+    as_json = {**CHIRPSTACK_UP, "object": {"distance": float("nan")}, "rxInfo": [{"snr": float("nan")}]}
+    uplink = read_chirpstack(as_json)
+    assert isinstance(uplink, Uplink)
+    assert uplink.receptions[0].snr_db is None
+
+
+@pytest.mark.parametrize(
+    ("level", "kind"), [("INFO", "log_info"), ("ERROR", "log_error"), ("free text 17", "log_other")]
+)
+def test_log_events_are_counted_under_few_names(level: str, kind: str) -> None:
+    origin = "application/17c8/device/0101010101010101/event/log"
+    assert read_chirpstack({"level": level, "code": "UPLINK_F_CNT_RESET"}, origin) == Noted(kind)
+
+
+def test_the_things_stacks_normalized_copy_of_an_uplink_is_noted_and_no_second_uplink() -> None:
+    message = {
+        **without(THINGS_STACK_UP, "uplink_message"),
+        "uplink_normalized": {**THINGS_STACK_UP["uplink_message"], "normalized_payload": {"air": {}}},  # type: ignore[dict-item]
+    }
+    assert read_tts(message) == Noted("uplink_normalized")

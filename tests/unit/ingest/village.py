@@ -25,6 +25,7 @@ from ingest.normalise import Bindings
 from ingest.pipeline import Pipeline
 from ingest.quality import QualityMemory, QualitySettings
 from ingest.recall import recall_latest
+from ingest.sessions import KeptSessions, Sessions
 from ingest.sources.http import HttpSettings, SourceKey
 from ingest.sources.projects import ProjectDoors, ProjectMqttSettings, ProjectSettings
 from udp.citizens import consent
@@ -82,6 +83,14 @@ def ttn_uplink(
     }  # fmt: skip
 
 
+def drain(follower: Follower) -> None:
+    """Handle what is journalled, in this thread, and look at the register once before."""
+    follower._refresh(None)
+    place, moved = follower._step(None)
+    while moved:
+        place, moved = follower._step(place)
+
+
 class Village:
     """One approved project and everything its packets pass."""
 
@@ -93,6 +102,7 @@ class Village:
         self.project = self.approved(MINE)
         self.ledger = SqlLedger(f"sqlite:///{folder}/ledger.sqlite")
         self.store = open_store(StoreSettings(embedded=EmbeddedSettings(folder=folder / "store")), now)
+        self.folder = folder
         journal = JournalSettings(directory=folder / "journal", keep_free_bytes=0)
         self.reader = JournalReader(journal.directory, "w")
         self.committer = Committer(JournalWriter(journal, "w", now), CommitSettings())
@@ -104,7 +114,7 @@ class Village:
             mqtt=mqtt or ProjectMqttSettings(enabled=False),
         )
         self.project_doors = ProjectDoors(settings, now, time.monotonic)
-        self.doors = Doors(self.committer, Conditions(), "w", now, self.project_doors)
+        self.doors = Doors(self.committer, Conditions("w"), "w", now, self.project_doors)
         http = HttpSettings(port=free_port(), things_stack=(SourceKey("stadt", Secret("city-key")),))
         self.doors.open_http(http)
         self.doors.open_projects(self.url)
@@ -136,7 +146,7 @@ class Village:
 
     def settle(self) -> None:
         """Everything journalled is handled, everything noted is written."""
-        self.follower.drain()
+        drain(self.follower)
         self.project_doors.write_to(self.ledger)
 
     def outcomes(self, project: str = "") -> list[str]:
@@ -177,7 +187,8 @@ class Village:
         )
 
     def _follower(self) -> Follower:
+        sessions = Sessions(None, Keyring(), KeptSessions(self.folder / "journal", "w"), self.ledger)
         return Follower(
             reader=self.reader, pipeline=self.pipeline(), ledger=self.ledger, registry=self.registry,
-            sessions=None, settings=FollowSettings(), now=now,
+            sessions=sessions, settings=FollowSettings(), worker="w", now=now,
         )  # fmt: skip

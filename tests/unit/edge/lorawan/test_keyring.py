@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -269,3 +270,39 @@ def test_a_corrected_application_key_is_used_from_then_on() -> None:
     opened(keyring, frame(right, 5))
     keyring.replace_all([right], NOON)
     assert opened(keyring, frame(right, 6)).payload == b"hello"
+
+
+def test_a_counter_that_begins_anew_far_below_the_highest_is_found_and_taken_if_allowed() -> None:
+    strict, allowed = session(), replace(session(), counter_reset=True)
+    for f_cnt, high in ((3, 5 * 0x10000), (0x10003, 5 * 0x10000)):
+        with pytest.raises(Unresolved, match="behind the highest"):
+            one = Keyring([strict])
+            one.resume(strict.dev_eui, strict.dev_addr, high)
+            opened(one, frame(strict, f_cnt))
+        behind_spool = Keyring([strict], reordering=None)
+        behind_spool.resume(strict.dev_eui, strict.dev_addr, high)
+        assert opened(behind_spool, frame(strict, f_cnt)).f_cnt == f_cnt
+    tolerant = Keyring([allowed])
+    tolerant.resume(allowed.dev_eui, allowed.dev_addr, 90 * 0x10000)
+    assert [opened(tolerant, frame(allowed, n)).f_cnt for n in (3, 0x40000, 4)] == [3, 0x40000, 4]
+    assert tolerant.restarting == {str(allowed.dev_eui)}
+
+
+def test_new_addresses_are_told_once() -> None:
+    keyring = Keyring([session()])
+    assert list(keyring.take_new()) == [session().dev_addr]
+    keyring.replace_all([session(), session(2, address=5)], NOON)
+    assert list(keyring.take_new()) == [session(2, address=5).dev_addr]
+    assert not keyring.take_new()
+
+
+@pytest.mark.parametrize(("value", "good"), [("true", True), ("false", True), ("1", False), ('"yes"', False)])
+def test_the_switch_for_counters_that_begin_anew_is_true_or_false(
+    tmp_path: Path, value: str, good: bool
+) -> None:
+    path = sessions_file(tmp_path, SESSION + f"counter_reset = {value}\n")
+    if good:
+        assert read_sessions(path)[0].counter_reset is (value == "true")
+        return
+    with pytest.raises(SessionsFileError, match="true or false"):
+        read_sessions(path)

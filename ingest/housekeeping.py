@@ -1,0 +1,86 @@
+"""What store, ledger and journal want done from time to time, beside the pipeline."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from ingest.ageing import JournalAgeing
+from ingest.erasing import Eraser
+from ingest.journal import JournalReader, JournalUnavailable, workers
+from ingest.retiring import not_worked_off
+from udp.citizens.projects import CitizenProjects
+from udp.citizens.settings import CitizenSettings
+from udp.datasets.source import PolicyFile
+from udp.errors import PlatformError
+from udp.ledger.sql import SqlLedger
+from udp.policy import Gate
+from udp.registry.sql import SqlRegistry
+from udp.retention.ageing import Ageing
+from udp.retention.proof import Proofs
+from udp.store.opening import maintain
+from udp.store.port import ObservationStore
+
+log = logging.getLogger(__name__)
+
+_AGE_EVERY = timedelta(hours=1)
+
+
+def keep_house(
+    store: ObservationStore,
+    ledger: SqlLedger,
+    registry: SqlRegistry,
+    directory: Path,
+    remember: timedelta,
+    *,
+    policy: PolicyFile,
+    now: Callable[[], datetime],
+    stop: threading.Event,
+) -> None:
+    """Until `stop`. `directory`: of the journal; `remember`: how long uplinks are recognised."""
+    forgot, aged = now(), now() - _AGE_EVERY
+    eraser = Eraser(store, ledger, directory, now)
+    while not stop.wait(5.0):
+        try:
+            while maintain(store, now()) and not stop.is_set():
+                pass
+            if now() - forgot > timedelta(days=1):
+                ledger.forget(now() - remember)
+                forgot, aged = now(), now() - _AGE_EVERY
+            if now() - aged > _AGE_EVERY:
+                # Also after a failure only in an hour: a store that cannot delete says so often enough.
+                aged = now()
+                _grow_old(Gate(policy.current()), store, ledger, registry, directory, now=now)
+            projects = CitizenProjects(registry.database, CitizenSettings(), None, now)
+            eraser.run(projects, partial(_caught_up, directory, ledger))
+        except (PlatformError, JournalUnavailable) as error:
+            log.warning("housekeeping: %s; trying again", error)
+
+
+def _grow_old(
+    gate: Gate,
+    store: ObservationStore,
+    ledger: SqlLedger,
+    registry: SqlRegistry,
+    directory: Path,
+    *,
+    now: Callable[[], datetime],
+) -> None:
+    """First the messages, so that no replay can bring back a value that is deleted a moment later."""
+    proofs = Proofs(registry.database)
+    JournalAgeing(directory, ledger, proofs, now).run(gate.policy.journal_kept(), gate.policy.digest)
+    Ageing(store, registry.ever, proofs, now).run(gate)
+
+
+def _caught_up(directory: Path, ledger: SqlLedger) -> bool:
+    """Whether every worker's journal has been handled to its end."""
+    for worker in workers(directory):
+        with closing(JournalReader(directory, worker)) as reader:
+            if not_worked_off(ledger, reader):
+                return False
+    return True

@@ -1,0 +1,151 @@
+"""Frames that come before their session are taken up by themselves once it is known, each once."""
+
+from __future__ import annotations
+
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from edge.lorawan.keyring import Keyring, SessionsFile
+from edge.lorawan.sessions import Session
+from edge.wire.identifiers import DevAddr, DevEUI
+from ingest.sessions import KeptSessions, Sessions
+from udp.errors import StoreUnavailable
+
+from .conftest import BIN, NOW, World, data_up, delivery, envelope, frame_of, uplink
+from .test_follow import Register, eventually, running
+
+JOINED = Session(BIN, DevAddr(b"\x26\x01\x1b\xda"), bytes(range(16)), bytes(range(16, 32)))
+BEFORE = Session(BIN, DevAddr(b"\x26\x01\x00\x01"), bytes([7]) * 16, bytes([8]) * 16)
+FOREIGN = Session(DevEUI(bytes([9]) * 8), JOINED.dev_addr, bytes([3]) * 16, bytes([4]) * 16)
+MINUTE = timedelta(minutes=1)
+
+
+def listed(*sessions: Session) -> str:
+    return "".join(
+        f'[[session]]\ndev_eui = "{one.dev_eui}"\ndev_addr = "{one.dev_addr}"\n'
+        f'nwk_s_key = "{one.nwk_s_key.hex()}"\napp_s_key = "{one.app_s_key.hex()}"\n'
+        for one in sessions
+    )
+
+
+def hear(world: World, session: Session, *numbers: int) -> None:
+    for n in numbers:
+        octets = data_up(session, n, n.to_bytes(2, "big") + b"\x24")
+        world.hear(delivery(envelope(frame_of(octets, NOW + n * MINUTE), sequence=n)))
+
+
+def with_sessions(world: World, path: Path) -> Sessions:
+    """As the pipeline's process makes them at its start."""
+    world.keyring = Keyring(reordering=None, keep_replaced=timedelta(days=60))
+    world.pipeline = world.new_pipeline()
+    file = SessionsFile(path, world.keyring, lambda: NOW)
+    return Sessions(file, world.keyring, KeptSessions(world.journal.directory, "w"), world.ledger)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    found = tmp_path / "sessions.toml"
+    found.write_text("")
+    found.chmod(0o600)
+    return found
+
+
+def levels(world: World) -> list[float]:
+    return [value for _time, value in world.values()]
+
+
+def test_frames_before_their_session_are_taken_up_once_while_live_ones_pass(world: World, path: Path) -> None:
+    hear(world, JOINED, 1, 2, 3)
+    hear(world, FOREIGN, 4)
+    world.hear(delivery(envelope(uplink(2, level=2, at=NOW + 2 * MINUTE, gateway=3), sequence=9)))
+    with running(world.follower(Register(), with_sessions(world, path))):  # type: ignore[arg-type]
+        eventually(lambda: world.counter("frames_without_session") == 4)
+        assert levels(world) == [2]
+        path.write_text(listed(JOINED))
+        hear(world, JOINED, 5)
+        eventually(lambda: levels(world) == [1, 2, 3, 5])
+        eventually(lambda: world.counter("frames_taken_up") == 3)
+    assert world.ledger.wanted_frames(["w-2026-11"]) == []
+    assert world.counter("duplicates") == 1
+    assert world.ledger.quarantined(10) == []  # the one entry of this address and day is released
+    with running(world.follower(Register(), with_sessions(world, path))):  # type: ignore[arg-type]
+        hear(world, JOINED, 6)
+        eventually(lambda: len(levels(world)) == 5)
+    assert world.counter("frames_taken_up") == 3
+
+
+def test_what_was_wanted_when_the_process_died_is_taken_up_by_the_next(world: World, path: Path) -> None:
+    hear(world, JOINED, 1, 2)
+    with running(world.follower(Register(), with_sessions(world, path))):  # type: ignore[arg-type]
+        eventually(lambda: world.counter("frames_without_session") == 2)
+    path.write_text(listed(JOINED))
+    sessions = with_sessions(world, path)
+    assert sessions.refresh()  # and dies
+    with running(world.follower(Register(), with_sessions(world, path))):  # type: ignore[arg-type]
+        eventually(lambda: levels(world) == [1, 2])
+
+
+def test_a_ledger_that_is_away_is_told_of_new_sessions_later(world: World, path: Path) -> None:
+    sessions = with_sessions(world, path)
+    path.write_text(listed(JOINED))
+    real, sessions._ledger = sessions._ledger, Away()  # type: ignore[assignment]
+    with pytest.raises(StoreUnavailable):
+        sessions.refresh()
+    sessions._ledger = real
+    assert sessions.refresh()
+    assert not sessions.refresh()
+
+
+class Away:
+    def __getattr__(self, _name: str) -> object:
+        raise StoreUnavailable("away for a moment")
+
+
+def test_a_session_replaced_weeks_ago_still_opens_what_a_spool_kept_over_a_restart(
+    world: World, path: Path
+) -> None:
+    path.write_text(listed(BEFORE))
+    with_sessions(world, path).refresh()
+    path.write_text(listed(JOINED))  # while nothing runs
+    sessions = with_sessions(world, path)
+    sessions.refresh()
+    world.keyring.forget_replaced(NOW + timedelta(days=59))
+    hear(world, BEFORE, 1)
+    hear(world, JOINED, 2)
+    world.catch_up()
+    assert levels(world) == [1, 2]
+    kept = KeptSessions(world.journal.directory, "w").path
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    world.keyring.forget_replaced(NOW + timedelta(days=61))
+    assert len(world.keyring) == 1
+
+
+def test_a_device_taken_off_the_list_is_not_kept(world: World, path: Path) -> None:
+    path.write_text(listed(JOINED, FOREIGN))
+    with_sessions(world, path).refresh()
+    path.write_text(listed(JOINED))
+    with_sessions(world, path).refresh()
+    assert [one for one, _at in world.keyring.sessions()] == [JOINED]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"session": [3]}', '{"session": [{"dev_eui": "x"}]}'])
+def test_a_spoilt_file_of_kept_sessions_stops_nothing(world: World, path: Path, content: str) -> None:
+    world.journal.directory.mkdir(exist_ok=True)
+    KeptSessions(world.journal.directory, "w").path.write_text(content)
+    path.write_text(listed(JOINED))
+    assert with_sessions(world, path).refresh()
+    assert len(world.keyring) == 1
+
+
+def test_the_keyring_goes_on_where_the_ledger_says_a_session_stands(world: World, path: Path) -> None:
+    high = 200 * 0x10000  # beyond what is tried for a session never heard of
+    path.write_text(listed(JOINED))
+    with_sessions(world, path).refresh()
+    world.take(envelope(uplink(high, at=NOW)))
+    hear_high = data_up(JOINED, high + 1, b"\x00\x01\x24")
+    with_sessions(world, path).refresh()
+    world.take(envelope(frame_of(hear_high, NOW + MINUTE), sequence=2))
+    assert levels(world) == [640, 1]
