@@ -18,6 +18,7 @@ from edge.wire.settings import SettingsError
 from udp import (
     access_commands,
     chirpstack_commands,
+    citizen_commands,
     device_commands,
     policy_commands,
     profile_commands,
@@ -91,6 +92,7 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
                 events=events,
                 silent_after=watch.silent_after,
                 forecasts=forecasts,
+                citizens=citizen_commands.open_office(config, registry),
             )
         )
         server = _Server(
@@ -161,6 +163,7 @@ _VERBS = {
     "users": access_commands.users,
     "audit": access_commands.audit,
     "chirpstack": chirpstack_commands.run,
+    "citizens": citizen_commands.run,
     "devices": device_commands.run,
     "policy": policy_commands.run,
     "retention": retention_commands.run,
@@ -193,6 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     city.add_argument("file", type=Path)
     city.add_argument("--dry-run", action="store_true", help="only say what would change")
     access_commands.add_verbs(verbs, shared)
+    citizen_commands.add_verbs(verbs, shared)
     device_commands.add_verbs(verbs, shared)
     policy_commands.add_verbs(verbs, shared)
     retention_commands.add_verbs(verbs, shared)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from edge.wire.settings import Secret
 from udp.access.settings import AccessSettings
 from udp.api.desk import ApiSettings
+from udp.citizens.settings import CitizenSettings
 from udp.devices.settings import DeviceSettings
 from udp.errors import ConfigurationError
 from udp.network.settings import ChirpStackSettings
@@ -79,5 +80,6 @@ class Settings:
     profiles_dir: Path | None = None
     policy: Path | None = None
     devices: DeviceSettings = field(default_factory=DeviceSettings)
+    citizens: CitizenSettings = field(default_factory=CitizenSettings)
     chirpstack: ChirpStackSettings | None = None
     access: AccessSettings = field(default_factory=AccessSettings)

@@ -28,6 +28,7 @@ from udp.api import (
     signing,
     v1,
 )
+from udp.api.citizens import installing as citizens
 from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
@@ -87,8 +88,12 @@ def create_app(ports: Ports) -> FastAPI:
         "/metrics", _metrics, response_class=Response, summary="Figures for Prometheus", dependencies=ours
     )
     app.add_api_route("/api", _list, response_class=HTMLResponse, include_in_schema=False, dependencies=ours)
+    pages = None
     if ports.pages is not None:
-        app.mount("/", Pages(ports.pages, ports.keys, Sessions(ports.monotonic), ports.porter), name="pages")
+        pages = Pages(ports.pages, ports.keys, Sessions(ports.monotonic), ports.porter)
+    citizens.install(app, ports, pages, ours)
+    if pages is not None:
+        app.mount("/", pages, name="pages")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(
         CORSMiddleware,

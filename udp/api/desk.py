@@ -19,11 +19,12 @@ from udp.api.current import LatestAnswers, Snapshot, read_snapshot
 from udp.api.refreshed import Refreshed
 from udp.api.view import View, Views, read_views
 from udp.auth import Keys
+from udp.citizens.office import Office
 from udp.datasets.source import PolicyFile
 from udp.events.port import EventLog, NoEvents
 from udp.forecasting.port import Case, Told, Verdict
 from udp.ledger.hearing import Hearing
-from udp.ledger.port import Quarantined, Report
+from udp.ledger.port import Packet, Quarantined, Report
 from udp.policy import PUBLIC, Caller, Gate
 from udp.registry.port import Registry
 from udp.store.port import ObservationStore
@@ -42,6 +43,9 @@ class LedgerView(Protocol):
 
     def hearing(self) -> Mapping[str, Hearing]:
         """See `SqlLedger`."""
+
+    def packets(self, project: str, limit: int) -> Sequence[Packet]:
+        """See `PacketReader`."""
 
     def quarantined(self, limit: int) -> Sequence[Quarantined]:
         """See `QuarantineReader`."""
@@ -99,6 +103,7 @@ class Ports:
     settings: ApiSettings = ApiSettings()
     now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
+    citizens: Office | None = None
     policy: PolicyFile = field(default_factory=PolicyFile)
     porter: Porter | None = None
     events: EventLog = field(default_factory=NoEvents)

@@ -86,7 +86,7 @@ class Pages(StaticFiles):
         if any(part.startswith(".") and part != "." for part in parts):
             return _missing(request)
         if parts and parts[0] == OPERATOR_ROOM:
-            refusal = await self._refuse(request)
+            refusal = await self.refuse(request)
             if refusal is not None:
                 return refusal
         if not await anyio.to_thread.run_sync(self._root.is_dir):
@@ -108,7 +108,7 @@ class Pages(StaticFiles):
                 raise
             return _missing(Request(scope))
 
-    async def _refuse(self, request: Request) -> Response | None:
+    async def refuse(self, request: Request) -> Response | None:
         """None for operators; else where to go or what to bring."""
         if (given := request.query_params.get(KEY_PARAMETER)) is not None:
             return await self._exchange(request, given)

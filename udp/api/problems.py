@@ -16,6 +16,8 @@ from starlette.responses import Response
 
 from udp.access.limits import TooOften
 from udp.auth import KeyRefused, OutOfScope
+from udp.citizens.application import ApplicationRefused
+from udp.citizens.projects import NotPossible, TooManyWaiting
 from udp.errors import (
     NotFound,
     PlatformError,
@@ -60,6 +62,18 @@ class FormRefused(PlatformError):
     """An unsafe request that came by a session's cookie alone, without the token of our own forms."""
 
 
+class NotOurs(PlatformError):
+    """A form that another site sent in a visitor's browser."""
+
+
+class TooLarge(PlatformError):
+    """The body is larger than any honest one."""
+
+
+class TooManyTries(PlatformError):
+    """This client has had its share for now."""
+
+
 class Overloaded(PlatformError):
     """No room for one more client; the same request may be repeated later."""
 
@@ -76,6 +90,7 @@ class Kind:
 
 
 _LATER = {"Retry-After": "5"}
+_IN_AN_HOUR = {"Retry-After": "3600"}
 _ASK_FOR_KEY = {"WWW-Authenticate": 'Bearer realm="udp"'}
 
 TABLE: Mapping[type[Exception], Kind] = {
@@ -91,6 +106,16 @@ TABLE: Mapping[type[Exception], Kind] = {
     NotAllowed: Kind(403, "not-allowed", "This is not for you", "Das ist Ihnen nicht erlaubt", {}),
     FormRefused: Kind(403, "form-refused", "The form is not ours", "Das Formular ist nicht von hier", {}),
     TooOften: Kind(429, "too-often", "Too many requests", "Zu viele Abrufe", {}),
+    ApplicationRefused: Kind(
+        422, "application-refused", "The application has mistakes", "Die Anmeldung hat Fehler", {}
+    ),
+    NotPossible: Kind(409, "not-possible", "This cannot be done now", "Das geht jetzt nicht", {}),
+    TooManyWaiting: Kind(
+        503, "too-many-waiting", "Too many applications wait", "Zu viele Anmeldungen warten", _IN_AN_HOUR
+    ),
+    NotOurs: Kind(403, "not-ours", "The form is not ours", "Das Formular ist nicht von hier", {}),
+    TooLarge: Kind(413, "too-large", "The body is too large", "Die Nachricht ist zu groß", {}),
+    TooManyTries: Kind(429, "too-many-tries", "Too many requests", "Zu viele Anfragen", _IN_AN_HOUR),
     StoreUnavailable: Kind(
         503,
         "store-unavailable",
@@ -151,7 +176,8 @@ async def _platform(request: Request, error: Exception) -> Response:
         _LOG.warning("%s: %s", request.url.path, error)
         # The text may name files and hosts of ours: the public learns the kind only.
         return problem(request, kind, "Please try again later; the operators see the reason in the log.")
-    response = problem(request, kind, str(error))
+    more = {"errors": error.problems} if isinstance(error, ApplicationRefused) else {}
+    response = problem(request, kind, str(error), **more)
     response.headers.update(getattr(error, "headers", {}))
     return response
 

@@ -33,6 +33,7 @@ class CitizenSettings:
     """
 
     open: bool = True
+    city: str = "Castrop-Rauxel"
     webhook_url: str = ""
     contact: str = ""
     mail: MailSettings | None = None

@@ -1,0 +1,103 @@
+"""The public form: what a citizen brings, checked by the same rules as the interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import anyio.to_thread
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from udp.api.citizens.desk import PERSONAL, address, as_page, citizen_desk
+from udp.api.citizens.forms import BAIT, TICKET, Form, one, read_form
+from udp.citizens import consent
+from udp.citizens.application import FIELDS_AT_MOST, ApplicationRefused, Written
+from udp.citizens.offer import FORMATTER, Offer
+
+APPLY = "/buerger/anmelden"
+_LABELS = {
+    "titel": "Titel", "name": "Name", "mail": "E-Mail-Adresse", "breite": "Breite", "laenge": "Länge",
+    "ortsteil": "Ortsteil", "geraet": "Gerät", "dev_eui": "DevEUI", "felder": "Felder",
+    "abstand": "Sendeabstand", "lizenz": "Lizenz", "einwilligung": "Einwilligung", TICKET: "Formular",
+}  # fmt: skip
+
+
+def router() -> APIRouter:
+    """The form and where it goes."""
+    pages = APIRouter(include_in_schema=False)
+    pages.add_api_route("/buerger", _home, methods=["GET"])
+    pages.add_api_route(APPLY, show, methods=["GET"])
+    pages.add_api_route(APPLY, take, methods=["POST"])
+    return pages
+
+
+async def _home() -> Response:
+    return RedirectResponse("/mitmachen/", 307)
+
+
+@as_page
+async def show(request: Request) -> Response:
+    """The empty form."""
+    return await _form(request, Written(), {}, 200)
+
+
+@as_page
+async def take(request: Request) -> Response:
+    """Kept: the personal link, shown this once. Not kept: the form again, with every mistake beside it."""
+    desk = citizen_desk(request)
+    form = await read_form(request)
+    written = _written(form)
+    if one(form, BAIT):
+        # Whoever fills in what nobody sees is no person; it learns nothing from the answer.
+        return desk.frame.page("danke.html", 201, link="", project=None)
+    if not desk.tickets.good(one(form, TICKET)):
+        again = "Das Formular war zu schnell zurück oder zu lange offen. Bitte noch einmal absenden."
+        return await _form(request, written, {TICKET: again}, 422)
+    try:
+        desk.applications.require(request)
+        where = f"{address(request)}{PERSONAL}"
+        project, link = await anyio.to_thread.run_sync(desk.office.apply, written, where)
+    except ApplicationRefused as refused:
+        return await _form(request, written, refused.problems, 422)
+    return desk.frame.page("danke.html", 201, link=f"{where}{link}", project=project)
+
+
+async def _form(request: Request, written: Written, problems: Mapping[str, str], status: int) -> Response:
+    desk = citizen_desk(request)
+    known: Offer = await anyio.to_thread.run_sync(desk.office.offer)
+    rows = [*written.fields, *[("", "")] * FIELDS_AT_MOST][:FIELDS_AT_MOST]
+    return desk.frame.page(
+        "anmelden.html",
+        status,
+        offer=known,
+        written=written,
+        rows=rows,
+        problems=problems,
+        labels=_LABELS,
+        formatter=FORMATTER,
+        licences=consent.LICENCES,
+        consent=consent,
+        ticket=desk.tickets.issue(),
+        open=desk.office.settings.open,
+        most=desk.office.settings.devices_at_most,
+    )
+
+
+def _written(form: Form) -> Written:
+    names, keys = form.get("feld", []), form.get("messgroesse", [])
+    return Written(
+        title=one(form, "titel"),
+        name=one(form, "name"),
+        mail=one(form, "mail"),
+        latitude=one(form, "breite"),
+        longitude=one(form, "laenge"),
+        exact=one(form, "genau") == "ja",
+        district=one(form, "ortsteil"),
+        kind=one(form, "geraet"),
+        devices=one(form, "dev_eui").splitlines(),
+        fields=[(name, key) for name, key in zip(names, keys, strict=False) if name.strip() or key],
+        interval_minutes=one(form, "abstand"),
+        licence=one(form, "lizenz"),
+        consent=one(form, "einwilligung"),
+    )

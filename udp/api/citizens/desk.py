@@ -1,0 +1,69 @@
+"""What the live pages share, and how they say no: as a page in German, never with a secret in a log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from udp.api.citizens.forms import HourlyLimit, Tickets
+from udp.api.citizens.frame import Frame
+from udp.api.problems import TABLE
+from udp.citizens.office import Office
+from udp.errors import PlatformError
+from udp.ledger.port import PacketReader
+
+log = logging.getLogger(__name__)
+
+PERSONAL = "/buerger/mein/"
+Endpoint = Callable[..., Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class CitizenDesk:
+    """Made once per application. `guesses` bounds how often one client may try links."""
+
+    office: Office
+    packets: PacketReader
+    frame: Frame
+    tickets: Tickets
+    applications: HourlyLimit
+    guesses: HourlyLimit
+
+
+def citizen_desk(request: Request) -> CitizenDesk:
+    """The desk this application was built with."""
+    found: CitizenDesk = request.app.state.citizens
+    return found
+
+
+def as_page(endpoint: Endpoint) -> Endpoint:
+    """Refusals of the platform become pages."""
+
+    @wraps(endpoint)
+    async def shown(request: Request, *args: Any, **kwargs: Any) -> Response:
+        try:
+            return await endpoint(request, *args, **kwargs)
+        except PlatformError as error:
+            kind = next(TABLE[one] for one in type(error).__mro__ if one in TABLE)
+            if kind.status >= 500:
+                # The address of a personal page is a secret: the kind of page is all that is logged.
+                log.warning("%s: %s", endpoint.__name__, error)
+            text = str(error) if kind.status < 500 else "Bitte in einigen Minuten noch einmal versuchen."
+            response = citizen_desk(request).frame.page(
+                "absage.html", kind.status, heading=kind.german, text=text
+            )
+            response.headers.update(kind.headers)
+            return response
+
+    return shown
+
+
+def address(request: Request) -> str:
+    """Scheme and host as the caller sees them."""
+    return str(request.base_url).rstrip("/")
