@@ -31,6 +31,7 @@ from udp.api.late_store import LateStore
 from udp.auth import SqlKeys
 from udp.config import Settings
 from udp.datasets.source import PolicyFile
+from udp.devices.sheets import DeviceSheets
 from udp.errors import ConfigurationError, PlatformError
 from udp.events.sql import SqlEvents
 from udp.events.watch import Watch, watching
@@ -90,6 +91,7 @@ def run(config: Settings, _given: argparse.Namespace) -> int:
                 policy=policy,
                 porter=porter,
                 events=events,
+                sheets=DeviceSheets(registry.database),
                 silent_after=watch.silent_after,
                 forecasts=forecasts,
                 citizens=citizen_commands.open_office(config, registry),

@@ -14,6 +14,7 @@ import jinja2
 from dashboards.interface import Interface, InterfaceUnavailable
 from dashboards.operator.findings import REPORT_FRESH, Finding, Severity, findings
 from dashboards.operator.reading import fetch
+from dashboards.operator.register_page import PAGE, fetch_register, register_tables
 from dashboards.operator.report import Operations
 from dashboards.operator.silence import Arrivals
 from dashboards.operator.tables import tables
@@ -60,6 +61,7 @@ class OperatorRefresh:
         self._interface = interface
         self._directory = directory
         self._template = templates.get_template("operations.html")
+        self._register = templates.get_template("register.html")
         self._time = time
         self._city = city
         self._now = now
@@ -74,8 +76,19 @@ class OperatorRefresh:
             _log.warning("no operations report: %s", error)
             self._write(fault=str(error))
             return False
+        self._draw_register()
         self._write(**self._shown(replace(operations, catching_up=self._arrivals.note(operations))))
         return True
+
+    def _draw_register(self) -> None:
+        """The second page; without an answer the last one stays, and says its time at its foot."""
+        try:
+            devices = fetch_register(self._interface)
+        except (InterfaceUnavailable, Unreadable) as error:
+            _log.warning("no register of devices: %s", error)
+            return
+        content = self._frame() | {"fault": "", "tables": register_tables(devices, self._time)}
+        self._directory.write(PAGE, self._register.render(content))
 
     def _shown(self, operations: Operations) -> dict[str, Any]:
         now = self._now()
@@ -91,20 +104,23 @@ class OperatorRefresh:
         }
 
     def _write(self, **content: Any) -> None:
-        now = self._now()
         remedy = "Läuft udp run? Stimmen api_url und operator_key dieses Prozesses?"
-        text = self._template.render(
-            site={"city": self._city},
-            assets=self._addresses,
-            drawn=self._time.full(now),
-            drawn_iso=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            limit=int(1.5 * REPORT_FRESH.total_seconds()),
-            outage="",
-            simulated=False,
-            fault_remedy=remedy,
-            **content,
+        self._directory.write(
+            _PAGE, self._template.render(self._frame() | {"fault_remedy": remedy} | content)
         )
-        self._directory.write(_PAGE, text)
+
+    def _frame(self) -> dict[str, Any]:
+        """What every page of the operators needs around its content."""
+        now = self._now()
+        return {
+            "site": {"city": self._city},
+            "assets": self._addresses,
+            "drawn": self._time.full(now),
+            "drawn_iso": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "limit": int(1.5 * REPORT_FRESH.total_seconds()),
+            "outage": "",
+            "simulated": False,
+        }
 
 
 def in_order(found: list[Finding], operations: Operations, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 
 from udp.api import (
+    devices,
     events,
     forecasts,
     health,
@@ -71,6 +72,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.include_router(operations.router(), dependencies=ours)
     app.include_router(events.router(), dependencies=ours)
     app.include_router(forecasts.router(), dependencies=ours)
+    app.include_router(devices.router(), dependencies=ours)
     app.include_router(policy_answer.router(), dependencies=ours)
     app.include_router(signing.router())
     app.state.sensorthings = sensorthings.made()

@@ -21,6 +21,7 @@ from udp.api.view import View, Views, read_views
 from udp.auth import Keys
 from udp.citizens.office import Office
 from udp.datasets.source import PolicyFile
+from udp.devices.sheets import DeviceSheets, NoSheets
 from udp.events.port import EventLog, NoEvents
 from udp.forecasting.port import Case, Told, Verdict
 from udp.ledger.hearing import Hearing
@@ -107,6 +108,7 @@ class Ports:
     policy: PolicyFile = field(default_factory=PolicyFile)
     porter: Porter | None = None
     events: EventLog = field(default_factory=NoEvents)
+    sheets: DeviceSheets | NoSheets = field(default_factory=NoSheets)
     silent_after: Callable[[str], timedelta | None] = lambda _subject: None
     forecasts: ForecastsView | None = None
 

@@ -44,6 +44,7 @@ class City:
     models: list[dict[str, Any]] = field(default_factory=list)
     observations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     operations: dict[str, Any] | None = None
+    register: list[dict[str, Any]] = field(default_factory=list)
     key: str = "sesam"
     down: bool = False
     asked: list[str] = field(default_factory=list)
@@ -134,6 +135,8 @@ class City:
             if key != self.key:
                 return 401, {"title": "Key required", "detail": "only for operators"}
             return 200, self.operations
+        if path == "/api/v1/devices":
+            return (401, {"title": "Key required"}) if key != self.key else (200, {"devices": self.register})
         if path.endswith("/observations"):
             return self._history(int(path.split("/")[4]), query)
         lists = {

@@ -21,6 +21,7 @@ from udp.api.desk import ApiSettings, Ports
 from udp.auth import SqlKeys
 from udp.datasets.reading import SHIPPED
 from udp.datasets.source import PolicyFile
+from udp.devices.sheets import DeviceSheets
 from udp.events.sql import SqlEvents
 from udp.forecasting.sql import SqlForecasts
 from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
@@ -162,7 +163,9 @@ def city(tmp_path: Path) -> Iterator[City]:
         registry, store, ledger, keys, pages, settings, now, policy=PolicyFile(policy), porter=porter
     )
     events = SqlEvents(registry.database)
-    app = create_app(replace(ports, events=events, forecasts=forecasts))
+    app = create_app(
+        replace(ports, events=events, forecasts=forecasts, sheets=DeviceSheets(registry.database))
+    )
     with TestClient(app, raise_server_exceptions=False) as client:
         made = City(
             client,

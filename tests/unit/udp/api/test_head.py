@@ -6,14 +6,18 @@ PATHS = (
     "/api", "/api/openapi.json", "/health", "/metrics", "/api/v1/things", "/api/v1/things/wetter-1",
     "/api/v1/datastreams", "/api/v1/datastreams/{number}", "/api/v1/datastreams/{number}/observations",
     "/api/v1/latest", "/api/v1/operations", "/api/v1/live", "/api/v1/policy",
-    "/api/v1/events", "/api/v1/events/live",
+    "/api/v1/events", "/api/v1/events/live", "/api/v1/devices", "/api/v1/devices/0000000000000001",
     "/api/v1/datastreams/{number}/forecast", "/api/v1/forecasts", "/api/v1/models", "/api/v1/cases",
 )  # fmt: skip
 
 
 def concrete(path, city):
     number = city.ids["wetter-1/air_temperature"]
-    return path.replace("{number}", str(number)).replace("{key}", "wetter-1")
+    return (
+        path.replace("{number}", str(number))
+        .replace("{key}", "wetter-1")
+        .replace("{dev_eui}", "0000000000000001")
+    )
 
 
 def test_every_route_of_the_interface_is_tried_here(measured):
