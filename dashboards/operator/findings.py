@@ -250,7 +250,7 @@ def _devices(operations: Operations) -> Iterator[Finding]:
             Severity.NOTICE,
             f"{counted(len(poor), 'Gerät verliert', 'Geräte verlieren')} mehr als 30 % der Funksprüche",
             f"{_named([device.name for device in poor])}.",
-            "Empfangspegel ansehen; Datenrate senken oder Antenne verbessern.",
+            "Gateways und Pegel stehen unten (Verlorene Funksprüche); Datenrate senken, Antenne verbessern.",
         )
 
 

@@ -20,9 +20,11 @@ from dashboards.wording import LocalTime, age, counted, duration, number
 _LONGEST = 60
 _LARGE_MB = 10_000.0
 _GATEWAYS_NAMED = 3
+_UNBROKEN = "\u00a0"
 _HEARD_NOTE = (
     "Fehlen zuletzt: Lücken in den höchstens 50 jüngsten Zählern (FCnt). Empfang: wie viele davon welches "
-    "Gateway hörte, mit dem jüngsten Pegel; unter −115 dBm oder −10 dB SNR steht ein Gerät am Rand."
+    "Gateway hörte, in Klammern sein jüngster Pegel (RSSI in dBm/SNR in dB). Hört auch das beste nur unter "
+    "−115 dBm oder −10 dB, steht das Gerät am Rand; hört es gut und fehlt trotzdem viel, stört etwas."
 )
 _KINDS = {"silent": "stumm", "stuck": "steht still", "battery": "Batterie"}
 _EVER = datetime.min.replace(tzinfo=UTC)
@@ -277,21 +279,19 @@ def _recent(device: DeviceState) -> str:
 
 
 def _heard_by(device: DeviceState) -> str:
-    """The gateways that hear it most, each with its share and newest signal."""
+    """The gateways that hear it most, each with its share and newest signal; no line break within one."""
     named = [
-        f"{one.gateway} {one.uplinks}×{_signal(one)}" for one in device.heard_by[:_GATEWAYS_NAMED]
-    ]  # fmt: skip
+        f"{one.gateway.removeprefix('Gateway ')} {one.uplinks}×{_signal(one)}".replace(" ", _UNBROKEN)
+        for one in device.heard_by[:_GATEWAYS_NAMED]
+    ]
     more = len(device.heard_by) - len(named)
-    return " · ".join([*named, f"und {more} weitere"] if more > 0 else named) or "–"
+    return " · ".join([*named, f"+{more}"] if more > 0 else named) or "–"
 
 
 def _signal(one: HeardBy) -> str:
-    figures = []
-    if one.rssi_dbm is not None:
-        figures.append(f"{number(one.rssi_dbm, 0)} dBm")
-    if one.snr_db is not None:
-        figures.append(f"SNR {number(one.snr_db, 1)} dB")
-    return f" ({', '.join(figures)})" if figures else ""
+    if one.rssi_dbm is None:
+        return ""
+    return f" ({number(one.rssi_dbm, 0)}" + ("" if one.snr_db is None else f"/{number(one.snr_db, 0)}") + ")"
 
 
 def _longest_silent(device: DeviceState) -> tuple[datetime, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -128,17 +129,22 @@ class Installation:
         }
 
     def kill(self, name: str) -> None:
-        """SIGKILL: no chance to say goodbye. `pipeline` is the child of ingest."""
-        if name == "pipeline":
-            for child in psutil.Process(self.processes["ingest"].pid).children(recursive=True):
-                if "pipeline" in child.cmdline():
-                    child.kill()
-                    self.kills[name] += 1
-            return
+        """SIGKILL: no chance to say goodbye. `pipeline` is ingest's child; one that comes up is awaited."""
         self.kills[name] += 1
+        if name == "pipeline":
+            wait_until(lambda: bool(self._pipelines()), 30, "a pipeline runs")
+            for child in self._pipelines():
+                child.kill()
+            return
         process = self.processes.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+    def _pipelines(self) -> Sequence[psutil.Process]:
+        children = psutil.Process(self.processes["ingest"].pid).children(recursive=True)
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that has just ended: look again
+            return [child for child in children if "pipeline" in child.cmdline()]
+        return []
 
     def freeze(self, name: str) -> Frozen:
         """SIGSTOP: the process and its children stand still until resumed."""

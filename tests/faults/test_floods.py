@@ -268,7 +268,8 @@ def test_what_running_ingest_cannot_take_over_waits_at_the_agents(installation, 
     sent = set.union(*(one.sent for one in forwarders))
     confirmed = set.union(*(one.acknowledged for one in forwarders))
     settle("overload", len(sent), confirmed, installation.stored(), unconfirmed=sent - confirmed)
-    assert all(one < later for one, later in itertools.pairwise(grown)), "the backlog did not grow"
+    # Not from each second to the next: a busy machine hands out its seconds unevenly.
+    assert grown[-1] > grown[0], "the backlog did not grow"
     assert 0 < heard - waiting < heard / 1.5, "ingest took over nothing, or nearly everything"
     assert figures.agent_mb < 60
     assert figures.ingest_mb < 500

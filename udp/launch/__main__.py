@@ -83,6 +83,10 @@ def _run_alone(environment: Environment, stop: threading.Event) -> int:
     _require_ports(environment)
     program = (find_mosquitto() or install_mosquitto(say)) if environment.broker else None
     site = Site(environment, credentials, with_broker=program is not None)
+    say(
+        "  preparing   passwords, configuration, register"
+        + (" and the city ..." if environment.city else " ...")
+    )
     if environment.city:
         site = _describe_city(site)
         for index in range(len(site.gateways)):

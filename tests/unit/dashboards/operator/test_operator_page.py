@@ -225,3 +225,19 @@ def test_large_sizes_are_told_in_gigabytes(operations: dict[str, Any], page: Any
     text = page()
     assert "123,5 GB" in text
     assert "Bericht vom <time" in text
+
+
+def test_the_page_says_which_gateways_hear_a_device_and_what_is_missing(
+    operations: dict[str, Any], page: Any
+) -> None:
+    heard = [
+        {"gateway": f"{number:016X}", "name": f"Gateway Nr. {number}", "uplinks": 40 - number,
+         "last_received_at": iso(NOW), "rssi_dbm": -100.0 - number, "snr_db": 4.6 if number == 1 else None}
+        for number in range(1, 6)
+    ]  # fmt: skip
+    heard[2]["rssi_dbm"] = None
+    operations["devices"][0] |= {"lost": 9, "recent_sent": 50, "recent_missing": 7, "heard_by": heard}
+    text = page()
+    # In the table of losses and in that of all devices.
+    assert text.count("<td>7 von 50</td>") == 2
+    assert text.count("<td>Nr. 1 39× (−101/5) · Nr. 2 38× (−102) · Nr. 3 37× · +2</td>") == 2
