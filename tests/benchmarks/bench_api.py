@@ -169,7 +169,8 @@ def report(taken: dict[str, list[float]]) -> None:
     everything = [one for times in taken.values() for one in times]
     for route, times in [*sorted(taken.items()), ("all", everything)]:
         p50, p95, p99 = np.percentile(times, [50, 95, 99])
-        print(f"{route:32} n={len(times):5}  p50={p50:7.1f} ms  p95={p95:7.1f} ms  p99={p99:7.1f} ms")
+        mark = "summary: " if times is everything else ""
+        print(f"{mark}{route:32} n={len(times):5}  p50={p50:7.1f} ms  p95={p95:7.1f} ms  p99={p99:7.1f} ms")
 
 
 def main() -> None:
@@ -203,7 +204,7 @@ def main() -> None:
         report(taken)
         # On a busy machine the times above say more about the neighbours than about the server.
         print(
-            f"server: {1000 * used / sum(map(len, taken.values())):.1f} ms of processor per request, "
+            f"summary: server: {1000 * used / sum(map(len, taken.values())):.1f} ms of processor a request, "
             f"{used / given.seconds:.0%} of one core, {megabytes:.0f} MB; "
             f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
         )
