@@ -102,7 +102,7 @@ def create_app(ports: Ports) -> FastAPI:
         allow_origins=["*"],
         allow_methods=["GET", "HEAD"],
         allow_headers=_ALLOWED,
-        expose_headers=["ETag", "Link"],
+        expose_headers=["ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After"],
     )
     app.add_middleware(HeadAsGet)
     app.add_middleware(Outermost, metrics=app.state.metrics, monotonic=ports.monotonic)

@@ -39,12 +39,12 @@ async def policy(request: Request, at: AtDesk, who: Asking) -> Response:
     body = {
         "sha256": rules.digest,
         "journal_kept_days": _days(rules.journal_kept()),
-        "datasets": [_told(one, counts[one.key]) for one in rules.datasets],
+        "datasets": [_told(one, counts[one.key], rules.journal_kept()) for one in rules.datasets],
     }
     return answer(request, who, representations.dumps(body), media_type="application/json", seconds=_SECONDS)
 
 
-def _told(one: Dataset, count: int) -> dict[str, Any]:
+def _told(one: Dataset, count: int, journal: timedelta | None) -> dict[str, Any]:
     step = one.outside.time_step
     return {
         "key": one.key,
@@ -64,7 +64,8 @@ def _told(one: Dataset, count: int) -> dict[str, Any]:
             "minimum_users": one.outside.minimum_users,
         },
         "retention": {
-            "raw_days": _days(one.retention.raw),
+            # All lie in one journal, which goes by the shortest time of any.
+            "raw_days": _days(journal),
             "values_days": _days(one.retention.values),
             "aggregates_days": _days(one.retention.aggregates),
         },

@@ -124,6 +124,7 @@ def test_everybody_may_read_the_policy_and_counts_are_of_open_data(measured):
     assert (by_key["zaehler"]["access"], by_key["zaehler"]["exemption"]) == ("internal", "personal")
     assert by_key["zaehler"]["open_datastreams"] == by_key["netz"]["open_datastreams"] == 0
     assert by_key["parken"]["outside"]["time_step_s"] == 900
+    assert {entry["retention"]["raw_days"] for entry in found["datasets"]} == {found["journal_kept_days"]}
     assert by_key["buergersensoren"]["outside"]["place_m"] == 100
     assert one(measured, "/api/v1/policy", headers=measured.operator) == found
     assert "Frau S." not in json.dumps(found)
