@@ -4,6 +4,7 @@ device's TOML file of its profile repository (github.com/chirpstack/chirpstack-d
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,14 @@ from typing import Any
 from udp.device_types.foreign import Example, ForeignType, payload_of, port_of
 from udp.errors import ConfigurationError
 from udp.registry.toml_tables import open_toml
+
+_TEXT = r'(?P<text>"(?:[^"\\]|\\.)*")'
+_NOT_JSON = re.compile(
+    _TEXT
+    + r"|//[^\n]*|/\*.*?\*/|\b(?P<hexadecimal>0[xX][0-9a-fA-F]+)\b|\b(?P<name>[A-Za-z_$][\w$]*)(?=\s*:)",
+    re.DOTALL,
+)
+_LAST_COMMA = re.compile(_TEXT + r"|,(?=\s*[\]}])", re.DOTALL)
 
 
 def read_api_profile(path: Path) -> ForeignType:
@@ -89,14 +98,40 @@ def _labels(measurements: Any) -> Iterator[tuple[str, str]]:
         yield str(key), str(one.get("name", "")) if isinstance(one, dict) else ""
 
 
+def _plain_json(text: str) -> str:
+    """JavaScript reads the tests, and some are written so: comments, 0x7f, bare names, last commas."""
+
+    def plain(found: re.Match[str]) -> str:
+        if found["hexadecimal"]:
+            return str(int(found["hexadecimal"], 16))
+        return found["text"] or (f'"{found["name"]}"' if found["name"] else " ")
+
+    return _LAST_COMMA.sub(lambda found: found["text"] or "", _NOT_JSON.sub(plain, text))
+
+
 def _get(content: Mapping[str, Any], camel: str) -> Any:
     snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in camel)
     return content.get(camel, content.get(snake))
 
 
+def read_repository_vendor(path: Path) -> list[ForeignType]:
+    """Every device of vendors/<vendor> that has a codec."""
+    found = []
+    for file in sorted((path / "devices").glob("*.toml")):
+        device = open_toml(file).get("device")
+        firmware = device.get("firmware") if isinstance(device, dict) else None
+        if any(isinstance(one, dict) and one.get("codec") for one in firmware or []):
+            found.append(read_repository_device(file))
+    return found
+
+
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        try:
+            return json.loads(text)
+        except ValueError:
+            return json.loads(_plain_json(text))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

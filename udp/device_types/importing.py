@@ -7,7 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from udp.device_types.chirpstack import read_api_profile, read_repository_device
+from udp.device_types.chirpstack import (
+    read_api_profile,
+    read_repository_device,
+    read_repository_vendor,
+)
 from udp.device_types.device_repository import read_device_repository
 from udp.device_types.examples import examples_file, examples_text
 from udp.device_types.flat import same_field
@@ -36,7 +40,8 @@ class Imported:
 def read_types(path: Path) -> list[ForeignType]:
     """What the path describes. ConfigurationError if it is no description known here."""
     if path.is_dir():
-        return read_device_repository(path)
+        of_chirpstack = (path / "devices").is_dir() and not (path / "index.yaml").exists()
+        return read_repository_vendor(path) if of_chirpstack else read_device_repository(path)
     suffix = path.suffix.lower()
     if suffix in (".yaml", ".yml"):
         return read_device_repository(path)
@@ -45,8 +50,8 @@ def read_types(path: Path) -> list[ForeignType]:
     if suffix == ".toml":
         return [read_repository_device(path)]
     raise ConfigurationError(
-        f"{path}: expected a vendor's folder or device file (.yaml) of The Things Network's device "
-        "repository, or a ChirpStack device profile (.json from its API, .toml from its profile repository)"
+        f"{path}: expected a vendor's folder or device file (.yaml, .toml) of The Things Network's device "
+        "repository or of ChirpStack's profile repository, or a device profile from ChirpStack's API (.json)"
     )
 
 

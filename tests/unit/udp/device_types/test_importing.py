@@ -65,6 +65,24 @@ def test_chirpstack_profiles_of_both_kinds(api_profile, repository_device, tmp_p
     assert (acme.name, acme.title, acme.examples[0].data) == ("acme-1", "Acme 1", {"temperature": 21.5})
 
 
+def test_a_vendors_folder_of_chirpstack_is_read_whole_with_tests_written_for_javascript(repository_device):
+    folder = repository_device.parent.parent
+    (folder / "devices" / "bare.toml").write_text(
+        '[device]\nname = "Bare"\n[[device.firmware]]\nversion = "1"\n'
+    )
+    (folder / "codecs" / "test_decode_a.json").write_text(
+        """[ // as people write it
+        {name: "one, 0x1f: not a number", "input": {"fPort": 0x01, "bytes": [0xd7,]}, /* two
+        lines */ "expected": {"data": {"temperature": 21.5, "note": "a // b, ]"},},},
+        ]""",
+        encoding="utf-8",
+    )
+    (acme,) = read_types(folder)
+    (one,) = acme.examples
+    assert (one.description, one.payload, one.f_port) == ("one, 0x1f: not a number", b"\xd7", 1)
+    assert one.data == {"temperature": 21.5, "note": "a // b, ]"}
+
+
 def test_foreign_words_cannot_leave_their_place(vendor, tmp_path):
     path = vendor / "room-1.yaml"
     text = path.read_text(encoding="utf-8")
