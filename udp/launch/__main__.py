@@ -200,7 +200,7 @@ def _watch(site: Site, supervisor: Supervisor, stop: threading.Event) -> None:
         supervisor.tick()
         if site.environment.city and time.monotonic() >= next_news:
             next_news = time.monotonic() + _NEWS_EVERY_S
-            news = _last_line(supervisor.log_of("city"))
+            news = supervisor.newest_line("city")
             if _LIVE not in news:
                 caught_up = False
                 if news != said:
@@ -209,13 +209,6 @@ def _watch(site: Site, supervisor: Supervisor, stop: threading.Event) -> None:
                 caught_up = True
                 say("  virtual city: its history is complete; from now on it is live. All is ready.")
             said = news
-
-
-def _last_line(log: Path) -> str:
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 2000))
-        lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else ""
 
 
 def _await_port(port: int, name: str, supervisor: Supervisor, stop: threading.Event) -> None:

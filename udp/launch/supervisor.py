@@ -141,8 +141,15 @@ class Supervisor:
 
     def last_words(self, name: str) -> str:
         """The line that most likely says why: the last error, else the last line."""
-        with self.log_of(name).open("rb") as log:
-            log.seek(max(self._running[name].log_start, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            lines = log.read().decode("utf-8", errors="replace").strip().splitlines()
+        lines = self._tail(name)
         errors = [line for line in lines if "ERROR" in line or "Error" in line]
         return (errors or lines or ["none"])[-1][:300]
+
+    def newest_line(self, name: str) -> str:
+        """What the process said last since it was started; empty if nothing yet."""
+        return (self._tail(name) or [""])[-1].strip()
+
+    def _tail(self, name: str) -> list[str]:
+        with self.log_of(name).open("rb") as log:
+            log.seek(max(self._running[name].log_start, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return log.read().decode("utf-8", errors="replace").strip().splitlines()

@@ -174,6 +174,19 @@ def test_a_process_that_dies_is_started_again_and_all_end_together(tmp_path):
     assert not supervisor.alive("sleeper")
 
 
+def test_what_a_process_said_in_an_earlier_run_is_no_news(tmp_path):
+    def said_by(text):
+        supervisor = Supervisor(tmp_path, time.monotonic, lambda _text: None)
+        supervisor.start(Program("city", [sys.executable, "-c", f"print({text!r})"]))
+        until(lambda: not supervisor.alive("city"))
+        line = supervisor.newest_line("city")
+        supervisor.stop()
+        return line
+
+    assert said_by("live") == "live"
+    assert said_by("") == ""
+
+
 def test_the_shipped_broker_configuration_is_the_tested_one():
     template = Path(sys.modules["udp.launch.broker"].__file__).with_name("mosquitto.conf").read_text()
     assert "max_queued_messages 0" in template
