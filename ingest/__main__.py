@@ -31,6 +31,7 @@ from ingest.decode import PayloadDecoder
 from ingest.deduplicate import Deduplicator
 from ingest.doors import Doors
 from ingest.follow import Follower
+from ingest.foreign import preview, pullers, read_foreign, webhook_keys
 from ingest.housekeeping import keep_house
 from ingest.journal import JournalReader, JournalWriter, workers
 from ingest.normalise import Bindings
@@ -44,7 +45,7 @@ from ingest.sessions import KeptSessions, Sessions, resume_counters
 from ingest.sources.projects import ProjectDoors
 from ingest.supervise import AlreadyRunning, Child, end_with_parent, exclusive
 from udp.datasets.source import PolicyFile
-from udp.errors import PlatformError
+from udp.errors import ConfigurationError, PlatformError
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Inventory
 from udp.registry.sql import SqlRegistry
@@ -98,11 +99,15 @@ def _parser() -> argparse.ArgumentParser:
         ("print-config", _print_config, "show what is in force, defaults included"),
         ("pipeline", _run_pipeline, "journal to store and ledger (started by run)"),
         ("replay", _replay, "read the journal again with today's codecs, profiles and register"),
+        ("pull", _pull, "what a sample of a foreign platform would become (run fetches by itself)"),
         ("retire", _retire, "forget a worker that is gone for good, once its journal is worked off"),
     ):
         one = verbs.add_parser(name, help=text)
         one.add_argument("--config", type=Path, required=True, metavar="PATH")
         one.set_defaults(verb=verb)
+    pull = verbs.choices["pull"]
+    pull.add_argument("--check", type=Path, required=True, metavar="FILE", help="the sample, as JSON")
+    pull.add_argument("--mapping", metavar="NAME", help="needed where [[foreign]] names several")
     verbs.choices["retire"].add_argument("gone", type=agent_name, metavar="WORKER")
     replay = verbs.choices["replay"]
     replay.add_argument("--since", type=_time, required=True, metavar="TIME", help="2026-11-01T00:00Z")
@@ -146,7 +151,8 @@ def _print_config(settings: IngestSettings, _arguments: argparse.Namespace) -> i
     return 0
 
 
-def _check_config(_settings: IngestSettings, arguments: argparse.Namespace) -> int:
+def _check_config(settings: IngestSettings, arguments: argparse.Namespace) -> int:
+    read_foreign(settings.foreign)
     print(f"{arguments.config}: configuration is fine")
     return 0
 
@@ -170,11 +176,13 @@ def _run(settings: IngestSettings, arguments: argparse.Namespace) -> int:
         projects = ProjectDoors(settings.projects, _now, time.monotonic)
         doors = Doors(committer, conditions, settings.worker, _now, projects)
         stack.callback(doors.close)
+        mappings = read_foreign(settings.foreign)
         if settings.http.enabled:
-            doors.open_http(settings.http)
+            doors.open_http(settings.http, webhook_keys(settings.foreign, mappings))
         doors.open_mqtt(settings.mqtt)
         doors.open_things_stack(settings.things_stack)
         doors.open_projects(settings.registry)
+        doors.open_pulls(pullers(settings.foreign, mappings, committer, directory, _now))
         doors.check_brokers(settings.mqtt, settings.broker_check)
         command = [sys.executable, "-m", "ingest", "pipeline", "--config", str(arguments.config)]
         pipeline = Child(command, lambda text: conditions.say("pipeline", text))
@@ -247,6 +255,7 @@ def _replay(settings: IngestSettings, arguments: argparse.Namespace) -> int:
             deduplicator=Deduplicator(ledger),  # not asked: a replay knows more than what is remembered
             memory=QualityMemory(recall_before(store, arguments.since, _LOOK_BACK)),
             quality=settings.quality,
+            foreign=read_foreign(settings.foreign),
         )
         replay = Replay(
             pipeline=pipeline,
@@ -294,6 +303,22 @@ def _retire(settings: IngestSettings, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _pull(settings: IngestSettings, arguments: argparse.Namespace) -> int:
+    mappings = read_foreign(settings.foreign)
+    name = arguments.mapping or next(iter(mappings), "")
+    if name not in mappings or (arguments.mapping is None and len(mappings) > 1):
+        raise ConfigurationError(f"--mapping: say which of {', '.join(mappings) or 'none'} is meant")
+    try:
+        octets = arguments.check.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{arguments.check}: cannot be read: {error.strerror}") from error
+    with closing(SqlRegistry(settings.registry)) as registry:
+        lines, problems = preview(mappings[name], octets, Bindings(registry.inventory()), _now())
+    print(f"{name}: {len(lines) - problems} values, {problems} refused")
+    print("\n".join(lines))
+    return 1 if problems else 0
+
+
 def _until_possible(build: Callable[[], Follower], stop: threading.Event) -> Follower | None:
     """Store, ledger and register may come up later than we do."""
     said = ""
@@ -329,6 +354,7 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
             ),
             memory=QualityMemory(recall_latest(store, _LOOK_BACK)),
             quality=settings.quality,
+            foreign=read_foreign(settings.foreign),
         )
         follower = Follower(
             reader=JournalReader(settings.journal.directory, settings.worker),

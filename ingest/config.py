@@ -17,6 +17,8 @@
     agents = [{ agent = "crx-gw-1", token = { file = "..." } }]
     [projects]                              # citizens' sensors; their keys stand in the register
     key = { file = "..." }                  # the one the API seals with: to fetch from TTN by MQTT
+    [[foreign]]                             # a foreign platform: webhook /webhook/<name> or timed pull
+    mapping = "etc/sensor-community.toml"
     [javascript]
     directory = "var/codecs"                # codec files of makers, named by profiles (`maker/device.js`)
     [store]
@@ -42,6 +44,7 @@ from edge.wire.topics import agent_name
 from ingest.broker_check import BrokerCheckSettings
 from ingest.committer import CommitSettings
 from ingest.follow import FollowSettings
+from ingest.foreign import ForeignSettings
 from ingest.journal import JournalSettings
 from ingest.quality import QualitySettings
 from ingest.sources.http import HttpSettings
@@ -76,6 +79,7 @@ class IngestSettings:
     things_stack: tuple[ThingsStackSettings, ...] = ()
     http: HttpSettings = field(default_factory=HttpSettings)
     projects: ProjectSettings = field(default_factory=ProjectSettings)
+    foreign: tuple[ForeignSettings, ...] = ()
     broker_check: BrokerCheckSettings = field(default_factory=BrokerCheckSettings)
     pipeline: FollowSettings = field(default_factory=FollowSettings)
     javascript: JavaScriptSettings = field(default_factory=JavaScriptSettings)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 import cbor2
@@ -16,6 +17,7 @@ from edge.wire import cbor
 from edge.wire.messages import Command, CommandResult, Frame, Record, Uplink
 from ingest.heard import EMPTY_PORTS, Empty, Heard, Noted, Unusable
 from ingest.journal import ERASED, Entry
+from ingest.mapping import WAY, ForeignMapping, name_of
 from ingest.sources import chirpstack, edge, things_stack
 from udp.citizens.offer import FORMATTER_CODEC
 from udp.ledger.port import SequenceRun
@@ -33,6 +35,8 @@ class Item(NamedTuple):
     agent: str
     entry: Entry
     position: int
+    octets: bytes | None = None
+    """The message's own bytes where they are only a part of the entry's."""
 
 
 class Spoilt(NamedTuple):
@@ -47,8 +51,12 @@ def moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def open_entry(entry: Entry) -> tuple[list[Item], SequenceRun | None, list[Spoilt]]:
+def open_entry(
+    entry: Entry, foreign: Mapping[str, ForeignMapping] = MappingProxyType({})
+) -> tuple[list[Item], SequenceRun | None, list[Spoilt]]:
     """Everything one delivery says; Unusable if it says nothing anybody can read."""
+    if entry.way == WAY:
+        return _open_foreign(entry, foreign)
     if entry.way == "edge":
         return _open_edge(entry)
     if entry.way == ERASED:
@@ -60,6 +68,25 @@ def open_entry(entry: Entry) -> tuple[list[Item], SequenceRun | None, list[Spoil
             "take the topic out of ingest's [[mqtt]] topics, or let its sender use a known one",
         )
     return [Item(reader(entry.origin, entry.octets), entry.way, "", entry, 0)], None, []
+
+
+def _open_foreign(
+    entry: Entry, foreign: Mapping[str, ForeignMapping]
+) -> tuple[list[Item], SequenceRun | None, list[Spoilt]]:
+    name = name_of(entry.origin)
+    mapping = foreign.get(name)
+    if mapping is None:
+        raise Unusable(
+            f"no mapping file is named {name!r}", "name it in ingest's settings ([[foreign]]), then replay"
+        )
+    items: list[Item] = []
+    spoilt: list[Spoilt] = []
+    for position, one in enumerate(mapping.draw(entry.octets, moment(entry.received_at))):
+        if one.problem is not None:
+            spoilt.append(Spoilt(one.octets, one.problem))
+        elif one.reading is not None:
+            items.append(Item(one.reading, WAY, name, entry, position, one.octets))
+    return items, None, spoilt
 
 
 def _open_edge(entry: Entry) -> tuple[list[Item], SequenceRun | None, list[Spoilt]]:
@@ -99,6 +126,8 @@ def _heard(message: object) -> Heard:
 
 def message_octets(item: Item) -> bytes:
     """The bytes of one message: the delivery's own, or its part of an envelope."""
+    if item.octets is not None:
+        return item.octets
     if item.way != "edge":
         return item.entry.octets
     contents = cbor.open_envelope(item.entry.octets).contents

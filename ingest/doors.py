@@ -16,8 +16,9 @@ from edge.wire.session import Session, SessionSettings
 from ingest.broker_check import BrokerCheckSettings, DropWatch, try_broker
 from ingest.committer import Committer
 from ingest.conditions import Conditions
+from ingest.puller import Puller
 from ingest.register_watch import watch_register
-from ingest.sources.http import HttpDoor, HttpSettings
+from ingest.sources.http import HttpDoor, HttpSettings, SourceKey
 from ingest.sources.mqtt import MessageSource, MqttSettings, pass_on
 from ingest.sources.projects import ProjectDoors, ProjectSettings
 from ingest.sources.projects_mqtt import ProjectSessions
@@ -97,11 +98,11 @@ class Doors:
             self._pass_on(session, f"things-stack-{number}")
             self._watched.append(Watched(f"things stack {where(one.broker)}", session))
 
-    def open_http(self, settings: HttpSettings) -> None:
-        """The HTTP door; ConfigurationError if its port is taken."""
+    def open_http(self, settings: HttpSettings, foreign: Sequence[SourceKey] = ()) -> None:
+        """The HTTP door; ConfigurationError if its port is taken. `foreign`: as HttpDoor."""
         listener = _listen(settings)
         config = uvicorn.Config(
-            HttpDoor(settings, self._committer, self._projects, self._now),
+            HttpDoor(settings, self._committer, self._projects, self._now, foreign),
             log_config=None, access_log=False, lifespan="off", backlog=_BACKLOG, server_header=False,
             timeout_graceful_shutdown=10,
             ssl_certfile=settings.certificate_file, ssl_keyfile=settings.key_file,
@@ -117,6 +118,15 @@ class Doors:
 
         self._opened.callback(close)
         log.info("HTTP door at http://%s:%d", settings.host, settings.port)
+
+    def open_pulls(self, pullers: Sequence[Puller]) -> None:
+        """A thread per foreign platform that is asked."""
+        for number, one in enumerate(pullers):
+            thread = threading.Thread(
+                target=one.run, args=(self._conditions, self._stop), name=f"pull-{number}", daemon=True
+            )
+            thread.start()
+            self._opened.callback(thread.join)
 
     def open_projects(self, registry: str) -> None:
         """Let citizens' projects in as the register says, now and later."""

@@ -1,14 +1,15 @@
 """Delete what citizens have withdrawn: Observations, what the ledger noted, and the bytes in the journal.
 
 The register has hidden everything before the order is read here, and takes nothing in for it any more.
-Every step can be repeated: the order counts as done only after the last one.
+What is older than today goes at once, today's values when the day (UTC) is over: engines delete whole
+days. Every step can be repeated: the order counts as done only after the last one.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 from ingest.journal import JournalReader, JournalUnavailable, erase, workers
@@ -21,8 +22,6 @@ from udp.store.port import ObservationStore, Prunable
 
 log = logging.getLogger(__name__)
 
-_AHEAD = timedelta(days=400)  # a device whose clock ran ahead left values there
-
 
 class Eraser:
     """Carries out the orders; `run` is called from time to time by whoever writes to store and ledger."""
@@ -34,6 +33,7 @@ class Eraser:
         self._ledger = ledger
         self._journal = journal
         self._now = now
+        self._begun: dict[int, date] = {}
 
     def run(self, projects: CitizenProjects, caught_up: Callable[[], bool]) -> int:
         """Carry out what is ordered; how many are done. `caught_up`: nothing older waits in the journal."""
@@ -43,10 +43,16 @@ class Eraser:
             return 0
         done = 0
         for one in orders:
+            today = self._now().date()
+            if self._begun.get(one.number) == today:
+                continue
             try:
                 self._erase(one)
             except (PlatformError, JournalUnavailable) as error:
                 log.warning("project %s is not deleted yet: %s; trying again", one.project, error)
+                continue
+            self._begun[one.number] = today
+            if one.ordered_at.date() == today:
                 continue
             projects.erased(one)
             log.info("project %s: everything is deleted", one.project)
@@ -60,7 +66,7 @@ class Eraser:
                     f"{type(self._store).__name__} cannot delete; delete datastreams "
                     f"{', '.join(map(str, one.datastreams))} by hand as its manual says"
                 )
-            self._store.prune(one.datastreams, self._now() + _AHEAD)
+            self._store.prune(one.datastreams, self._now())
         origin = origin_of(one.project)
         self._ledger.forget_project(one.project, origin, [str(dev_eui) for dev_eui in one.dev_euis])
         for worker in workers(self._journal):

@@ -79,6 +79,7 @@ class Bindings:
 
     def __init__(self, inventory: Inventory) -> None:
         self.version = inventory.version
+        self._datastreams = inventory.datastreams
         self._channels: list[Channel] = []
         self._citizen: list[bool] = []
         self.devices: dict[DevEUI, BoundDevice] = {
@@ -131,6 +132,19 @@ class Bindings:
                 "import it with `udp import-city`, then replay",
             )
         return fields
+
+    def require_units(self, fields: FieldChannels, units: Mapping[str, str]) -> None:
+        """Unusable if a mapping file gives a field in another unit than its Datastream has.
+
+        A channel that scales is meant for raw values of a device; foreign values come in their unit."""
+        for name, symbol in units.items():
+            for position in fields.get(name, ()):
+                stream = self._datastreams.get(self._channels[position].datastream)
+                if stream is not None and stream.unit.symbol != symbol:
+                    raise Unusable(
+                        f"field {name!r} is in {symbol}, its Datastream {stream.id} in {stream.unit.symbol}",
+                        "correct unit, scale and offset in the mapping file, then replay",
+                    )
 
     def _bind(self, channels: Sequence[Channel], *, citizen: bool) -> FieldChannels:
         fields: dict[str, tuple[int, ...]] = {}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -18,15 +19,16 @@ from numpy.typing import NDArray
 from edge.lorawan.keyring import Keyring
 from edge.wire.messages import Frame, GatewayStatus, Reading, Record, Uplink
 from ingest import packets, quarantine
-from ingest.decode import Item, PayloadDecoder, Stranger, address_of, open_entry, resolve
+from ingest.decode import Item, PayloadDecoder, Spoilt, Stranger, address_of, open_entry, resolve
 from ingest.deduplicate import Deduplicator, Standing
 from ingest.heard import Empty, Joined, Noted, Unusable
 from ingest.journal import Entry
+from ingest.mapping import WAY, ForeignMapping
 from ingest.normalise import Bindings, Columns, rounded, status_record
 from ingest.notes import Notes, doubtful, seen_uplink
 from ingest.quality import Judged, QualityMemory, QualitySettings, judge
 from udp.errors import StoreRejected, StoreUnavailable
-from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, WaitingFrames
+from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, SequenceRun, WaitingFrames
 from udp.registry.port import Device
 from udp.store.columns import Observations
 from udp.store.port import ObservationStore
@@ -76,7 +78,10 @@ class Pipeline:
         deduplicator: Deduplicator,
         memory: QualityMemory,
         quality: QualitySettings,
+        foreign: Mapping[str, ForeignMapping] = MappingProxyType({}),
     ) -> None:
+        """`foreign`: mapping files of foreign platforms by name."""
+        self._foreign = foreign
         self._store = store
         self._ledger = ledger
         self._bindings = bindings
@@ -196,7 +201,7 @@ class Pipeline:
             if self._bindings.has_left(entry.origin):
                 notes.counters["withdrawn"] += 1
                 continue
-            opened = self._attempt(open_entry, entry, quarantine.delivery, notes)
+            opened = self._attempt(self._open_entry, entry, quarantine.delivery, notes)
             notes.counters[f"deliveries_{entry.way}"] += 1
             if opened is None:
                 continue
@@ -294,6 +299,9 @@ class Pipeline:
             )
         return []
 
+    def _open_entry(self, entry: Entry) -> tuple[list[Item], SequenceRun | None, list[Spoilt]]:
+        return open_entry(entry, self._foreign)
+
     def _resolve(self, item: Item, notes: Notes) -> Item | None:
         try:
             return self._opened(item)
@@ -326,6 +334,8 @@ class Pipeline:
             fields, records = bound.fields, self._decoder(heard, bound.device)
         elif isinstance(heard, Reading):
             fields = self._bindings.sensor(item.agent, heard.sensor)
+            if item.way == WAY:
+                self._bindings.require_units(fields, self._foreign[item.agent].units)
             records = (Record(heard.fields, heard.phenomenon_time),)
         elif isinstance(heard, GatewayStatus):
             fields, records = self._bindings.sensor(item.agent, "gateway"), (status_record(heard),)

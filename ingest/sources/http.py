@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -112,7 +112,9 @@ class HttpDoor:
         committer: Committer,
         projects: ProjectDoors,
         now: Callable[[], datetime],
+        foreign: Sequence[SourceKey] = (),
     ) -> None:
+        """`foreign`: mapping files that take webhooks, with their keys."""
         self._settings = settings
         self._committer = committer
         self._projects = projects
@@ -120,6 +122,7 @@ class HttpDoor:
         self._agents = {one.agent: (one.token,) for one in settings.agents}
         self._chirpstack = tuple(one.key for one in settings.chirpstack)
         self._things_stack = {one.name: (one.key,) for one in settings.things_stack}
+        self._foreign = {one.name: (one.key,) for one in foreign}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3: one HTTP request."""
@@ -159,10 +162,18 @@ class HttpDoor:
             return _Caller("chirpstack", f"/chirpstack?{query}")
         if len(parts) == 2 and parts[0] == "things-stack":
             return self._admit_project(parts[1], headers)
+        if len(parts) == 2 and parts[0] == "webhook":
+            keys = self._foreign.get(parts[1], ())
+            self._check(headers, keys, f"foreign platform {parts[1]!r}", "[[foreign]]")
+            return _Caller("webhook", path)
         if len(parts) == 4 and parts[:2] == ["edge", "v1"] and parts[3] == "up":
             self._check(headers, self._agents.get(parts[2], ()), f"agent {parts[2]!r}", "[[http.agents]]")
             return _Caller("edge", path)
-        raise Refused(404, "unknown path; known: /edge/v1/<agent>/up, /chirpstack, /things-stack/<project>")
+        raise Refused(
+            404,
+            "unknown path; known: /edge/v1/<agent>/up, /chirpstack, /things-stack/<project>, "
+            "/webhook/<mapping>",
+        )
 
     def _admit_project(self, name: str, headers: Mapping[str, str]) -> _Caller:
         """A project of the configuration, or of a citizen."""

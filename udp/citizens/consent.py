@@ -18,7 +18,8 @@ TEXT: tuple[str, ...] = (
     "genau nur, wenn ich das eigens ankreuze.",
     "Ich kann jederzeit über meinen persönlichen Link alles löschen: Anmeldung, Schlüssel, Gerät, "
     "Datenreihen und alle Messwerte verschwinden sofort von allen Seiten und Schnittstellen und werden "
-    "binnen eines Tages endgültig gelöscht.",
+    "bis zum nächsten Tag endgültig gelöscht. Übrig bleiben höchstens Stundensummen ohne Namen, Ort und "
+    "Gerät, auf die nichts mehr verweist.",
     "Die Funkpakete, wie sie ankamen (Nutzdaten, Geräte-Kennung, Namen der empfangenden Gateways; kein Name, "
     "keine E-Mail-Adresse), liegen im Eingangsjournal der Stadt, bis ich alles lösche; dann werden sie auch "
     "dort binnen eines Tages überschrieben. Sicherungskopien, die es dann schon gibt, bleiben bis zu ihrer "

@@ -73,6 +73,7 @@ class Erasure:
     datastreams: tuple[int, ...]
     things: tuple[str, ...]
     dev_euis: tuple[DevEUI, ...]
+    ordered_at: datetime
 
 
 def digest(secret: str) -> bytes:

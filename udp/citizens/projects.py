@@ -179,6 +179,7 @@ class CitizenProjects:
                 Erasure(
                     row.id, row.project, tuple(row.datastreams), tuple(row.things),
                     tuple(DevEUI.parse(one) for one in row.dev_euis),
+                    datetime.fromisoformat(row.ordered_at),
                 )
                 for row in connection.execute(query)
             ]  # fmt: skip
