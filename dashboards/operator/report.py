@@ -21,8 +21,8 @@ class HeardBy:
 class DeviceState:
     """A LoRaWAN device; `last_received_at` is None while it has never been heard.
 
-    `known` is False for one the radio hears and the register does not hold. `silent_after`: its own
-    rhythm's word, None while none is learned. `recent_missing` of the
+    `known` is False for one the radio hears and the register does not hold. `silent_after`: what
+    the watch over rhythms and losses says, None before its first round. `recent_missing` of the
     last `recent_sent` frame counters nobody heard; `heard_by`: who heard most of them first.
     """
 

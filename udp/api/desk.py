@@ -94,7 +94,7 @@ class ApiSettings:
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The parts behind the API; without a `policy`, the shipped one; without a `porter`, nobody signs in
-    and keys have no limits. `silent_after`: learned by subject of events, None while it is not."""
+    and keys have no limits. `silent_after`: by subject of events, None while nobody watched."""
 
     registry: Registry
     store: ObservationStore

@@ -56,6 +56,7 @@ class Watch:
     _studied: dict[str, datetime] = field(default_factory=dict)
     _silence: Silence = field(default_factory=Silence)
     _inventory: Inventory | None = None
+    _limits: dict[str, timedelta] = field(default_factory=dict)
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; what is away for a while is asked again in the next round."""
@@ -82,15 +83,15 @@ class Watch:
         opened = self.log.open_events()
         self._study(known, inventory, _urgent(latest, opened), now)
         rhythms = {one.subject: self.rhythm(one) for one in known}
+        self._limits = {subject: rhythm.limit for subject, rhythm in rhythms.items()}
         troubles = list(self._silence.troubles(known, rhythms, now))
         troubles += [trouble for one in known for trouble in self._past_troubles(one)]
         self.log.begin(_new(troubles, opened), now)
         self.log.end(list(self._over(opened, known, troubles, now)), now)
 
     def silent_after(self, subject: str) -> timedelta | None:
-        """What was learned of `subject`; None while the profile's word counts."""
-        past = self.pasts.get(subject)
-        return None if past is None or past.rhythm is None else past.rhythm.limit
+        """The limit the last round judged `subject` by; None before the first round."""
+        return self._limits.get(subject)
 
     def rhythm(self, one: Subject) -> Rhythm:
         """Learned, or while it is not, the profile's."""
