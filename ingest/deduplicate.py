@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
@@ -151,7 +150,7 @@ def find(one: SeenUplink, known: Mapping[bytes, Remembered]) -> tuple[Remembered
         before = known.get(name)
         if before is None or (one.also and name == _plain(one) and not _one_transmission(before, one)):
             continue
-        return before, one if name == one.identity else replace(one, identity=name, also=())
+        return before, one if name == one.identity else one._replace(identity=name, also=())
     return None
 
 
@@ -168,7 +167,7 @@ def _settled(one: Recognised, owners: Mapping[bytes, Remembered]) -> Recognised:
     name = next(name for name in names_of(one.seen) if name in owners)
     if owners[name].received_at == one.seen.received_at:
         return one
-    return Recognised(Standing.AGAIN, replace(one.seen, identity=name, also=()))
+    return Recognised(Standing.AGAIN, one.seen._replace(identity=name, also=()))
 
 
 def another(before: Remembered, one: SeenUplink) -> bool:
@@ -193,7 +192,7 @@ def as_life(one: SeenUplink) -> SeenUplink:
         one.identity + one.payload.ljust(_PAYLOAD, b"\0") + number.to_bytes(_SLOT, "big", signed=True)
         for number in (slot - 1, slot, slot + 1)
     )
-    return replace(one, identity=own, also=(before, after))
+    return one._replace(identity=own, also=(before, after))
 
 
 def _bare(one: SeenUplink) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -290,7 +290,7 @@ def _unknown(counted: Remembered, one: SeenUplink, *, past: bool) -> Choice:
     if past or recognised.why:
         return Choice(counts=False, noted=(), doubt=recognised.why)
     # The one that counts may come later and must be remembered as first: the next replay goes by it.
-    first = replace(one, received_at=counted.received_at, payload=counted.payload, receptions=())
+    first = one._replace(received_at=counted.received_at, payload=counted.payload, receptions=())
     return Choice(counts=False, noted=(first, one))
 
 

@@ -8,9 +8,8 @@ since the Unix epoch. The key tables are the protocol: numbers are never used ag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import cbor2
 
@@ -105,8 +104,7 @@ def decode(octets: bytes) -> Envelope:
         raise WireError(f"envelope: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedEnvelope:
+class OpenedEnvelope(NamedTuple):
     """An envelope whose messages are still maps, each to be read by `message` on its own: one bad
     message does not spoil its neighbours, and whoever only confirms need not read them at all."""
 

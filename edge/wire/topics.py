@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 PREFIX = "udp/v1"
 _AGENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -11,6 +12,7 @@ UP_OF_ALL_AGENTS = f"{PREFIX}/+/up"
 STATUS_OF_ALL_AGENTS = f"{PREFIX}/+/status"
 
 
+@lru_cache(maxsize=1024)  # asked for every envelope, and agents are few
 def agent_name(name: str) -> str:
     """Return `name` if it can stand in a topic, a file name and a certificate."""
     if not _AGENT.fullmatch(name):
@@ -38,6 +40,7 @@ def status(agent: str) -> str:
     return f"{PREFIX}/{agent}/status"
 
 
+@lru_cache(maxsize=1024)
 def agent_of(topic: str) -> str:
     """The agent a topic belongs to; ValueError for a topic that is not ours."""
     parts = topic.split("/")

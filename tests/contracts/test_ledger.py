@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -258,7 +257,7 @@ def test_what_is_forgotten_leaves_its_highest_counter(ledger_url: str) -> None:
 
 def test_a_transmission_known_under_another_identity_is_noted_under_that(ledger: SqlLedger) -> None:
     ledger.write(Page(uplinks=[seen(1)]))
-    copy = replace(seen(1, gateway=2), identity=b"another", also=(b"a third", seen(1).identity))
+    copy = seen(1, gateway=2)._replace(identity=b"another", also=(b"a third", seen(1).identity))
     ledger.write(Page(uplinks=[copy]))
     assert list(ledger.remembered([b"another", seen(1).identity])) == [seen(1).identity]
     assert len(ledger.receptions(seen(1).identity)) == 2
@@ -266,8 +265,8 @@ def test_a_transmission_known_under_another_identity_is_noted_under_that(ledger:
 
 
 def test_the_payload_of_the_first_delivery_is_remembered(ledger: SqlLedger) -> None:
-    ledger.write(Page(uplinks=[replace(seen(1), payload=b"digest")]))
-    ledger.write(Page(uplinks=[replace(seen(1), payload=b"other")]))
+    ledger.write(Page(uplinks=[seen(1)._replace(payload=b"digest")]))
+    ledger.write(Page(uplinks=[seen(1)._replace(payload=b"other")]))
     assert ledger.remembered([seen(1).identity]) == {seen(1).identity: Remembered(NOW, b"digest")}
 
 

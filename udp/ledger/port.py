@@ -15,8 +15,7 @@ from typing import NamedTuple, Protocol
 from edge.wire.messages import Reception
 
 
-@dataclass(frozen=True, slots=True)
-class SeenUplink:
+class SeenUplink(NamedTuple):
     """One delivery of an uplink; `way` is edge, chirpstack, things_stack or replay.
 
     `identity` = Uplink.identity. `received_at` is the stamp of this delivery. `payload`: a digest of
@@ -65,8 +64,7 @@ class WaitingFrames(NamedTuple):
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceRun:
+class SequenceRun(NamedTuple):
     """Messages [first, last] of one agent's spool have reached the journal; `floor` as in Envelope."""
 
     agent: str

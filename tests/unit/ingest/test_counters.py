@@ -143,13 +143,12 @@ def test_two_workers_claim_a_transmission_that_lies_on_both_sides_of_a_slot(worl
 
 
 def test_an_older_ledger_that_knows_no_payload_takes_the_counters_word(world: World) -> None:
-    from dataclasses import replace
 
     from ingest.decode import open_entry
     from ingest.notes import seen_uplink
 
     world.hear(delivery(envelope(uplink(1))))
     (entry,) = world.waiting("w-2026-11")
-    world.ledger.write(Page(uplinks=[replace(seen_uplink(open_entry(entry)[0][0]), payload=b"")]))
+    world.ledger.write(Page(uplinks=[seen_uplink(open_entry(entry)[0][0])._replace(payload=b"")]))
     hear(world, 1, NOW + 9 * DAY, level=9)
     assert (levels(world), world.counter("counters_doubtful")) == ([], 0)

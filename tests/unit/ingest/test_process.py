@@ -17,6 +17,7 @@ import pytest
 from edge.wire import cbor
 from edge.wire.messages import Receipt
 from ingest.__main__ import main
+from udp.errors import StoreUnavailable
 from udp.ledger.port import Page
 from udp.ledger.sql import SqlLedger
 from udp.registry.city_file import read_city
@@ -176,7 +177,10 @@ class Running:
     def stored(self) -> list[int]:
         if not (self.folder / "store" / "hot.sqlite").exists():
             return []  # the pipeline has not come so far yet
-        store = EmbeddedStore(EmbeddedSettings(folder=self.folder / "store"), lambda: NOW, read_only=True)
+        try:
+            store = EmbeddedStore(EmbeddedSettings(folder=self.folder / "store"), lambda: NOW, read_only=True)
+        except StoreUnavailable:
+            return []  # the file is there, its tables are not yet
         try:
             found = store.read(
                 self.streams,
