@@ -34,24 +34,21 @@ def faults(
     *,
     trusted: bool = True,
 ) -> list[Fault]:
-    """Faults of the scored period, by opening. Alarms of a family that never fell quiet are one fault whose
-    kind and strangeness are those of its strangest alarm. ``trusted`` False: the expectation is not used."""
+    """Faults of the scored period, by opening. Alarms that never fell quiet are one fault whose kind and
+    strangeness are those of its strangest alarm. ``trusted`` False: the expectation is not used."""
     asked = {k: v for k, v in strangeness.items() if trusted or k in WITHOUT_EXPECTATION}
-    found: dict[str, list[Fault]] = {}
+    found: list[Fault] = []
     for case in open_cases(model, asked, load, threshold):
         family = FAMILIES[case.kind]
         seen = _awake_until(asked, family, load, threshold, case.opened_at)
-        known = found.setdefault(family, [])
-        quiet = QUIET_DAYS[family] * DAY
-        if known and case.opened_at - known[-1].last_seen_at <= quiet:
-            before = known[-1]
-            worse = case if case.strangeness > before.case.strangeness else before.case
-            whole = replace(worse, opened_at=before.case.opened_at)
-            known[-1] = Fault(family, whole, max(seen, before.last_seen_at), None)
+        for place, before in enumerate(found):
+            if _same(before, family, case):
+                found[place] = _joined(before, case, seen)
+                break
         else:
-            known.append(Fault(family, case, seen, None))
+            found.append(Fault(family, case, seen, None))
     end = load.times[-1] if len(load.times) else np.datetime64(0, "us")
-    priced = [_priced(model, one, load) for many in found.values() for one in many]
+    priced = [_priced(model, one, load) for one in found]
     closed = [
         replace(one, closed_at=one.last_seen_at)
         if end - one.last_seen_at > QUIET_DAYS[one.family] * DAY
@@ -59,6 +56,22 @@ def faults(
         for one in priced
     ]
     return sorted(closed, key=lambda one: one.case.opened_at)
+
+
+def _same(before: Fault, family: str, case: Case) -> bool:
+    """A fault of the meter itself stands for itself; all others of one time tell of one waste, by
+    whichever question it shows."""
+    if (before.family == "meter") != (family == "meter"):
+        return False
+    return bool(case.opened_at - before.last_seen_at <= QUIET_DAYS[before.family] * DAY)
+
+
+def _joined(before: Fault, case: Case, seen: Instant) -> Fault:
+    """Begins where it began; called what it shows most."""
+    worse = case if case.strangeness > before.case.strangeness else before.case
+    return Fault(
+        before.family, replace(worse, opened_at=before.case.opened_at), max(seen, before.last_seen_at), None
+    )
 
 
 def _awake_until(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from models import metrics
 from models.card import ModelCard
@@ -128,10 +129,11 @@ class Consumption:
         fresh = material.load.between(model.reference.times[-1] + HOUR, ask.now + HOUR)
         if not len(fresh):
             return silent(ask.of, ask.now, fitted.name, "Seit dem Lernen keine neuen Messwerte")
-        for one in material.judged:
-            if one.fine:
-                model.was_fine(_case(material.name, one), fresh, material.temperature)
-        strange, load = model.strangeness(fresh, material.temperature)
+        with threadpool_limits(limits=1):
+            for one in material.judged:
+                if one.fine:
+                    model.was_fine(_case(material.name, one), fresh, material.temperature)
+            strange, load = model.strangeness(fresh, material.temperature)
         found = faults(model, strange, load, material.threshold, trusted=not fitted.fallback)
         remarks = (*material.remarks, *((fitted.verdict,) if fitted.fallback else ()))
         return Outcome(
@@ -159,7 +161,9 @@ def _learn(material: MeterMaterial) -> tuple[MeterModel | str, dict[str, dict[st
     split = np.datetime64(load.times[-1] - min(np.timedelta64(span * _SHARE, "us"), _SCORED), "us")
     calendar = Calendar(school_holidays=SCHOOL_HOLIDAYS)
     model = new_model(material.name, calendar=calendar, price=material.price, water=material.water)
-    refused = model.fit(load.between(load.times[0], split), material.temperature)
+    # On busy cores the threads of the booster wait for each other longer than they work.
+    with threadpool_limits(limits=1):
+        refused = model.fit(load.between(load.times[0], split), material.temperature)
     if refused is not None:
         return refused.reason, {}
     test = load.between(split, load.times[-1] + HOUR)

@@ -70,7 +70,7 @@ class Product(Protocol):
 
 def silent(of: int, now: Instant, model: str, reason: str) -> Outcome:
     """No number is better than a number without basis."""
-    return Outcome(of, now, model, reason=reason)
+    return Outcome(of, now, model, reason=reason[:1].upper() + reason[1:])
 
 
 def split_of(times: Times, share: float) -> Instant:

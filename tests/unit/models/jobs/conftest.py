@@ -14,3 +14,10 @@ def city(tmp_path):
     made = SmallCity(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def metered_city(tmp_path):
+    made = SmallCity(tmp_path, meters=1)
+    yield made
+    made.close()
