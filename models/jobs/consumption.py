@@ -130,17 +130,36 @@ class Consumption:
         if not len(fresh):
             return silent(ask.of, ask.now, fitted.name, "Seit dem Lernen keine neuen Messwerte")
         with threadpool_limits(limits=1):
-            for one in material.judged:
-                if one.fine:
-                    model.was_fine(_case(material.name, one), fresh, material.temperature)
+            _teach(model, material, fresh)
             strange, load = model.strangeness(fresh, material.temperature)
         found = faults(model, strange, load, material.threshold, trusted=not fitted.fallback)
         remarks = (*material.remarks, *((fitted.verdict,) if fitted.fallback else ()))
         return Outcome(
             ask.of, ask.now, fitted.name, fitted.fallback, remarks=remarks,
             summary=_summary(load.times, load.measured, load.expected, fresh.unit),
-            cases=tuple(_found(one, fresh.unit) for one in found),
+            cases=tuple(_found(one, fresh.unit) for one in found if not _called_fine(one, material)),
         )  # fmt: skip
+
+
+def _teach(model: MeterModel, material: MeterMaterial, fresh: Series) -> None:
+    """Whatever was strange when a person said it was fine belongs to the meter's health from now on."""
+    for one in material.judged:
+        if not one.fine:
+            continue
+        strange, load = model.strangeness(fresh, material.temperature)
+        near = (load.times >= one.opened_at) & (load.times <= one.until)
+        kinds = [kind for kind, values in strange.items() if (values[near] > material.threshold).any()]
+        for kind in {one.kind, *kinds}:
+            case = Case(material.name, kind, one.opened_at, 0.0, 0.0, 0.0, "")
+            model.was_fine(case, fresh, material.temperature)
+
+
+def _called_fine(fault: Fault, material: MeterMaterial) -> bool:
+    """As long as what a person called fine goes on without a pause, it is no case again."""
+    return any(
+        one.fine and fault.case.opened_at <= one.until and fault.last_seen_at >= one.opened_at
+        for one in material.judged
+    )
 
 
 def narrowed(fitted: Fitted, of: int) -> Fitted:
@@ -200,10 +219,6 @@ def _card(listed: list[MeterMaterial], scores: list[dict[str, dict[str, float]]]
         data_start=moment(start), data_end=moment(end), split=moment(split), scores=together,
         deciding_metric="mae", notes=(f"{len(scores)} von {len(listed)} Zählern haben genug Geschichte",),
     )  # fmt: skip
-
-
-def _case(meter: str, judged: Judged) -> Case:
-    return Case(meter, judged.kind, judged.opened_at, 0.0, 0.0, 0.0, "")
 
 
 def _found(fault: Fault, unit: str) -> FoundCase:

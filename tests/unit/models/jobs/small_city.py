@@ -1,5 +1,6 @@
 """A small city in a real store: containers, a stream with rain, meters, a pond, all with known truth."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -86,6 +87,8 @@ class SmallCity:
     def cycle(self, *names, forecasts=None, store=None, artefacts="artefacts", settings=None):
         held = forecasts or self.forecasts
         made = products(settings or ModelSettings(), held.told().cases)
+        # A search of a few generations is enough for laws, which are not about accuracy.
+        made = [replace(one, generations=5) if one.name == "abfluss" else one for one in made]
         chosen = [one for one in made if not names or one.name in names]
         kept = Artefacts(self.folder / artefacts)
         return Cycle(self.registry, store or self.store, held, kept, chosen, self.runner)
