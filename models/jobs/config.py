@@ -12,9 +12,6 @@ backend = "loky"                               # threading, sequential, dask (wi
 critical_percent = 80.0
 [consumption]
 price_kwh = 0.30
-[weather]
-folder = "var/city/weather"                    # forecasts of the virtual weather service
-station = "10404"                              # or: a MOSMIX station of the DWD (extra: weather)
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
 """Print how fast the models are: `python tests/benchmarks/bench_models.py` (one core, CPU seconds)."""
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +17,9 @@ from models.forecaster import Forecast
 from models.rainfall_runoff import hbv
 from models.rainfall_runoff.forecast import RunoffForecaster
 from models.series import DAY, HOUR, Record, Series
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "models" / "jobs"))
+from small_city import NOW, SmallCity, fill_bins, fill_stream
 
 START = np.datetime64("2025-01-06T00:00", "us")
 LEADS = np.array([1, 3, 6]) * HOUR
@@ -133,7 +139,30 @@ def meters(count: int = 8) -> None:
     show("200 meters learned from a year (scaled from 8)", f"{200 * fitting / count:.0f} s")
 
 
+def city(bins_count: int = 100) -> None:
+    """One round of the service over a store: bins of a fleet, a stream with rain, a pond; then once more
+    without new data. Scaled to 500 bins where said."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = SmallCity(Path(folder), bins=bins_count)
+        fill_bins(made, days=30, bins=bins_count)
+        fill_stream(made, days=30)
+        cycle = made.cycle()
+        first = timed(lambda: cycle.round(NOW))
+        again = timed(lambda: cycle.round(NOW + timedelta(minutes=10)))
+        forced = timed(lambda: made.cycle("fuellstand").round(NOW, fit=False, force=True))
+        made.close()
+    show(
+        f"service: first round, {bins_count} bins, stream and pond, with fits (cycle 600 s)", f"{first:.1f} s"
+    )
+    show("service: a round without new data", f"{again:.2f} s")
+    show(
+        "service: 500 bins read, cleaned, forecast, stored (scaled; limit 60 s)",
+        f"{500 * forced / bins_count:.1f} s",
+    )
+
+
 if __name__ == "__main__":
     runoff()
     bins()
     meters()
+    city()
