@@ -16,6 +16,7 @@ from dashboards.operator.report import (
     Operations,
     QuarantineEntry,
     SequenceGap,
+    WebhookCount,
 )
 from dashboards.reading import Entry, each
 
@@ -38,6 +39,7 @@ def fetch(interface: Interface) -> Operations:
         counters={name: int(value) for name, value in whole.numbers("counters").items()},
         conditions=whole.texts("conditions"),
         modules=each(whole.entries("modules"), "modules", _module),
+        webhooks=each(whole.entries("webhooks"), "webhooks", _webhook),
         events=each(whole.entries("events"), "events", _event),
     )
 
@@ -143,4 +145,13 @@ def _quarantined(entry: Entry) -> QuarantineEntry:
         reason=entry.text("reason"),
         remedy=entry.text("remedy", ""),
         excerpt=entry.text("octets", ""),
+    )
+
+
+def _webhook(entry: Entry) -> WebhookCount:
+    return WebhookCount(
+        project=entry.text("project"),
+        outcome=entry.text("outcome"),
+        count=entry.integer("count"),
+        last_at=entry.moment("last_at"),
     )

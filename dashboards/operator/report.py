@@ -141,6 +141,16 @@ class EventEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookCount:
+    """How often the deliveries of one project ended in one way, and when last."""
+
+    project: str
+    outcome: str
+    count: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Operations:
     """Everything at the moment `at`; `catching_up` names (kind, name) of those whose past is arriving."""
 
@@ -155,4 +165,5 @@ class Operations:
     conditions: Mapping[str, str]
     modules: Sequence[ModuleState] = ()
     catching_up: frozenset[tuple[str, str]] = frozenset()
+    webhooks: Sequence[WebhookCount] = ()
     events: Sequence[EventEntry] = ()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from dashboards.operator import webhooks
 from dashboards.operator.findings import LOSS_EXPECTED, loss
 from dashboards.operator.report import AgentState, DeviceState, HeardBy, ModuleState, Operations
 from dashboards.operator.silence import (
@@ -59,6 +60,7 @@ def tables(operations: Operations, time: LocalTime) -> list[TableView]:
         _gaps(operations, time),
         _losses(operations),
         _quarantine(operations, time),
+        _webhooks(operations, time),
         _counters(operations),
         _devices(operations, time),
     ]
@@ -240,6 +242,15 @@ def _quarantine(operations: Operations, time: LocalTime) -> TableView:
     return TableView(
         "quarantaene", "Quarantäne", _shown(len(rows), operations.quarantine), heads, rows,
         "Keine Lieferung musste zurückgelegt werden.",
+    )  # fmt: skip
+
+
+def _webhooks(operations: Operations, time: LocalTime) -> TableView:
+    heads = ("Projekt", "Was wurde daraus", "Anzahl", "zuletzt", "Abhilfe")
+    found = webhooks.rows(operations, time)
+    return TableView(
+        "webhooks", "Bürgersensoren und The Things Network", _shown(len(found), len(found)), heads, found,
+        "Noch kein Paket eines Projekts.", "Freigeben und ablehnen: /betrieb/buerger",
     )  # fmt: skip
 
 

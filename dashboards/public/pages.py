@@ -29,7 +29,7 @@ from dashboards.public.views import GroupView, ValueView, place_views, shown, va
 from dashboards.templating import assets
 from dashboards.wording import LocalTime, counted, duration, with_unit
 
-_RESTING = ("impressum", "datenschutz", "barrierefreiheit", "offene-daten", "quellcode")
+_RESTING = ("impressum", "datenschutz", "barrierefreiheit", "offene-daten", "mitmachen", "quellcode")
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,15 @@ def content(
             }
             for gap in report.gaps
         ],
+        "webhooks": [
+            {
+                "project": one.project,
+                "outcome": one.outcome.value,
+                "count": one.count,
+                "last_at": columns_json.time(one.last_at),
+            }
+            for one in report.packets
+        ],
         "quarantine": {"count": report.quarantine, "newest": [_quarantined(one) for one in entries]},
     }
 

@@ -107,6 +107,7 @@ class Site:
             "profiles_dir": str(self.data / "profiles"),
             "policy": str(self.policy()),
             "access": {"session_key": self._secret("session-key")},
+            "citizens": {"webhook_url": self._door()},
             "devices": {
                 "key": self._secret("register-key"),
                 "sessions": str(self.data / "secrets" / "sessions.toml"),
@@ -136,6 +137,7 @@ class Site:
             "registry": self._database("registry"),
             "ledger": self._database("ledger"),
             "sessions": str(self.data / "secrets" / "sessions.toml"),
+            "projects": {"key": self._secret("register-key")},
             "javascript": {"directory": str(self.data / "profiles")},
             "journal": {"directory": str(self.data / "journal")},
             "policy": str(self.policy()),
