@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from udp.ledger.port import Page
 
@@ -13,9 +12,6 @@ from .conftest import NOW, World, delivery, envelope, uplink
 def test_a_poisoned_delivery_in_the_middle_of_a_batch_is_set_aside_alone(world: World) -> None:
     class Fragile:
         """Fails as a driver does at a number too large for it."""
-
-        def first_received(self, identities: Sequence[bytes]) -> Mapping[bytes, datetime]:
-            return world.ledger.first_received(identities)
 
         def write(self, page: Page) -> None:
             if any(one.f_cnt == 4 for one in page.uplinks):
