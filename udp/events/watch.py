@@ -97,7 +97,11 @@ class Watch:
         """Learned, or while it is not, the profile's."""
         past = self.pasts.get(one.subject)
         if past is not None and past.rhythm is not None:
-            return past.rhythm
+            if one.kind != "gateway":
+                return past.rhythm
+            # Whom it hears are signs too: statistics that came seldom once are no reason to wait longer.
+            usual = wired(one.interval, SHORTEST[one.kind])
+            return min(past.rhythm, usual, key=lambda rhythm: rhythm.limit)
         if one.kind != "device":
             return wired(one.interval, SHORTEST[one.kind])
         return expected(one.interval, SHORTEST[one.kind], heard=one.heard, lost=one.lost)
