@@ -20,7 +20,7 @@ from starlette.types import Scope
 from udp.access.porter import Porter
 from udp.api.asking import key_of, session_of
 from udp.api.problems import prefers_german
-from udp.auth import KeyRefused, Keys
+from udp.auth import KeyRefused, Keys, OutOfScope
 from udp.policy import operates
 
 OPERATOR_ROOM = "betrieb"
@@ -114,7 +114,7 @@ class Pages(StaticFiles):
             return await self._exchange(request, given)
         if self._sessions.holds(request.cookies.get(COOKIE, "")):
             return None
-        if (key := key_of(request)) is not None and await self._is_operator(key):
+        if (key := key_of(request)) is not None and await self._is_operator(key, request):
             return None
         session = await session_of(request, self._porter)
         if session is not None and operates(session.caller):
@@ -133,7 +133,7 @@ class Pages(StaticFiles):
 
     async def _exchange(self, request: Request, key: str) -> Response:
         """The key leaves the address bar at once: a session takes its place."""
-        if not await self._is_operator(key):
+        if not await self._is_operator(key, request):
             return _text(request, 401, "Dieser Schlüssel ist unbekannt.", "This key is not known.")
         rest = [pair for pair in parse_qsl(request.url.query) if pair[0] != KEY_PARAMETER]
         target = URL(request.url.path).replace(query=urlencode(rest))
@@ -150,12 +150,13 @@ class Pages(StaticFiles):
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    async def _is_operator(self, key: str) -> bool:
+    async def _is_operator(self, key: str, request: Request) -> bool:
         try:
-            found = await anyio.to_thread.run_sync(self._keys.caller, key)
-        except KeyRefused:
+            grant = await anyio.to_thread.run_sync(self._keys.grant, key)
+            grant.require_path(request.url.path)
+        except (KeyRefused, OutOfScope):
             return False
-        return operates(found)
+        return operates(grant.caller)
 
 
 def _accepted(request: Request) -> str:

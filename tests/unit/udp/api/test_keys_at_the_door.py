@@ -169,3 +169,12 @@ def test_many_at_once_get_exactly_what_is_allowed(tmp_path):
         (row,) = connection.execute(tables.key_use.select()).all()
     assert (row.count, row.day) == (120, date(2026, 11, 21))
     with_database.close()
+
+
+def test_a_key_for_other_paths_opens_no_operator_page(measured):
+    (measured.pages / "betrieb").mkdir(parents=True)
+    (measured.pages / "betrieb" / "index.html").write_text("Betrieb", encoding="utf-8")
+    assert measured.client.get("/betrieb/", headers=headers(measured, role=Role.OPERATOR)).status_code == 200
+    for wish in ({"paths": ("/v1.1",)}, {"datasets": ("wetter",)}):
+        key = headers(measured, role=Role.OPERATOR, **wish)
+        assert measured.client.get("/betrieb/", headers=key).status_code == 401
