@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from models.jobs.fill import FillMaterial
 from models.report.document import Table
 from models.report.drawing import Band, Line
 from models.report.wording import full, number
-from models.series import Floats, Series, Times
+from models.series import DAY, HOUR, Floats, Series, Times
 from udp.forecasting.port import Statement
 
 
@@ -73,16 +73,21 @@ def table_of(
     return heads, rows
 
 
-def inflow_from_monday(material: FillMaterial) -> Floats | None:
-    """Hourly inflow from the first Monday's midnight on."""
-    cleaned = clean(material.distance_cm, material.container)
-    if cleaned is None:
-        return None
-    inflow = inflow_of(cleaned)
-    weekday = (inflow.times.astype("datetime64[D]").astype(np.int64) + 3) % 7
-    midnight = inflow.times.astype("datetime64[h]").astype(np.int64) % 24 == 0
-    begins = np.flatnonzero((weekday == 0) & midnight)
-    return inflow.percent[begins[0] :] if begins.size else None
+def inflows_together(materials: Iterable[FillMaterial]) -> tuple[list[Floats], int]:
+    """Hourly inflow of each container from one common midnight on (unknown hours NaN), and the weekday of
+    that midnight (Monday 0), so that every tour meets the same working days."""
+    known = []
+    for material in materials:
+        cleaned = clean(material.distance_cm, material.container)
+        if cleaned is not None:
+            known.append(inflow_of(cleaned))
+    if not known:
+        return [], 0
+    first = min(one.times[0] for one in known).astype("datetime64[D]").astype("datetime64[us]") + DAY
+    grid_end = max(one.times[-1] for one in known)
+    grid = np.arange(first, grid_end + HOUR, HOUR)
+    weekday = int((first.astype("datetime64[D]").astype(np.int64) + 3) % 7)
+    return [Series(one.times, one.percent, "%").on_grid(grid) for one in known], weekday
 
 
 def comparison_table(name: str, found: Comparison, count: int) -> Table:

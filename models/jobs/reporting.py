@@ -20,12 +20,12 @@ from models.jobs.report_parts import (
     ahead,
     comparison_table,
     hours_until_critical,
-    inflow_from_monday,
+    inflows_together,
     notes_of,
     spoken,
     table_of,
 )
-from models.jobs.runoff import Runoff, city_rain
+from models.jobs.runoff import Runoff, city_rain, rain_by_gauge
 from models.rainfall_runoff.events import RainRarity, rarest_duration
 from models.report import kostra
 from models.report.document import CardEntry, Picture, Report, Section, Table
@@ -100,11 +100,9 @@ class Reporter:
 
     def _rain_told(self) -> list[str]:
         """The rarest rain of the last month, with the edition of the table beside it."""
-        gauges = [one for thing, one in self.inputs.streams("precipitation", kind="rain_gauge")]
-        found = self.inputs.series([one.id for one in gauges], timedelta(days=30))
         best = None
-        for of, series in found.items():
-            rarity = rarest_duration(binned(series, _STEP, self.inputs.now, total=True), kostra.TABLE)
+        for of, rain in rain_by_gauge(self.inputs, _STEP, timedelta(days=30)).items():
+            rarity = rarest_duration(rain, kostra.TABLE)
             if rarity is not None and (best is None or _rarer(rarity, best[1])):
                 best = (of, rarity)
         if best is None:
@@ -214,10 +212,9 @@ class Reporter:
         tables, told = [], []
         for group in product.groups(self.inputs.inventory):
             materials = product.gather(self.inputs, group, learning=True)
-            inflows = [
-                one for material in materials.values() if (one := inflow_from_monday(material)) is not None
-            ]
-            found = compare_tours(inflows, TOUR, first_weekday=0, rng=np.random.default_rng(self.seed))
+            inflows, weekday = inflows_together(materials.values())
+            rng = np.random.default_rng(self.seed)
+            found = compare_tours(inflows, TOUR, first_weekday=weekday, rng=rng)
             name = {"waste_bin": "Abfallbehälter", "paper_container": "Papiercontainer"}.get(
                 group.name, group.name
             )

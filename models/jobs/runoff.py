@@ -120,14 +120,19 @@ class Runoff:
 
 def city_rain(inputs: Inputs, place: Location, step: Step, history: timedelta) -> Series | None:
     """Rain per step at a place: nearer gauges weigh more (inverse square of the distance; Shepard 1968)."""
+    places = {own.id: thing.location for thing, own in _rain_gauges(inputs)}
+    weights = {of: 1.0 / max(_kilometres(place, where), 0.5) ** 2 for of, where in places.items()}
+    return mean_of(rain_by_gauge(inputs, step, history), weights)
+
+
+def rain_by_gauge(inputs: Inputs, step: Step, history: timedelta) -> dict[int, Series]:
+    """Rain per step (mm) of every gauge, by its Datastream."""
     fallen: dict[int, Series] = {}
-    weights: dict[int, float] = {}
-    for thing, own in _rain_gauges(inputs):
+    for _, own in _rain_gauges(inputs):
         series = inputs.series([own.id], history)[own.id]
         amounts = _differences(series) if own.observed_property.key == "precipitation_total" else series
         fallen[own.id] = binned(amounts, step, inputs.now, total=True)
-        weights[own.id] = 1.0 / max(_kilometres(place, thing.location), 0.5) ** 2
-    return mean_of(fallen, weights)
+    return fallen
 
 
 def _rain_gauges(inputs: Inputs) -> list[Any]:

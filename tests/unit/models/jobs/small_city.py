@@ -121,6 +121,7 @@ def fill_bins(city, days=30, bins=8):
             level.append(fill)
         distance = 1300.0 - np.array(level) / 100 * 1100.0 + rng.normal(0, 10, len(times))
         city.put(f"korb-{number}", "distance", times, np.round(distance / 20) * 20)
+        city.put(f"korb-{number}", "fill_level", times, np.array(level))
         last[city.stream(f"korb-{number}", "fill_level")] = level[-1]
     return last
 
