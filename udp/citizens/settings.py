@@ -29,7 +29,8 @@ class MailSettings:
 class CitizenSettings:
     """`webhook_url`: what stands before `/things-stack/...` in the address people enter at The Things
     Network. `contact`: the office that answers. `open`: whether one can apply at all. `per_address_hour`:
-    applications of one client; `waiting_at_most`: undecided ones before no more are taken.
+    applications of one client (a class in pairs has one address); `waiting_at_most`: undecided
+    ones before no more are taken.
     """
 
     open: bool = True
@@ -37,7 +38,7 @@ class CitizenSettings:
     webhook_url: str = ""
     contact: str = ""
     mail: MailSettings | None = None
-    per_address_hour: int = 5
+    per_address_hour: int = 20
     waiting_at_most: int = 200
     devices_at_most: int = 30
     forget_undecided_after: timedelta = timedelta(days=90)

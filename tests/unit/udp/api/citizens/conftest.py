@@ -116,7 +116,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
     )
     ledger = SqlLedger(f"sqlite:///{tmp_path}/ledger.sqlite")
     store = EmbeddedStore(EmbeddedSettings(tmp_path / "store"), lambda: NOW)
-    settings = CitizenSettings(webhook_url="https://eingang.beispiel.de")
+    settings = CitizenSettings(webhook_url="https://eingang.beispiel.de", per_address_hour=5)
     office = Office(
         CitizenProjects(registry.database, settings, Vault(Secret(new_key())), lambda: NOW),
         load_profiles(), registry.inventory, settings, DeviceSettings(),
