@@ -99,6 +99,20 @@ class Platform:
         return "live" in (self.data / "log" / "city.log").read_text()
 
 
+def latest(platform):
+    return platform.json("/api/v1/latest")["values"]
+
+
+def page(platform, path):
+    """The page, None before it was drawn for the first time."""
+    try:
+        return platform.get(path).decode()
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+        return None
+
+
 @pytest.fixture(params=["Mosquitto", "no broker"])
 def platform(tmp_path, request):
     broker = request.param == "Mosquitto"
@@ -108,7 +122,8 @@ def platform(tmp_path, request):
     platform.start()
     yield platform
     if platform.process.poll() is None:
-        platform.process.kill()
+        platform.process.terminate()  # killed, it would leave its processes behind
+        platform.process.communicate(timeout=90)
 
 
 def test_the_city_arrives_stays_and_is_the_same_at_every_exit(platform):
@@ -124,10 +139,13 @@ def test_the_city_arrives_stays_and_is_the_same_at_every_exit(platform):
         sum(1 for device in report["devices"] if device["uplinks"]) >= 225
     )  # of 245; containers report hourly
 
-    values = platform.json("/api/v1/latest")["values"]
+    kinds = {"pole", "waste_bin", "stream_gauge", "weather_station"}
+    platform.until(
+        lambda: kinds <= {value["kind"] for value in latest(platform)}, 90, "poles have been asked"
+    )
+    values = latest(platform)
     assert len({value["thing"] for value in values}) >= 150
     assert all(value["simulated"] and value["licence"] for value in values)
-    assert {value["kind"] for value in values} >= {"pole", "waste_bin", "stream_gauge", "weather_station"}
     assert not {value["kind"] for value in values} & {"school_room", "meter", "gateway"}
 
     stream = next(
@@ -137,7 +155,9 @@ def test_the_city_arrives_stays_and_is_the_same_at_every_exit(platform):
     rows = platform.json(path)["observations"]
     table = list(csv.DictReader(io.StringIO(platform.get(path + "&format=csv").decode())))
     assert len(rows) > 20
-    drawn = platform.get(f"/messwert/{stream['datastream']}/").decode()
+    drawn = platform.until(
+        lambda: page(platform, f"/messwert/{stream['datastream']}/"), 150, "the page is drawn in its round"
+    )
     assert stream["thing_name"] in drawn and "Simulierte Daten" in drawn
     assert [(row["phenomenon_time"], float(row["value"])) for row in table] == [
         (row["phenomenon_time"], row["value"]) for row in rows
@@ -152,7 +172,7 @@ def test_the_city_arrives_stays_and_is_the_same_at_every_exit(platform):
     said = platform.stop()
     assert "Stopped." in said
     platform.start()
-    platform.until(lambda: platform.json("/health")["status"] == "ok", 60, "the second run answers")
+    platform.until(lambda: platform.json("/health")["status"] == "ok", 150, "the second run answers")
     again = platform.until(lambda: settled(platform, beyond=stored), 120, "the second run brings new values")
     assert again["counters"]["observations"] > stored
     after = {device["dev_eui"]: device["last_f_cnt"] for device in again["devices"]}
