@@ -38,7 +38,7 @@ def test_webhooks_that_are_retried_survive_kills_of_ingest(installation):
     settle("The Things Stack, webhook", server.published, confirmed, stored, kills=installation.kills)
     print(f"posted again {server.repeated} times")
     assert server.repeated > 0, "no kill met a webhook"
-    assert len(confirmed) > 100
+    assert len(confirmed) > 50
 
 
 @pytest.mark.timeout(300)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.wire.settings import Secret, SettingsError, load, render
@@ -63,12 +63,13 @@ wholes = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(wholes)
-def test_what_is_printed_means_the_same_when_read_again(settings: Whole) -> None:
+def test_what_is_printed_means_the_same_when_read_again(whole: Whole) -> None:
     with tempfile.NamedTemporaryFile("wb") as file:
-        file.write(render(settings).encode())
+        file.write(render(whole).encode())
         file.flush()
-        assert load(Whole, Path(file.name)) == settings
+        assert load(Whole, Path(file.name)) == whole
 
 
 def test_a_secret_stands_there_as_what_it_is_read_from(tmp_path: Path) -> None:
