@@ -26,7 +26,7 @@ from datetime import timedelta
 from udp.datasets.model import STRICTNESS, Policy, Rule, Series, series
 from udp.registry.port import Inventory
 from udp.roles import EVERYTHING, OPERATOR, PUBLIC, Caller, Role
-from udp.sensorthings import Access, Datastream, Location, Thing
+from udp.sensorthings import LISTED, Access, Datastream, Location, ObservedProperty, Thing, Unit
 
 __all__ = [
     "OPERATOR",
@@ -92,6 +92,22 @@ class Gate:
         things = {key: rounded(inventory.things[key], grid) for key, grid in grids.items()}
         return Admitted(things, streams, limits, datasets)
 
+    def places(self, inventory: Inventory, caller: Caller) -> Mapping[str, Thing]:
+        """Things where nothing is measured, of which `caller` may know where they stand: those the city
+        file opens under a licence, in a dataset that is open or visible to the caller."""
+        measured = {one.thing for one in inventory.datastreams.values()}
+        found: dict[str, Thing] = {}
+        for key, thing in inventory.things.items():
+            licence = thing.properties.get(LISTED)
+            if key in measured or not isinstance(licence, str) or not licence:
+                continue
+            one = Series(_nothing_measured(key, licence), thing, citizen=False)
+            rule = self.policy.rule(one)
+            if self._knows(one, rule, caller):
+                exact = rule is None or _undiminished(one, rule, caller)
+                found[key] = thing if exact else rounded(thing, rule.outside.place_m if rule else 0.0)
+        return found
+
     def held(self, inventory: Inventory) -> Mapping[int, timedelta]:
         """Datastreams whose newest value nobody outside may know before its step is over."""
         found: dict[int, timedelta] = {}
@@ -142,6 +158,12 @@ class Gate:
         if _undiminished(one, rule, caller):
             return True
         return _opened(one, rule) and users_of(one.thing) >= rule.outside.minimum_users
+
+
+def _nothing_measured(thing: str, licence: str) -> Datastream:
+    """A Thing as selectors and access see it where it has no Datastream that could speak for it."""
+    nothing = ObservedProperty("", "", "")
+    return Datastream(0, "", "", thing, "", nothing, Unit("1", ""), Access.OPEN, None, licence, 0.0)
 
 
 def _undiminished(one: Series, rule: Rule, caller: Caller) -> bool:

@@ -37,6 +37,9 @@ class QualityRule(IntEnum):
 CITIZEN_NOTICE = "Bürgersensor, ungeprüft"
 """Stands with every value of a citizen's sensor wherever it leaves the platform."""
 
+LISTED = "listed_under_licence"
+"""The property of a Thing without sensors whose place the city file opens: under which licence."""
+
 
 class Access(StrEnum):
     """Who may see a Datastream."""

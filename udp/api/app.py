@@ -33,6 +33,7 @@ from udp.api.citizens import installing as citizens
 from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
+from udp.api.mobile import routes as mobile
 from udp.api.pages import Pages, Sessions
 from udp.api.parameters import known_parameters
 from udp.api.sensorthings import routes as sensorthings
@@ -74,6 +75,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.include_router(forecasts.router(), dependencies=ours)
     app.include_router(devices.router(), dependencies=ours)
     app.include_router(policy_answer.router(), dependencies=ours)
+    app.include_router(mobile.router(), dependencies=ours)
     app.include_router(signing.router())
     app.state.sensorthings = sensorthings.made()
     app.include_router(sensorthings.router())
@@ -124,8 +126,9 @@ def _describe(app: FastAPI) -> dict[str, Any]:
             for operation in methods.values():
                 for status, response in operation["responses"].items():
                     content = response.get("content", {})
-                    if status >= "400" and "application/json" in content:
-                        response["content"] = {problems.MEDIA_TYPE: content["application/json"]}
+                    # All refusals are described in the media type of their route's answer.
+                    if status >= "400" and content:
+                        response["content"] = {problems.MEDIA_TYPE: next(iter(content.values()))}
         app.openapi_schema = described
     return app.openapi_schema
 

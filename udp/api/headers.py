@@ -101,14 +101,14 @@ def _route(scope: Scope) -> str:
     path = getattr(route, "path", None)
     if isinstance(path, str) and path:
         return path
-    return "other" if scope["path"].startswith(("/api", "/v1.1")) else "pages"
+    return "other" if scope["path"].startswith(("/api", "/app", "/v1.1")) else "pages"
 
 
 def _of_interface(path: str) -> bool:
-    return path.split("/")[1:2] in (["api"], ["health"], ["metrics"])
+    return path.split("/")[1:2] in (["api"], ["app"], ["health"], ["metrics"])
 
 
 def _policy(path: str) -> str:
-    if path.startswith(("/api/", "/v1.1")) or path in ("/health", "/metrics"):
+    if path.startswith(("/api/", "/app/", "/v1.1")) or path in ("/health", "/metrics"):
         return _DATA
     return _OPERATOR if _FRAMED_NOWHERE.search(path) else _PAGES

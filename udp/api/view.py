@@ -103,6 +103,15 @@ class Views:
     gate: Gate
     held: Mapping[int, timedelta]
     _made: dict[Caller, View] = field(default_factory=dict)
+    _places: dict[Caller, Mapping[str, Thing]] = field(default_factory=dict)
+
+    def places(self, caller: Caller) -> Mapping[str, Thing]:
+        """Things without sensors that `caller` may know (`Gate.places`)."""
+        if (found := self._places.get(caller)) is None:
+            if len(self._places) >= _MOST_CALLERS:
+                self._places.clear()
+            found = self._places.setdefault(caller, self.gate.places(self.inventory, caller))
+        return found
 
     def of(self, caller: Caller) -> View:
         """The same object for callers who may know the same, while nothing changes."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from udp.registry.mounting import UNDECIDED, Mount, Mounted, Release, read_device, read_wired
@@ -14,7 +15,7 @@ from udp.registry.place import from_utm32
 from udp.registry.port import CityDescription
 from udp.registry.profiles import EXEMPTIONS, Profile
 from udp.registry.toml_tables import Complaints, Table, open_toml
-from udp.sensorthings import Access, Location, Thing
+from udp.sensorthings import LISTED, Access, Location, Thing
 
 FORMAT = 1
 KEY = r"[a-z0-9][a-z0-9-]{0,62}"
@@ -72,6 +73,9 @@ def _read_thing(table: Table, simulated: bool, profiles: Mapping[str, Profile], 
     for one in table.tables("wired", "wired sensor", "sensor"):
         read_wired(one, mount)
     table.finish()
+    if release.access is Access.OPEN and not (table.has("device") or table.has("wired")):
+        # Nothing is measured here, so no Datastream keeps what the file says of access.
+        return replace(thing, properties={**thing.properties, LISTED: release.licence})
     return thing
 
 

@@ -8,6 +8,8 @@ PATHS = (
     "/api/v1/latest", "/api/v1/operations", "/api/v1/live", "/api/v1/policy",
     "/api/v1/events", "/api/v1/events/live", "/api/v1/devices", "/api/v1/devices/0000000000000001",
     "/api/v1/datastreams/{number}/forecast", "/api/v1/forecasts", "/api/v1/models", "/api/v1/cases",
+    "/app/v1/near", "/app/v1/bins", "/app/v1/containers", "/app/v1/parking", "/app/v1/charging",
+    "/app/v1/climate/now", "/app/v1/warnings", "/app/v1/trees",
 )  # fmt: skip
 
 
