@@ -20,6 +20,7 @@ from udp import (
     chirpstack_commands,
     citizen_commands,
     device_commands,
+    instance_commands,
     policy_commands,
     profile_commands,
     retention_commands,
@@ -169,6 +170,8 @@ _VERBS = {
     "devices": device_commands.run,
     "policy": policy_commands.run,
     "retention": retention_commands.run,
+    "export": instance_commands.run,
+    "import": instance_commands.run,
     "profiles": profile_commands.run,
     "check-config": check_config,
     "print-config": print_config,
@@ -202,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     device_commands.add_verbs(verbs, shared)
     policy_commands.add_verbs(verbs, shared)
     retention_commands.add_verbs(verbs, shared)
+    instance_commands.add_verbs(verbs, shared)
     chirpstack_commands.add_verbs(verbs, shared)
     profile_commands.add_verbs(verbs, shared)
     verbs.add_parser("check-config", parents=[shared], help="say whether the settings can be meant")

@@ -1,0 +1,1 @@
+"""Everything the city owns in open formats, out of one instance and into another, with equal checksums."""
