@@ -18,8 +18,8 @@ from udp.store.columns import Observations
 
 CHECKSUM = (
     "SHA-256 over the months in order, rows by phenomenon_time, lead, revision; of each month the "
-    "columns phenomenon_time, result_time (int64 microseconds since 1970), lead (int64 s), result (float64), quality, "
-    "rule (uint8), revision (int64), little-endian, one behind the other"
+    "columns phenomenon_time, result_time (int64 microseconds since 1970), lead (int64 s), result (float64), "
+    "quality, rule (uint8), revision (int64), little-endian, one behind the other"
 )
 _HASHED = ("phenomenon_time", "result_time", "lead", "result", "quality", "rule", "revision")
 
