@@ -47,7 +47,7 @@ class RadioWay:
     def __init__(self, city: City, forwarders: Mapping[str, PacketForwarder], faults: FaultBoard) -> None:
         self._forwarders = [forwarders.get(gateway.name) for gateway in city.gateways]
         self._faults = faults
-        self._next_stat: float | None = None
+        self._last_stat: float | None = None
 
     def carry(self, uplink: Uplink) -> None:
         """Offer the frame to every gateway that heard it."""
@@ -62,7 +62,7 @@ class RadioWay:
 
     def pass_time(self, until: float, *, live: bool) -> None:
         """Flush, switch gateways off and on, send the statistics that are due."""
-        due = self._next_stat is None or until >= self._next_stat
+        due = self._statistics_are_due(until, live=live)
         for forwarder in self._open():
             forwarder.flush()
             name = forwarder.gateway.name
@@ -70,8 +70,14 @@ class RadioWay:
             if due:
                 wrong = self._faults.find(FaultKind.WRONG_CLOCK, name, until)
                 forwarder.offer_stat(until + (wrong.amount if wrong else 0.0))
-        if due:
-            self._next_stat = until + (STAT_EVERY_S if live else STAT_IN_HISTORY_S)
+
+    def _statistics_are_due(self, until: float, *, live: bool) -> bool:
+        # Counted from the last ones: whoever becomes live does not wait out the pause history had begun.
+        every = STAT_EVERY_S if live else STAT_IN_HISTORY_S
+        if self._last_stat is not None and until < self._last_stat + every:
+            return False
+        self._last_stat = until
+        return True
 
     @property
     def backlog(self) -> int:

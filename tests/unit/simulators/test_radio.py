@@ -8,11 +8,13 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from simulators.city import City, Way
+from simulators.faults import FaultBoard
 from simulators.radio import (
     PULL_ACK,
     PULL_DATA,
@@ -25,6 +27,7 @@ from simulators.radio import (
 )
 from simulators.timetable import Transmission
 from simulators.uplinks import Encoder, Uplink
+from simulators.ways import RadioWay
 
 
 class Server(asyncio.DatagramProtocol):
@@ -203,6 +206,23 @@ def test_statistics_count_what_happened_since_the_last(city: City, frames: list[
     assert first["time"] == "2026-11-10 06:30:00 GMT"
     assert (first["rxnb"], first["rxok"], first["rxfw"], first["ackr"]) == (12, 12, 12, 100.0)
     assert second["rxnb"] == second["rxfw"] == 0
+
+
+def test_statistics_come_every_half_minute_as_soon_as_the_city_is_live(city: City, tmp_path: Path) -> None:
+    """Also when the last hour of history had just begun: a gateway that says nothing counts as fallen out."""
+    began = datetime(2026, 11, 10, 6, tzinfo=UTC).timestamp()
+
+    async def scenario(forwarder: PacketForwarder, _server: Server) -> None:
+        way = RadioWay(city, {forwarder.gateway.name: forwarder}, FaultBoard(tmp_path / "none.toml"))
+        for minutes in range(0, 130, 10):
+            way.pass_time(began + 60 * minutes, live=False)
+        for seconds in range(7201, 7301):
+            way.pass_time(began + seconds, live=True)
+        await asyncio.wait_for(forwarder.room(0), 10)
+
+    told = [body["stat"] for body in talk(city, scenario).bodies if "stat" in body]
+    times = [cast(dict[str, str], one)["time"][11:19] for one in told]
+    assert times == ["06:00:00", "07:00:00", "08:00:00", "08:00:30", "08:01:00", "08:01:30"]
 
 
 def test_a_gateway_without_power_neither_sends_nor_keeps(city: City, frames: list[Uplink]) -> None:
