@@ -93,8 +93,18 @@ class Town:
     def speak(self, devices: tuple[int, ...] = tuple(range(1, DEVICES + 1)), *, gateway: bool = True) -> None:
         self.say([self.clock[0]], devices, gateway=gateway)
 
-    def say(self, moments: list[datetime], devices: tuple[int, ...], *, gateway: bool = True) -> None:
-        """All of it in one step: a past arrives faster than it happened."""
+    def say(
+        self,
+        moments: list[datetime],
+        devices: tuple[int, ...],
+        *,
+        gateway: bool = True,
+        statistics: bool = True,
+    ) -> None:
+        """All of it in one step: a past arrives faster than it happened.
+
+        Without `statistics` the agent speaks and its packet forwarder does not.
+        """
         seen, rows = [], []
         for at in moments:
             for number in devices:
@@ -106,7 +116,7 @@ class Town:
                 warmth = round(8 + self.chance.gauss(0, 1), 1)
                 rows.append((f"pegel-{number}", "water_temperature", at, warmth))
                 rows.append((f"pegel-{number}", "battery_voltage", at, self.volts))
-            if gateway:
+            if gateway and statistics:
                 rows.append(("gw-rathaus", "packets_received", at, float(self.told)))
         runs = []
         if gateway:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
+
 from udp.events.port import EventKind, Trouble
 from udp.events.sql import SqlEvents
 from udp.registry.city_file import read_city
@@ -47,6 +49,36 @@ def test_a_gateway_is_missed_within_ten_minutes_and_its_agent_stands_for_it(sett
     assert list(settled.open()) == ["silent agent:gw-1"]
     settled.wait(timedelta(minutes=3), EVERYBODY)
     assert settled.open() == {}
+
+
+@pytest.mark.parametrize("once", [30.0, 600.0, 3600.0])
+def test_a_gateway_that_falls_out_is_told_within_ten_minutes_once_however_seldom_it_told_once(town, once):
+    """A past of `once` seconds from statistics to statistics, then live ones every half minute."""
+    half_minute = timedelta(seconds=30)
+    past = [START + number * timedelta(seconds=once) for number in range(100)]
+    town.say(past, EVERYBODY)
+    town.clock[0] = past[-1]
+
+    def pass_time(rounds: int, *, statistics: bool) -> None:
+        for _ in range(rounds):
+            town.clock[0] += half_minute
+            town.say([town.clock[0]], EVERYBODY, statistics=statistics)
+            town.watch.look()
+
+    pass_time(20, statistics=True)
+    assert town.open() == {}
+    fell_out = town.clock[0]
+    pass_time(20, statistics=False)
+    assert list(town.open()) == ["silent gateway:gw-1"]
+    pass_time(100, statistics=False)
+    returned = town.clock[0]
+    pass_time(2, statistics=True)
+    assert town.open() == {}
+    (event,) = town.events.recent(10)
+    assert event.opened_at - fell_out <= timedelta(minutes=10)
+    assert event.closed_at - returned <= timedelta(minutes=1)
+    pass_time(20, statistics=True)
+    assert len(town.events.recent(10)) == 1
 
 
 def test_when_nothing_comes_any_more_it_is_one_event_and_not_one_for_each(settled):
