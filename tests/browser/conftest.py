@@ -10,7 +10,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,15 @@ from edge.wire.settings import Secret
 from udp.api.app import create_app
 from udp.api.desk import Ports
 from udp.auth import SqlKeys
+from udp.citizens.office import Office
+from udp.citizens.projects import CitizenProjects
+from udp.citizens.settings import CitizenSettings
+from udp.devices.settings import DeviceSettings
+from udp.devices.vault import Vault, new_key
 from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Channel, CityDescription, Device, WiredSensor
+from udp.registry.profiles import load_profiles
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Quality, QualityRule, Thing, Unit
 from udp.store.columns import Observations
@@ -163,6 +169,12 @@ def _tell(ledger: SqlLedger, now: datetime) -> None:
     )
 
 
+def _office(registry: SqlRegistry) -> Office:
+    settings = CitizenSettings(webhook_url="https://eingang.example.org")
+    projects = CitizenProjects(registry.database, settings, Vault(Secret(new_key())))
+    return Office(projects, load_profiles(), registry.inventory, settings, DeviceSettings())
+
+
 def _config(folder: Path, city: City) -> Path:
     (folder / "operator.key").write_text(KEY)
     path = folder / "dashboards.toml"
@@ -183,7 +195,8 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     ledger = SqlLedger(f"sqlite:///{folder}/ledger.sqlite")
     store = EmbeddedStore(EmbeddedSettings(folder / "store"), lambda: datetime.now(UTC))
     pages = folder / "pages"
-    app = create_app(Ports(registry, store, ledger, SqlKeys(registry.database, Secret(KEY)), pages))
+    ports = Ports(registry, store, ledger, SqlKeys(registry.database, Secret(KEY)), pages)
+    app = create_app(replace(ports, citizens=_office(registry)))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         made = City(f"http://127.0.0.1:{listener.getsockname()[1]}", pages, registry, store, started)
         _fill(made)

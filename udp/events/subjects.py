@@ -81,7 +81,8 @@ def _wired(
         if one.datastream in inventory.datastreams
     ]
     interval = _HEALTH if kind == AGENT else timedelta(seconds=max(intervals, default=3600.0))
-    named = {AGENT: f"Der Agent {agent}", GATEWAY: f"Das Gateway {place}"}
+    gateway = place if place.startswith("Gateway ") else f"Gateway {place}"
+    named = {AGENT: f"Der Agent {agent}", GATEWAY: f"Das {gateway}"}
     return Subject(
         kind, agent if kind != "module" else f"{agent}/{sensor}",
         named.get(kind, f"Das Modul {sensor} von {place}"),
