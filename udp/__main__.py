@@ -1,4 +1,8 @@
-"""`udp`: the data API, the city's register and its keys."""
+"""`udp`: the data API, the city's register and its keys.
+
+Only what the verb asked for is loaded: the web framework and the drivers of time-series servers cost
+seconds, and whoever imports a table waits for them at each call.
+"""
 
 from __future__ import annotations
 
@@ -6,57 +10,33 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
-from types import FrameType
-
-import uvicorn
+from typing import TYPE_CHECKING
 
 from edge.wire import settings as files
 from edge.wire.settings import SettingsError
-from udp import (
-    access_commands,
-    chirpstack_commands,
-    citizen_commands,
-    device_commands,
-    instance_commands,
-    policy_commands,
-    profile_commands,
-    retention_commands,
-)
-from udp.access.porter import open_porter
-from udp.api.app import create_app
-from udp.api.desk import Ports, utc_now
-from udp.api.late_store import LateStore
-from udp.auth import SqlKeys
 from udp.config import Settings
-from udp.datasets.source import PolicyFile
-from udp.devices.sheets import DeviceSheets
 from udp.errors import ConfigurationError, PlatformError
-from udp.events.sql import SqlEvents
-from udp.events.watch import Watch, watching
-from udp.forecasting.sql import SqlForecasts
-from udp.ledger.sql import SqlLedger
-from udp.registry.city_file import read_city
-from udp.registry.port import Changes
-from udp.registry.profiles import load_profiles
-from udp.registry.sql import SqlRegistry
-from udp.store.opening import open_store
 
-_LOG = logging.getLogger("udp")
+if TYPE_CHECKING:
+    from udp.registry.port import Changes
+
 _BROKEN_CONFIG = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the settings once and hand out slices. 0: done, 1: failed, 2: the configuration is wrong."""
-    given = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    given = _parser(next((one for one in words if one in _GROUPS), "")).parse_args(words)
     logging.basicConfig(
         level=given.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
         config = _load(given.config)
-        return _VERBS[given.verb](config, given)
+        return _act(given.verb)(config, given)
     except (SettingsError, ConfigurationError) as error:
         print(error, file=sys.stderr)
         return _BROKEN_CONFIG
@@ -65,75 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def run(config: Settings, _given: argparse.Namespace) -> int:
+def run(config: Settings, given: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    with (
-        closing(SqlRegistry(config.registry.address())) as registry,
-        closing(SqlLedger(config.ledger.address())) as ledger,
-        closing(SqlForecasts(config.forecasts.address())) as forecasts,
-        closing(LateStore(lambda: open_store(config.store, utc_now, read_only=True))) as store,
-        closing(open_porter(registry.database, config.access)) as porter,
-    ):
-        keys = SqlKeys(registry.database, config.operator_key)
-        policy = PolicyFile(config.policy)
-        digest = policy.current().digest
-        _LOG.info("policy %s, SHA-256 %s", policy.path, digest)
-        porter.audit.write("udp run", "started", subject=str(policy.path), detail=f"policy {digest}")
-        events = SqlEvents(registry.database)
-        watch = Watch(registry, ledger, store, events, load_profiles(own=config.profiles_dir), utc_now)
-        app = create_app(
-            Ports(
-                registry,
-                store,
-                ledger,
-                keys,
-                config.pages_dir,
-                config.api,
-                policy=policy,
-                porter=porter,
-                events=events,
-                sheets=DeviceSheets(registry.database),
-                silent_after=watch.silent_after,
-                forecasts=forecasts,
-                citizens=citizen_commands.open_office(config, registry),
-            )
-        )
-        server = _Server(
-            uvicorn.Config(
-                app,
-                host=config.server.host,
-                port=config.server.port,
-                log_config=None,
-                # Its access log would write keys that stand in addresses.
-                access_log=False,
-                server_header=False,
-                proxy_headers=bool(config.server.proxy),
-                forwarded_allow_ips=config.server.proxy or None,
-                # Longer than programs wait between two rounds, so that they keep their connection.
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=5,
-            )
-        )
-        _LOG.info("API and pages at http://%s:%d/", config.server.host, config.server.port)
-        with watching(watch):
-            server.run()
-    return 0 if server.started else 1
+    from udp.serving import serve  # noqa: PLC0415 - see above
 
-
-class _Server(uvicorn.Server):
-    """Ends the endless answers first: listeners would keep a stopping server alive."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called in the main thread, between two steps of its event loop."""
-        application = self.config.app
-        if not self.should_exit and hasattr(application, "state"):
-            application.state.feed.close()
-            application.state.event_feed.close()
-        super().handle_exit(sig, frame)
+    return serve(config, given)
 
 
 def import_city(config: Settings, given: argparse.Namespace) -> int:
     """Read all, then write all or nothing."""
+    from udp.registry.city_file import read_city  # noqa: PLC0415
+    from udp.registry.profiles import load_profiles  # noqa: PLC0415
+    from udp.registry.sql import SqlRegistry  # noqa: PLC0415
+
     city = read_city(given.file, load_profiles(own=config.profiles_dir))
     with closing(SqlRegistry(config.registry.address())) as registry:
         changes = registry.preview(city) if given.dry_run else registry.import_city(city)
@@ -143,6 +67,9 @@ def import_city(config: Settings, given: argparse.Namespace) -> int:
 
 def check_config(config: Settings, given: argparse.Namespace) -> int:
     """What can be known without starting: settings, addresses, profiles."""
+    from udp.datasets.source import PolicyFile  # noqa: PLC0415
+    from udp.registry.profiles import load_profiles  # noqa: PLC0415
+
     config.registry.address()
     config.ledger.address()
     config.forecasts.address()
@@ -158,24 +85,37 @@ def print_config(config: Settings, _given: argparse.Namespace) -> int:
     return 0
 
 
-_VERBS = {
+_OWN: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
     "run": run,
     "import-city": import_city,
-    "keys": access_commands.keys,
-    "key": access_commands.keys,
-    "users": access_commands.users,
-    "audit": access_commands.audit,
-    "chirpstack": chirpstack_commands.run,
-    "citizens": citizen_commands.run,
-    "devices": device_commands.run,
-    "policy": policy_commands.run,
-    "retention": retention_commands.run,
-    "export": instance_commands.run,
-    "import": instance_commands.run,
-    "profiles": profile_commands.run,
     "check-config": check_config,
     "print-config": print_config,
 }
+# Verb: the module and function that do it, and what help says.
+_GROUPS = {
+    "keys": ("access_commands", "keys", "keys for programs"),
+    "key": ("access_commands", "keys", ""),  # what the verb was called at first
+    "users": ("access_commands", "users", "people who sign in"),
+    "audit": ("access_commands", "audit", "who did what, when and from where"),
+    "citizens": ("citizen_commands", "run", "Bürgersensoren: ansehen, freigeben, ablehnen"),
+    "devices": ("device_commands", "run", "Geräteverzeichnis: Tabellen einlesen, zurücknehmen, ausgeben"),
+    "policy": ("policy_commands", "run", "Datenordnung: prüfen, zeigen, vergleichen"),
+    "retention": ("retention_commands", "run", "Aufbewahrung: Fristen durchsetzen, Löschprotokoll zeigen"),
+    "export": ("instance_commands", "run", "write the whole instance into a folder"),
+    "import": ("instance_commands", "run", "fill an empty instance from such a folder"),
+    "chirpstack": (
+        "chirpstack_commands", "run", "Netzserver ChirpStack: abgleichen, Sitzungen, Aufträge, Zustand",
+    ),
+    "profiles": ("profile_commands", "run", "Gerätetypen: nennen, übernehmen, prüfen"),
+}  # fmt: skip
+
+
+def _act(verb: str) -> Callable[[Settings, argparse.Namespace], int]:
+    if verb in _OWN:
+        return _OWN[verb]
+    module, function, _ = _GROUPS[verb]
+    found: Callable[[Settings, argparse.Namespace], int] = getattr(import_module(f"udp.{module}"), function)
+    return found
 
 
 def _load(path: Path | None) -> Settings:
@@ -190,7 +130,8 @@ def _told(city: str, changes: Changes, *, dry: bool) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(wanted: str) -> argparse.ArgumentParser:
+    """`wanted`: the group whose actions it must know; of the others it knows the names."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--config", type=Path, help="settings (TOML); without it, the defaults below ./var")
     shared.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
@@ -200,14 +141,11 @@ def _parser() -> argparse.ArgumentParser:
     city = verbs.add_parser("import-city", parents=[shared], help="make the register hold a city file")
     city.add_argument("file", type=Path)
     city.add_argument("--dry-run", action="store_true", help="only say what would change")
-    access_commands.add_verbs(verbs, shared)
-    citizen_commands.add_verbs(verbs, shared)
-    device_commands.add_verbs(verbs, shared)
-    policy_commands.add_verbs(verbs, shared)
-    retention_commands.add_verbs(verbs, shared)
-    instance_commands.add_verbs(verbs, shared)
-    chirpstack_commands.add_verbs(verbs, shared)
-    profile_commands.add_verbs(verbs, shared)
+    for name, (module, _, meaning) in _GROUPS.items():
+        if meaning and module != _GROUPS.get(wanted, ("",))[0]:
+            verbs.add_parser(name, help=meaning)
+    if wanted:
+        import_module(f"udp.{_GROUPS[wanted][0]}").add_verbs(verbs, shared)
     verbs.add_parser("check-config", parents=[shared], help="say whether the settings can be meant")
     verbs.add_parser("print-config", parents=[shared], help="show what is in force, secrets hidden")
     return parser

@@ -29,8 +29,8 @@ _Verb = Callable[[Settings, argparse.Namespace], int]
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     """`keys`, `users` and `audit`, below the verbs of `udp`."""
-    _add_keys(verbs.add_parser("keys", aliases=["key"], help="keys for programs"), shared)
-    people = verbs.add_parser("users", help="people who sign in")
+    _add_keys(verbs.add_parser("keys", aliases=["key"]), shared)
+    people = verbs.add_parser("users")
     actions = people.add_subparsers(dest="action", required=True)
     actions.add_parser("list", parents=[shared], help="who has signed in, with which roles")
     for name, meaning in (("block", "keep somebody out, at once"), ("unblock", "let somebody in again")):
@@ -38,7 +38,7 @@ def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     link = actions.add_parser("link", parents=[shared], help="an address that signs in once")
     link.add_argument("--role", choices=_KEY_ROLES, default=Role.ADMIN.value)
     link.add_argument("--minutes", type=int, default=15, help="how long it may wait, at most 1440")
-    audit = verbs.add_parser("audit", parents=[shared], help="who did what, when and from where")
+    audit = verbs.add_parser("audit", parents=[shared])
     audit.add_argument("--last", type=int, default=50, help="so many lines")
     audit.add_argument("--verify", action="store_true", help="whether every line is as it was written")
 

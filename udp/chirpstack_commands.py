@@ -18,9 +18,7 @@ def run(config: Settings, given: argparse.Namespace) -> int:
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     """`chirpstack` and what follows it, below the verbs of `udp`."""
-    group = verbs.add_parser(
-        "chirpstack", help="Netzserver ChirpStack: abgleichen, Sitzungen, Aufträge, Zustand"
-    )
+    group = verbs.add_parser("chirpstack")
     actions = group.add_subparsers(dest="action", required=True)
 
     def action(name: str, meaning: str) -> argparse.ArgumentParser:

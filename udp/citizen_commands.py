@@ -19,7 +19,7 @@ _STATES = {State.APPLIED: "wartet", State.APPROVED: "freigegeben", State.REFUSED
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     """The verb and its actions."""
-    citizens = verbs.add_parser("citizens", help="Bürgersensoren: ansehen, freigeben, ablehnen")
+    citizens = verbs.add_parser("citizens")
     actions = citizens.add_subparsers(dest="action", required=True, metavar="AKTION")
     listed = actions.add_parser("list", parents=[shared], help="Anmeldungen zeigen, die wartenden zuerst")
     listed.add_argument("--all", action="store_true", help="auch die entschiedenen")

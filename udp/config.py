@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from edge.wire.settings import Secret
 from udp.access.settings import AccessSettings
-from udp.api.desk import ApiSettings
+from udp.api.settings import ApiSettings
 from udp.citizens.settings import CitizenSettings
 from udp.devices.settings import DeviceSettings
 from udp.errors import ConfigurationError

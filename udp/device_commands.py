@@ -171,7 +171,7 @@ _VERBS: dict[str, Verb] = {
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     """`devices` and what follows it, below the verbs of `udp`."""
-    group = verbs.add_parser("devices", help="Geräteverzeichnis: Tabellen einlesen, zurücknehmen, ausgeben")
+    group = verbs.add_parser("devices")
     actions = group.add_subparsers(dest="action", required=True)
 
     def action(name: str, meaning: str) -> argparse.ArgumentParser:

@@ -23,14 +23,14 @@ from udp.store.opening import maintain, open_store
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     """`export` and `import`, below the verbs of `udp`."""
-    out = verbs.add_parser("export", parents=[shared], help="write the whole instance into a folder")
+    out = verbs.add_parser("export", parents=[shared])
     out.add_argument("folder", type=Path, help="new or empty; or one that a killed export has begun")
     out.add_argument(
         "--with-confidential",
         action="store_true",
         help="also sealed device keys (useless without the key that unseals) and citizens' projects",
     )
-    back = verbs.add_parser("import", parents=[shared], help="fill an empty instance from such a folder")
+    back = verbs.add_parser("import", parents=[shared])
     back.add_argument("folder", type=Path)
     back.add_argument("--merge", action="store_true", help="add to what is here; what is here stays as it is")
 

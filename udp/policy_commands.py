@@ -24,7 +24,7 @@ _ACCESS = {"open": "offen", "internal": "intern", "restricted": "gesperrt"}
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     """`policy` and what follows it, below the verbs of `udp`."""
-    group = verbs.add_parser("policy", help="Datenordnung: prüfen, zeigen, vergleichen")
+    group = verbs.add_parser("policy")
     actions = group.add_subparsers(dest="action", required=True)
     check = actions.add_parser("check", parents=[shared], help="jeden Fehler mit Stelle und Abhilfe nennen")
     check.add_argument("file", type=Path, nargs="?", help="diese Datei; sonst die geltende")

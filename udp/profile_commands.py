@@ -31,7 +31,7 @@ def run(config: Settings, given: argparse.Namespace) -> int:
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     """`profiles` and what follows it, below the verbs of `udp`."""
-    group = verbs.add_parser("profiles", help="Gerätetypen: nennen, übernehmen, prüfen")
+    group = verbs.add_parser("profiles")
     actions = group.add_subparsers(dest="action", required=True)
     actions.add_parser("list", parents=[shared], help="alle Gerätetypen nennen")
     take = actions.add_parser(

@@ -19,7 +19,7 @@ from udp.store.opening import open_store
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     """`retention` and what follows it, below the verbs of `udp`."""
-    group = verbs.add_parser("retention", help="Aufbewahrung: Fristen durchsetzen, Löschprotokoll zeigen")
+    group = verbs.add_parser("retention")
     actions = group.add_subparsers(dest="action", required=True)
     run = actions.add_parser(
         "run",

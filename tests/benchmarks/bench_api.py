@@ -33,7 +33,8 @@ from udp.registry.port import CityDescription
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 STREAMS = 1500
 DAYS = 3

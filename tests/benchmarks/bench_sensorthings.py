@@ -29,7 +29,8 @@ from udp.registry.port import CityDescription
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
 from udp.store.columns import Observations, Period
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 PER_THING = 3
 EVERY_S = 600

@@ -30,11 +30,10 @@ import numpy as np
 
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Function, Observations, Period
-from udp.store.embedded.store import EmbeddedSettings
-from udp.store.influxdb import InfluxDBSettings
+from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, maintain, open_store
 from udp.store.port import ObservationStore
-from udp.store.victoriametrics import VictoriaMetricsSettings
+from udp.store.server_settings import InfluxDBSettings, VictoriaMetricsSettings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 36

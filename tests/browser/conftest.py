@@ -40,7 +40,8 @@ from udp.registry.profiles import load_profiles
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Quality, QualityRule, Thing, Unit
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 KEY = "operator-key-of-this-test"
 STATIONS = 4

@@ -27,11 +27,10 @@ from sqlalchemy import create_engine, text
 
 from edge.wire.settings import Secret
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings
-from udp.store.influxdb import InfluxDBSettings
+from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, maintain, open_store
 from udp.store.port import ObservationStore
-from udp.store.victoriametrics import VictoriaMetricsSettings
+from udp.store.server_settings import InfluxDBSettings, VictoriaMetricsSettings
 
 NOW = datetime(2026, 2, 3, 12, tzinfo=UTC)
 _START_WITHIN_S = 30.0

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from udp.store import census
 from udp.store.census import Census
 from udp.store.columns import Observations, Period
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTES = 6 * 24 * 60

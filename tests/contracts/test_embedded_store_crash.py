@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from udp.store.columns import Function, Period
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 ROUNDS = 22
 SERIES = 40
@@ -32,7 +33,8 @@ from datetime import timedelta
 from pathlib import Path
 import numpy as np
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 from datetime import UTC, datetime
 
 folder, first, series = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -68,7 +70,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import numpy as np
 from udp.store.columns import Function, Period
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 folder, series = Path(sys.argv[1]), int(sys.argv[2])
 start = datetime(2026, 1, 25, tzinfo=UTC)

@@ -26,7 +26,7 @@ from udp.launch.credentials import Credentials
 from udp.ledger.sql import SqlLedger
 from udp.registry.sql import SqlRegistry
 from udp.store.columns import Period
-from udp.store.embedded.store import EmbeddedSettings
+from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from installation import Installation, wait_until
 from traffic import chirpstack_event
 
 from udp.store.opening import StoreSettings
-from udp.store.victoriametrics import VictoriaMetricsSettings
+from udp.store.server_settings import VictoriaMetricsSettings
 
 pytestmark = [pytest.mark.external_service, pytest.mark.slow]
 SMALL_DISK = 24_000_000

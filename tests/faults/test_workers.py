@@ -9,7 +9,7 @@ from installation import Installation, wait_until
 from speakers import ChirpStack, Radio
 
 from udp.store.opening import StoreSettings
-from udp.store.victoriametrics import VictoriaMetricsSettings
+from udp.store.server_settings import VictoriaMetricsSettings
 
 pytestmark = [pytest.mark.external_service, pytest.mark.slow]
 

@@ -17,6 +17,7 @@ from udp.access.porter import Porter
 from udp.api.asking import identify
 from udp.api.current import LatestAnswers, Snapshot, read_snapshot
 from udp.api.refreshed import Refreshed
+from udp.api.settings import ApiSettings
 from udp.api.view import View, Views, read_views
 from udp.auth import Keys
 from udp.citizens.office import Office
@@ -63,35 +64,6 @@ class ForecastsView(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ApiSettings:
-    """Limits of the interface. `refresh_s`: how old current values, register and ledger may be."""
-
-    refresh_s: float = 1.0
-    most_rows: int = 50_000
-    default_rows: int = 10_000
-    most_listeners: int = 500
-    most_listeners_per_client: int = 50
-    listener_queue: int = 32
-    heartbeat_s: float = 15.0
-    listening_s: float = 3600.0
-    silent_after_s: float = 900.0
-
-    def __post_init__(self) -> None:
-        for name in ("refresh_s", "heartbeat_s", "listening_s", "silent_after_s"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative")
-        for name in (
-            "most_rows",
-            "default_rows",
-            "most_listeners",
-            "most_listeners_per_client",
-            "listener_queue",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
-
-
-@dataclass(frozen=True, slots=True)
 class Ports:
     """The parts behind the API; without a `policy`, the shipped one; without a `porter`, nobody signs in
     and keys have no limits. `silent_after`: by subject of events, None while nobody watched."""
@@ -101,7 +73,7 @@ class Ports:
     ledger: LedgerView
     keys: Keys
     pages: Path | None = None
-    settings: ApiSettings = ApiSettings()
+    settings: ApiSettings = field(default_factory=ApiSettings)
     now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     citizens: Office | None = None

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from udp.api import columns_json, query, representations
-from udp.api.desk import ApiSettings
 from udp.api.problems import InvalidRequest
+from udp.api.settings import ApiSettings
 from udp.api.view import View
 from udp.sensorthings import Datastream
 from udp.store.columns import Function, Observations, Period

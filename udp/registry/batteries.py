@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from udp.registry.toml_tables import Complaints, Table, open_toml
 
@@ -25,8 +24,17 @@ class Curve:
 
     def percent(self, volts: float) -> float | None:
         """0 to 100; None where the voltage of this chemistry tells nothing yet."""
-        found = float(np.interp(volts, self.volts, self.percents))
+        found = self._between(volts)
         return found if found <= self.readable_below else None
+
+    def _between(self, volts: float) -> float:
+        """Straight between two points, level outside. By hand: numpy would cost every command 0.2 s."""
+        above = bisect_right(self.volts, volts)
+        if above == 0 or above == len(self.volts):
+            return self.percents[max(above - 1, 0)]
+        low, high = self.volts[above - 1], self.volts[above]
+        share = (volts - low) / (high - low)
+        return self.percents[above - 1] + share * (self.percents[above] - self.percents[above - 1])
 
 
 @dataclass(frozen=True, slots=True)

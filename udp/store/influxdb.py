@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from edge.wire.settings import Secret
 from udp.errors import StoreUnavailable
 from udp.store import server_answers as answers
 from udp.store import statistics
@@ -30,8 +28,9 @@ from udp.store.influx_pruning import InfluxPruner
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_server import LineServer, PlainWriter
 from udp.store.port import Pruned
+from udp.store.server_settings import InfluxDBSettings
 from udp.store.statistics import Statistics
-from udp.store.web import WebEndpoint, require_address
+from udp.store.web import WebEndpoint
 
 _NAME = "InfluxDB"
 # InfluxDB evaluates a list of equalities by its index; beyond this many a pattern is shorter to parse.
@@ -40,29 +39,6 @@ _FEW_DATASTREAMS = 50
 _SELECTORS = {
     "count": "count", "total": "sum", "minimum": "min", "maximum": "max", "first": "first", "last": "last",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class InfluxDBSettings:
-    """Where InfluxDB is. token: of 2.x and 3.x; for 1.x with accounts `user:password`; none without.
-
-    write_api: "v2" (/api/v2/write) or "v1" (/write, for servers older than 1.8).
-    """
-
-    url: str = "http://127.0.0.1:8086"
-    database: str = "udp"
-    org: str = ""
-    token: Secret = field(default_factory=lambda: Secret(""))
-    measurement: str = "observation"
-    write_api: str = "v2"
-    timeout: timedelta = timedelta(seconds=30)
-
-    def __post_init__(self) -> None:
-        require_address(self.url)
-        if self.write_api not in {"v1", "v2"}:
-            raise ValueError(f'write_api {self.write_api!r} is unknown; write "v2", or "v1" before 1.8')
-        if not self.measurement.isidentifier():
-            raise ValueError(f"measurement {self.measurement!r} must be letters, digits and underscores")
 
 
 class InfluxDBStore:

@@ -19,13 +19,11 @@ known identity and equal revision may replace the first; all or none holds per l
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from edge.wire.settings import Secret
 from udp.store import server_answers as answers
 from udp.store import statistics
 from udp.store.acceptance import END, storable_span
@@ -34,9 +32,10 @@ from udp.store.currency import doubted
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_protocol import FIELDS
 from udp.store.line_server import LineServer
+from udp.store.server_settings import VictoriaMetricsSettings
 from udp.store.settling import Disk
 from udp.store.statistics import Statistics
-from udp.store.web import WebEndpoint, require_address
+from udp.store.web import WebEndpoint
 
 _NAME = "VictoriaMetrics"
 _MILLISECOND_US = 1_000
@@ -59,40 +58,6 @@ _ROLLUPS = {
 
 SeriesKey = tuple[int, int, int, str, str]
 """datastream, lead, revision, bad, doubted"""
-
-
-@dataclass(frozen=True, slots=True)
-class VictoriaMetricsSettings:
-    """Where VictoriaMetrics is; write_url only for a cluster (see above).
-
-    durable: an append returns when the values are on disk (20 to 60 ms more); if false, a server that is
-    killed loses up to five seconds of what it acknowledged. storage_urls: of a cluster, every vmstorage
-    (http://vmstorage:8482), which are asked for it. snapshot_key: its `-snapshotAuthKey`, if it has one.
-    deduplicated: the server runs with `-dedup.minScrapeInterval=1ms`. If not, say false: aggregates
-    are then made here from all values, correct but slow.
-    """
-
-    url: str = "http://127.0.0.1:8428"
-    write_url: str = ""
-    token: Secret = field(default_factory=lambda: Secret(""))
-    measurement: str = "observation"
-    durable: bool = True
-    storage_urls: tuple[str, ...] = ()
-    snapshot_key: Secret = field(default_factory=lambda: Secret(""))
-    deduplicated: bool = True
-    timeout: timedelta = timedelta(seconds=30)
-
-    def __post_init__(self) -> None:
-        require_address(self.url)
-        for url in (self.write_url or self.url, *self.storage_urls):
-            require_address(url)
-        if self.durable and self.write_url and not self.storage_urls:
-            raise ValueError(
-                "storage_urls is missing: name every vmstorage of the cluster (http://vmstorage:8482), or "
-                "write durable = false, and a killed one loses up to five seconds of values"
-            )
-        if not self.measurement.isidentifier():
-            raise ValueError(f"measurement {self.measurement!r} must be letters, digits and underscores")
 
 
 class VictoriaMetricsStore:

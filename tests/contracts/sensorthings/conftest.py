@@ -15,14 +15,16 @@ from starlette.testclient import TestClient
 
 from edge.wire.settings import Secret
 from udp.api.app import create_app
-from udp.api.desk import ApiSettings, Ports
+from udp.api.desk import Ports
+from udp.api.settings import ApiSettings
 from udp.auth import SqlKeys
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import CityDescription
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

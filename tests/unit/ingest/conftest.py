@@ -26,7 +26,7 @@ from ingest.sessions import KeptSessions, Sessions
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Channel, Device, Inventory, Registry, WiredSensor
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings
+from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

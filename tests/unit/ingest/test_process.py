@@ -24,7 +24,8 @@ from udp.registry.city_file import read_city
 from udp.registry.profiles import load_profiles
 from udp.registry.sql import SqlRegistry
 from udp.store.columns import Period
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 from .conftest import NOW, World, delivery, envelope, uplink
 from .ports import free_port

@@ -21,7 +21,7 @@ from udp.ledger.sql import SqlLedger
 from udp.registry.port import Channel, Device
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Observations, Period
-from udp.store.embedded.store import EmbeddedSettings
+from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
 from .conftest import BATTERY, BIN, LEVEL, NOW, STRANGER, World, delivery, envelope, inventory, uplink

@@ -22,7 +22,8 @@ from udp.registry.profiles import load_profiles
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Function, Period
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 START = datetime(2025, 6, 1, tzinfo=UTC)
 HOURS = 365 * 24

@@ -38,7 +38,7 @@ from udp.devices.vault import Vault, new_key
 from udp.ledger.sql import SqlLedger
 from udp.registry.profiles import load_profiles
 from udp.registry.sql import SqlRegistry
-from udp.store.embedded.store import EmbeddedSettings
+from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
 from .conftest import DevEUI

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from udp.__main__ import main
+from udp.__main__ import _GROUPS, main
 from udp.auth import SqlKeys
 from udp.policy import OPERATOR, Caller, Role
 from udp.registry.sql import SqlRegistry
@@ -149,3 +149,32 @@ def test_nothing_heavy_is_built_by_asking_for_help():
         [sys.executable, "-m", "udp", "--help"], capture_output=True, text=True, check=True, timeout=60
     )
     assert "import-city" in answer.stdout
+
+
+@pytest.mark.parametrize("group", list(_GROUPS))
+def test_every_group_of_verbs_knows_its_own_help(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([group, "--help"])
+    assert left.value.code == 0
+    assert f"udp {group}" in capsys.readouterr().out
+
+
+def test_help_names_every_group_and_loads_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert left.value.code == 0
+    assert all(f"    {name} " in told for name, (_, _, meaning) in _GROUPS.items() if meaning)
+
+
+def test_a_command_of_the_register_loads_no_engine_and_no_web_framework(tmp_path: Path) -> None:
+    """Together they cost seconds at every call."""
+    asked = (
+        "import sys; from udp.__main__ import main; assert main(['devices', 'columns']) == 0; "
+        "heavy = {'fastapi', 'influxdb_client', 'numpy', 'pandas', 'pyarrow', 'grpc', 'uvicorn'}; "
+        "sys.exit(' '.join(heavy & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Self, TypeVar
 
 import numpy as np
@@ -25,6 +23,7 @@ from udp.store.embedded.maintenance import Maintenance
 from udp.store.embedded.places import Span
 from udp.store.embedded.pruning import Pruner
 from udp.store.embedded.reading import Reader
+from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.port import Pruned
 
 T = TypeVar("T")
@@ -33,27 +32,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Each repetition means that maintenance replaced a file between two steps of one query.
 _ATTEMPTS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedSettings:
-    """Where the files lie, and when rows move from SQLite to Parquet.
-
-    keep_open: a day closes this long after its end. settle: nor while it received rows within this
-    time. fold_after: late rows of a closed day wait at most this long before its file is rewritten.
-    """
-
-    folder: Path = Path("var/store")
-    keep_open: timedelta = timedelta(days=1)
-    settle: timedelta = timedelta(seconds=30)
-    fold_after: timedelta = timedelta(hours=6)
-    busy_timeout: timedelta = timedelta(seconds=15)
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, timedelta) and value < timedelta(0):
-                raise ValueError(f"{field.name} is {value.total_seconds():.0f} s; give 0 or more")
 
 
 class EmbeddedStore:

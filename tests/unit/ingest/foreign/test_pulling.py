@@ -34,7 +34,7 @@ from udp.ledger.sql import SqlLedger
 from udp.registry.port import Channel, Inventory, WiredSensor
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
 from udp.store.columns import Period
-from udp.store.embedded.store import EmbeddedSettings
+from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
 from ..ports import free_port

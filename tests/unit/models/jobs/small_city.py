@@ -15,7 +15,7 @@ from udp.registry.city_file import read_city
 from udp.registry.profiles import load_profiles
 from udp.registry.sql import SqlRegistry
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings
+from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)

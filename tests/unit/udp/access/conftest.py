@@ -22,11 +22,13 @@ from edge.wire.settings import Secret
 from udp.access.porter import Porter, open_porter
 from udp.access.settings import AccessSettings, ProviderSettings, RoleOfGroup
 from udp.api.app import create_app
-from udp.api.desk import ApiSettings, Ports
+from udp.api.desk import Ports
+from udp.api.settings import ApiSettings
 from udp.auth import SqlKeys
 from udp.ledger.sql import SqlLedger
 from udp.registry.sql import SqlRegistry
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 PUBLIC_URL = "http://localhost:8080"
 _PATIENCE_S = 30.0

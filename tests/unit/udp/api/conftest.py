@@ -17,7 +17,8 @@ from edge.wire.settings import Secret
 from udp.access.porter import Porter, open_porter
 from udp.access.settings import AccessSettings
 from udp.api.app import create_app
-from udp.api.desk import ApiSettings, Ports
+from udp.api.desk import Ports
+from udp.api.settings import ApiSettings
 from udp.auth import SqlKeys
 from udp.datasets.reading import SHIPPED
 from udp.datasets.source import PolicyFile
@@ -30,7 +31,8 @@ from udp.registry.port import Channel, CityDescription, Device, WiredSensor
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Quality, QualityRule, Thing, Unit
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 OPERATOR_KEY = "operator-key-of-this-test"

@@ -13,10 +13,11 @@ import uvicorn
 
 from udp.api.app import create_app
 from udp.api.current import read_snapshot
-from udp.api.desk import ApiSettings, Ports
+from udp.api.desk import Ports
 from udp.api.live import LiveFeed
 from udp.api.problems import Overloaded
 from udp.api.refreshed import Refreshed
+from udp.api.settings import ApiSettings
 from udp.api.view import Filter, read_views
 from udp.datasets.reading import read_policy
 from udp.errors import StoreUnavailable

@@ -20,7 +20,8 @@ from udp.registry.city_file import read_city
 from udp.registry.profiles import load_profiles
 from udp.registry.sql import SqlRegistry
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 TEN_MINUTES = timedelta(minutes=10)

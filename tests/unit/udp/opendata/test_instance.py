@@ -23,7 +23,8 @@ from udp.retention.proof import Proofs
 from udp.sensorthings import Quality, QualityRule
 from udp.store.census import everything
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = np.timedelta64(1, "h")

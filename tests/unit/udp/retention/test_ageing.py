@@ -17,7 +17,8 @@ from udp.retention.ageing import Ageing
 from udp.retention.proof import Proofs
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
 from udp.store.columns import Function, Observations, Period
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 NOW = datetime(2026, 11, 21, 13, 30, tzinfo=UTC)
 POLICY = """format = 1

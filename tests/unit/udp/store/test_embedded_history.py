@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Function, Observations, Period
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 START = datetime(2026, 1, 28, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000

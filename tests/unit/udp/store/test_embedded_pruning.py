@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from udp.store.columns import Function, Observations, Period
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 START = datetime(2026, 1, 28, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000
@@ -29,7 +30,8 @@ PRUNE = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 store = EmbeddedStore(EmbeddedSettings(Path(sys.argv[1])), lambda: datetime(2026, 2, 3, 12, tzinfo=UTC))
 print("open", flush=True)

@@ -20,7 +20,8 @@ from udp.sensorthings import Quality
 from udp.store.columns import Function, Observations, Period
 from udp.store.embedded import packed, rewriting
 from udp.store.embedded.places import Span
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 from udp.store.statistics import DAY_US, HOUR_US
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

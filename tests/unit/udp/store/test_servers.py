@@ -18,10 +18,9 @@ from udp.errors import StoreRejected, StoreUnavailable
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Function, Observations, Period
 from udp.store.embedded.store import EmbeddedStore
-from udp.store.influxdb import InfluxDBSettings
 from udp.store.line_protocol import bodies
 from udp.store.opening import StoreSettings, maintain, open_store
-from udp.store.victoriametrics import VictoriaMetricsSettings
+from udp.store.server_settings import InfluxDBSettings, VictoriaMetricsSettings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = Period(NOW, NOW + timedelta(days=1))

@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 from edge.wire.settings import Secret
 from udp.api.app import create_app
-from udp.api.desk import ApiSettings, Ports
+from udp.api.desk import Ports
+from udp.api.settings import ApiSettings
 from udp.auth import SqlKeys
 from udp.citizens import consent
 from udp.citizens.office import Office
@@ -37,7 +38,8 @@ from udp.sensorthings import (
     Unit,
 )
 from udp.store.columns import Observations
-from udp.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.store import EmbeddedStore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 OPERATOR = {"Authorization": "Bearer operator-key"}
