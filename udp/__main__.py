@@ -98,6 +98,7 @@ _GROUPS = {
     "users": ("access_commands", "users", "people who sign in"),
     "audit": ("access_commands", "audit", "who did what, when and from where"),
     "citizens": ("citizen_commands", "run", "Bürgersensoren: ansehen, freigeben, ablehnen"),
+    "derive": ("derive_commands", "run", "compute what can be computed from what is measured"),
     "devices": ("device_commands", "run", "Geräteverzeichnis: Tabellen einlesen, zurücknehmen, ausgeben"),
     "policy": ("policy_commands", "run", "Datenordnung: prüfen, zeigen, vergleichen"),
     "retention": ("retention_commands", "run", "Aufbewahrung: Fristen durchsetzen, Löschprotokoll zeigen"),

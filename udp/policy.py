@@ -120,7 +120,7 @@ class Gate:
         """The rule of every Datastream, None where the policy has no entry; asked once per inventory."""
         judged = self._judged
         if judged is None or judged[0] is not inventory:
-            found = {number: (one, self.policy.rule(one)) for number, one in series(inventory).items()}
+            found = judged_series(self.policy, inventory)
             self._judged = judged = (inventory, found)
         return judged[1]
 
@@ -158,6 +158,30 @@ class Gate:
         if _undiminished(one, rule, caller):
             return True
         return _opened(one, rule) and users_of(one.thing) >= rule.outside.minimum_users
+
+
+def judged_series(policy: Policy, inventory: Inventory) -> dict[int, tuple[Series, Rule | None]]:
+    """Every Datastream with its rule. What is computed is as closed as the most closed of its inputs, by the
+    city file and by the policy; where an input has no entry or is gone, it has none either."""
+    known = series(inventory)
+    found = {
+        number: (one, policy.rule(one)) for number, one in known.items() if number not in inventory.derived
+    }
+    for number in inventory.derived.keys() & known.keys():
+        one, inputs = known[number], inventory.derived[number].inputs
+        from_ = [known[each] for each in inputs if each in known]
+        if len(from_) != len(inputs) or not inputs:
+            found[number] = (one, None)
+            continue
+        strictest = max((each.stream for each in from_), key=lambda each: STRICTNESS.index(each.access))
+        stream = replace(
+            one.stream,
+            access=strictest.access,
+            exemption=strictest.exemption,
+            licence="" if any(not each.stream.licence for each in from_) else one.stream.licence,
+        )
+        found[number] = (replace(one, stream=stream), policy.rule_of_all(from_, among=(one,)))
+    return found
 
 
 def _nothing_measured(thing: str, licence: str) -> Datastream:

@@ -26,6 +26,7 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
             ("m3/h", "Kubikmeter je Stunde"),
             ("deg", "Grad (Winkel)"),
             ("Cel", "Grad Celsius"),
+            ("K.d", "Kelvin-Tage"),
             ("hPa", "Hektopascal"),
             ("kPa", "Kilopascal"),
             ("m/s", "Meter je Sekunde"),

@@ -12,6 +12,7 @@ from typing import Any
 from udp.api import columns_json
 from udp.api.query import duration
 from udp.api.view import Filter, View
+from udp.registry.port import Derivation
 from udp.sensorthings import CITIZEN_NOTICE, Datastream, Thing
 from udp.store.columns import Aggregates, Function, Observations, Period
 
@@ -111,8 +112,22 @@ def datastream(one: Datastream, view: View) -> dict[str, Any]:
         "licence": one.licence,
         "expected_interval_s": one.expected_interval_s,
         "finest_s": view.finest[one.id].total_seconds() if one.id in view.finest else None,
+        "derived": derived(one.id, view.derived),
         "self": f"{V1}/datastreams/{one.id}",
         "observations": f"{V1}/datastreams/{one.id}/observations",
+    }
+
+
+def derived(number: int, known: Mapping[int, Derivation]) -> dict[str, Any] | None:
+    """How a Datastream is computed; None for what is measured."""
+    how = known.get(number)
+    if how is None:
+        return None
+    return {
+        "formula": how.formula,
+        "version": how.version,
+        "source": how.source,
+        "inputs": list(how.inputs),
     }
 
 

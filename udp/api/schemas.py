@@ -85,6 +85,15 @@ class UnitAnswer(Answer):
     name: str = Field(examples=["Prozent"])
 
 
+class DerivedAnswer(Answer):
+    """How a Datastream is computed from others."""
+
+    formula: str = Field(examples=["heat_index"])
+    version: str = Field(examples=["1"])
+    source: str = Field(description="where the formula is from")
+    inputs: list[int] = Field(description="Datastream ids", examples=[[17, 18]])
+
+
 class DatastreamAnswer(Answer):
     """One property of one Thing by one sensor."""
 
@@ -112,6 +121,7 @@ class DatastreamAnswer(Answer):
         "history comes in buckets of whole such steps; null: as measured",
         examples=[None, 900.0],
     )
+    derived: DerivedAnswer | None = Field(description="null: measured")
     self: str = Field(examples=["/api/v1/datastreams/17"])
     observations: str = Field(examples=["/api/v1/datastreams/17/observations"])
 

@@ -12,7 +12,7 @@ from udp.datasets.model import series
 from udp.errors import NotFound
 from udp.policy import Caller, Gate
 from udp.registry.city_file import THEMES
-from udp.registry.port import Inventory, Registry
+from udp.registry.port import Derivation, Inventory, Registry
 from udp.sensorthings import CITIZEN_NOTICE, Datastream, Thing
 
 
@@ -44,7 +44,7 @@ class View:
     `labels` holds, per Datastream, the unchanging members of its JSON in lists of values; `finest`,
     the finest step of time of those that the caller may not know as they were measured; `held`, those
     of them whose newest value is the mean of the last step that is over; `datasets`, where each belongs;
-    `citizens`, those that citizens measure.
+    `citizens`, those that citizens measure; `derived`, how those that are computed are.
     """
 
     things: Mapping[str, Thing]
@@ -55,6 +55,7 @@ class View:
     held: frozenset[int] = frozenset()
     datasets: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     citizens: frozenset[int] = frozenset()
+    derived: Mapping[int, Derivation] = field(default_factory=dict)
 
     def thing(self, key: str) -> Thing:
         """NotFound for what does not exist or is not to be known."""
@@ -155,6 +156,11 @@ def view_of(inventory: Inventory, gate: Gate, caller: Caller) -> View:
         held=frozenset(number for number, one in known.limits.items() if not one.current_at_once),
         datasets=known.datasets,
         citizens=citizens,
+        derived={
+            number: how
+            for number, how in inventory.derived.items()
+            if number in known.datastreams and known.datastreams.keys() >= set(how.inputs)
+        },
     )
 
 

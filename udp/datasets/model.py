@@ -123,7 +123,16 @@ class Policy:
 
     def rule(self, one: Series) -> Rule | None:
         """None for what has no entry: it is not published."""
-        found = tuple(dataset for dataset in self.datasets if dataset.holds(one))
+        return self.rule_of_all((one,))
+
+    def rule_of_all(self, together: Iterable[Series], *, among: Iterable[Series] = ()) -> Rule | None:
+        """The strictest word of all that any of `together` or `among` belongs to, as it counts for what is
+        computed from them. None where one of `together` has no entry."""
+        required = list(together)
+        if not all(any(dataset.holds(one) for dataset in self.datasets) for one in required):
+            return None
+        everything = [*required, *among]
+        found = tuple(dataset for dataset in self.datasets if any(dataset.holds(one) for one in everything))
         if not found:
             return None
         keys = tuple(dataset.key for dataset in found)
@@ -176,6 +185,7 @@ def series(inventory: Inventory) -> Mapping[int, Series]:
         if device.citizen
         for channel in device.channels
     }
+    citizens |= {number for number, one in inventory.derived.items() if citizens.intersection(one.inputs)}
     return {
         number: Series(one, inventory.things[one.thing], number in citizens)
         for number, one in inventory.datastreams.items()

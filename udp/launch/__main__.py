@@ -162,6 +162,9 @@ def _start(site: Site, mosquitto: str | None, supervisor: Supervisor, stop: thre
     for name in site.agents:
         supervisor.start(_program(site, name, "edge", stage=4))
     supervisor.start(_program(site, "models", "models", stage=3, stop_within_s=20))
+    # Once a minute: a full bin should not wait for its word.
+    derive = [sys.executable, "-m", "udp", "derive", "--every", "60", "--config", str(site.file("udp"))]
+    supervisor.start(Program("derive", derive, stage=3, stop_within_s=20))
     if site.agents:
         say(f"  agents      {len(site.gateways)} gateways, {len(site.poles)} poles")
     say("  models      forecasts begin when the data have caught up, then every 10 minutes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge.wire.identifiers import DevEUI
@@ -52,14 +52,31 @@ class WiredSensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Derivation:
+    """How a Datastream is computed from others: which formula in which version, after whom.
+
+    `inputs` are Datastream ids; who may know the derived one may know them all.
+    """
+
+    formula: str
+    version: str
+    source: str
+    inputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
-    """Everything at one version; immutable, so a pipeline keeps it until the version moves on."""
+    """Everything at one version; immutable, so a pipeline keeps it until the version moves on.
+
+    `derived`: of the Datastreams those that are computed (udp.derived), with what from.
+    """
 
     version: int
     things: Mapping[str, Thing]
     datastreams: Mapping[int, Datastream]
     devices: Mapping[DevEUI, Device]
     wired: Mapping[tuple[str, str], WiredSensor]
+    derived: Mapping[int, Derivation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

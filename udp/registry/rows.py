@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from edge.wire.identifiers import DevEUI
-from udp.registry.port import Channel, Device, WiredSensor
+from udp.registry.port import Channel, Derivation, Device, WiredSensor
 from udp.registry.schema import CITY
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
 
@@ -128,6 +128,11 @@ def wired_row(wired: WiredSensor, ids: Mapping[int, int]) -> Values:
 def wired_of(row: Row[Any]) -> WiredSensor:
     """The wired sensor a row holds."""
     return WiredSensor(row.agent, row.sensor, row.thing, _channels_of(row.channels))
+
+
+def derivation_of(row: Row[Any]) -> tuple[int, Derivation]:
+    """How the Datastream of a row is computed."""
+    return row.datastream, Derivation(row.formula, row.version, row.source, tuple(row.inputs))
 
 
 def _channel_values(channels: tuple[Channel, ...], ids: Mapping[int, int]) -> list[Values]:

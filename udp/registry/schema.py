@@ -24,9 +24,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from udp.errors import ConfigurationError
 
-SCHEMA = 2
+SCHEMA = 3
 # Who speaks for a row: the city file, or the device register, whose rows no city file touches.
-CITY, DEVICES = "city", "devices"
+# What is computed is spoken for by udp.derived.
+CITY, DEVICES, DERIVED = "city", "devices", "derived"
 
 metadata = MetaData()
 # SQLite counts upwards only for a column of exactly this type.
@@ -105,6 +106,25 @@ wired = Table(
     Column("channels", JSON, nullable=False),
     Column("retired", Boolean, nullable=False),
     Column("origin", String(16), nullable=False, server_default=CITY),
+)
+
+derivation = Table(
+    "derivation",
+    metadata,
+    Column("datastream", ForeignKey("datastream.id"), primary_key=True),
+    Column("formula", String(64), nullable=False),
+    Column("version", String(16), nullable=False),
+    Column("source", String, nullable=False),
+    Column("inputs", JSON, nullable=False),
+)
+
+# Which day of which computed Datastream rests on which inputs: what has not changed is not computed again.
+derived_day = Table(
+    "derived_day",
+    metadata,
+    Column("datastream", BigInteger, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("mark", String(32), nullable=False),
 )
 
 

@@ -41,12 +41,15 @@ class SqlRegistry:
             datastreams = map(rows.datastream_of, read(connection, schema.datastream))
             devices = map(rows.device_of, read(connection, schema.device))
             wired = map(rows.wired_of, read(connection, schema.wired))
+            derivations = map(rows.derivation_of, connection.execute(select(schema.derivation)))
+            streams = {one.id: one for one in datastreams}
             return Inventory(
                 version=_version(connection),
                 things={one.key: one for one in things},
-                datastreams={one.id: one for one in datastreams},
+                datastreams=streams,
                 devices={one.dev_eui: one for one in devices},
                 wired={(one.agent, one.sensor): one for one in wired},
+                derived={number: one for number, one in derivations if number in streams},
             )
 
     def import_city(self, city: CityDescription) -> Changes:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
+from udp.api.representations import derived
 from udp.api.sensorthings.geometry import point
 from udp.api.sensorthings.model import TYPES
 from udp.api.view import View
@@ -98,7 +99,11 @@ def build(view: View, ids: Numbers) -> Catalogue:
     by_property: dict[str, tuple[ObservedProperty, list[int]]] = {}
     for stream in view.datastreams.values():
         records["Datastream"][stream.id] = _datastream(
-            stream, view.things[stream.thing], ids, citizen=stream.id in view.citizens
+            stream,
+            view.things[stream.thing],
+            ids,
+            citizen=stream.id in view.citizens,
+            how=derived(stream.id, view.derived),
         )
         by_sensor.setdefault(stream.sensor, []).append(stream.id)
         key = stream.observed_property.key
@@ -181,7 +186,9 @@ def _notice(*, citizen: bool) -> dict[str, Any]:
     return {"citizen": True, "notice": CITIZEN_NOTICE} if citizen else {"citizen": False}
 
 
-def _datastream(stream: Datastream, thing: Thing, ids: Numbers, *, citizen: bool) -> Record:
+def _datastream(
+    stream: Datastream, thing: Thing, ids: Numbers, *, citizen: bool, how: dict[str, Any] | None
+) -> Record:
     return Record(
         "Datastream",
         stream.id,
@@ -200,6 +207,7 @@ def _datastream(stream: Datastream, thing: Thing, ids: Numbers, *, citizen: bool
                 **_notice(citizen=citizen),
                 "theme": thing.theme,
                 "bezirk": thing.location.district,
+                **({"derived": how} if how else {}),
             },
         },
         {

@@ -120,3 +120,24 @@ def test_a_new_import_is_seen(measured):
     renamed = tuple(replace(one, name="Neuer Name") for one in city.things)
     measured.registry.import_city(replace(city, things=renamed))
     assert measured.client.get("/api/v1/things/wetter-1").json()["name"] == "Neuer Name"
+
+
+def test_what_is_computed_says_formula_version_and_inputs(city):
+    city.registry.import_city(_with_humidity(city.description))
+    Deriving(city.registry, city.store, lambda: city.clock[0]).round()
+    listed = city.client.get("/api/v1/datastreams?thing=wetter-1").json()["datastreams"]
+    by_key = {one["key"]: one for one in listed}
+    inputs = [by_key[key]["id"] for key in ("air_temperature", "relative_humidity")]
+    how = by_key["heat_index"]["derived"]
+    assert (how["formula"], how["version"], how["inputs"]) == ("heat_index", "1", inputs)
+    assert "National Weather Service" in how["source"]
+    assert by_key["air_temperature"]["derived"] is None
+    number = by_key["heat_index"]["id"]
+    assert city.client.get(f"/v1.1/Datastreams({number})").json()["properties"]["derived"] == how
+
+
+def _with_humidity(description):
+    (air,) = (one for one in description.datastreams if one.key == "air_temperature")
+    humid = replace(air, id=len(description.datastreams), key="relative_humidity",
+                    observed_property=ObservedProperty("relative_humidity", "Feuchte", ""))  # fmt: skip
+    return replace(description, datastreams=(*description.datastreams, humid))
