@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from simulators.city import Access, City, Device, Way
 from simulators.coverage import Coverage
+from simulators.furniture import fixtures
 from simulators.places import Place
 from simulators.poles import LAMP, MODULES
 
@@ -62,8 +63,20 @@ def city_file(city: City) -> str:
             theme=device.theme,
             closed=device.exemption if device.access is not Access.OPEN else None,
             note=device.note,
+            properties=_site(device),
         )
         parts += _device(device)
+    for one in fixtures(city):
+        parts += _thing(
+            city,
+            one.place,
+            key=one.key,
+            name=one.name,
+            kind=one.kind,
+            theme=one.theme,
+            note=one.note,
+            properties=one.properties,
+        )
     return "\n".join(parts)
 
 
@@ -115,6 +128,12 @@ def write_secret(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
+def _site(device: Device) -> dict[str, str]:
+    """Bays and containers that stand together are one place for whoever looks for one."""
+    together = device.kind in ("parking_bay", "paper_container")
+    return {"site": device.place.id, "site_name": device.place.name} if together else {}
+
+
 def _lamp(city: City, pole: Place) -> list[str]:
     """A Thing of its own: what a lamp draws is no measurement of the air around the pole."""
     parts = _thing(
@@ -139,7 +158,7 @@ def _thing(
     theme: str,
     closed: str | None = None,
     note: str = "",
-    properties: Mapping[str, str] = MappingProxyType({}),
+    properties: Mapping[str, str | int] = MappingProxyType({}),
 ) -> list[str]:
     district = city.places.districts[place.district]
     description = " ".join(part for part in (_SIMULATED, _POINT[place.confidence], note) if part)
@@ -159,7 +178,9 @@ def _thing(
         lines += ['access = "internal"', f"exemption = {_text(closed)}"]
     else:
         lines += ['access = "open"', f"licence = {_text(_LICENCE)}"]
-    told = "".join(f", {name} = {_text(value)}" for name, value in properties.items())
+    told = "".join(
+        f", {name} = {json.dumps(value, ensure_ascii=False)}" for name, value in properties.items()
+    )
     return [*lines, f"properties = {{ simulated = true, coordinate = {_text(place.confidence)}{told} }}", ""]
 
 

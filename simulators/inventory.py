@@ -99,7 +99,7 @@ def _share_an_address(devices: tuple[Device, ...]) -> tuple[Device, ...]:
     return tuple(twin if one is second else one for one in devices)
 
 
-def _near(seed: int, key: str, middle: Place, radius_m: float) -> Place:
+def near(seed: int, key: str, middle: Place, radius_m: float) -> Place:
     """An invented point around a known one."""
     angle, far = uniform(key_of(seed, "near", key), np.arange(2))
     north = radius_m * float(far) ** 0.5 * float(np.cos(2 * np.pi * angle))
@@ -120,7 +120,7 @@ def _waste_bins(seed: int, places: Places) -> Iterator[_Draft]:
     districts = ["poeppinghausen"] * 4 + spread
     for number, district in enumerate(districts, start=1):
         key = f"behaelter-{number:03d}"
-        place = _near(seed, key, places.districts[district], 650)
+        place = near(seed, key, places.districts[district], 650)
         yield _Draft(
             key, f"Abfallbehälter {number:03d} {place.name}", "waste_bin", "papier-und-abfall", place,
             "dingtek-df702", 3600, geometry={"empty_mm": 1200.0, "full_mm": 200.0},
@@ -143,7 +143,7 @@ def _tree_pits(seed: int, places: Places) -> Iterator[_Draft]:
         key = f"baumrigole-schoettelkamp-{number:02d}"
         yield _Draft(
             key, f"Baumrigole Schöttelkamp {number}", "tree_pit", "baeume-und-boden",
-            _near(seed, key, trench, 150), "milesight-em500-smtc", 3600,
+            near(seed, key, trench, 150), "milesight-em500-smtc", 3600,
         )  # fmt: skip
     sites = ("pferderennbahn", "stadtgarten", "rathaus", "erin-turm", "ickern-mitte", "halde-schwerin")
     for number in range(1, 19):
@@ -151,7 +151,7 @@ def _tree_pits(seed: int, places: Places) -> Iterator[_Draft]:
         key = f"stadtbaum-{number:02d}"
         yield _Draft(
             key, f"Stadtbaum {number} {middle.name}", "tree_pit", "baeume-und-boden",
-            _near(seed, key, middle, 200), "dragino-lse01", 3600,
+            near(seed, key, middle, 200), "dragino-lse01", 3600,
         )  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def _weather_stations(places: Places) -> Iterator[_Draft]:
 
 def _school_rooms(seed: int, places: Places) -> Iterator[_Draft]:
     for school, (sort, district) in enumerate(_SCHOOLS, start=1):
-        middle = _near(seed, f"schule-{school}", places.districts[district], 400)
+        middle = near(seed, f"schule-{school}", places.districts[district], 400)
         for number in range(1, 5):
             key = f"schule-{school}-raum-{number}"
             profile = "milesight-am319" if number == 4 else "elsys-ers-co2"
@@ -212,7 +212,7 @@ def _parking_bays(seed: int, places: Places) -> Iterator[_Draft]:
             profile = "nwave-nps405" if number % 2 else "bosch-tps110"
             yield _Draft(
                 key, f"Stellplatz {number} {middle.name}", "parking_bay", "parken-und-laden",
-                _near(seed, key, middle, 60), profile, 21_600,
+                near(seed, key, middle, 60), profile, 21_600,
             )  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def _meters(seed: int, places: Places) -> Iterator[_Draft]:
     )  # fmt: skip
     for number, building in enumerate(buildings, start=1):
         district = list(_DISTRICT_SHARE)[number % 6] if number > 1 else "rauxel"
-        place = _near(seed, f"gebaeude-{number}", places.districts[district], 350)
+        place = near(seed, f"gebaeude-{number}", places.districts[district], 350)
         # A small house tells when somebody is at home.
         closed = building == "Kita"
         water = ("adeunis-pulse", 3600) if number % 2 else ("milesight-em300-di", 1800)
@@ -265,7 +265,7 @@ def _citizens(seed: int, places: Places) -> Iterator[_Draft]:
     for number in range(1, 17):
         district = list(_DISTRICT_SHARE)[number % len(_DISTRICT_SHARE)]
         key = f"buerger-wetter-{number:02d}"
-        exact = _near(seed, key, places.districts[district], 700)
+        exact = near(seed, key, places.districts[district], 700)
         place = Place(
             exact.id,
             exact.name,

@@ -67,6 +67,15 @@ _BEAUFORT = tuple(
 # In the order in which a page lists them.
 QUANTITIES: dict[str, Quantity] = {
     "air_temperature": Quantity(),
+    "heat_index": Quantity(source="Heat Index des National Weather Service, nicht vom DWD"),
+    "air_quality_index": Quantity(
+        decimals=0,
+        words=(
+            Word(_ANY, "sehr gut"), Word(2, "gut"), Word(3, "mäßig"), Word(4, "schlecht"),
+            Word(5, "sehr schlecht"),
+        ),
+        source="Umweltbundesamt, Luftqualitätsindex, neue Fassung; nur die hier gemessenen Stoffe",
+    ),
     "precipitation": Quantity(drawing=Drawing.BARS),
     "wind_speed": Quantity(words=_BEAUFORT, source="Beaufort-Skala"),
     "wind_direction": Quantity(decimals=0, words=_ROSE, source="Windrose"),
@@ -84,6 +93,11 @@ QUANTITIES: dict[str, Quantity] = {
         words=(Word(_ANY, "leer"), Word(20, "halb voll"), Word(80, "voll")),
         source="leer unter 20 %, voll ab 80 %",
     ),
+    # The class says no more than the fill level beside it.
+    "fill_class": Quantity(
+        decimals=0, words=(Word(_ANY, "leer"), Word(1, "halb voll"), Word(2, "voll")), technical=True
+    ),
+    "degree_days": Quantity(drawing=Drawing.BARS, source="VDI 3807, 20/15"),
     "distance": Quantity(decimals=0, technical=True),
     "water_level": Quantity(decimals=0),
     "oxygen_saturation": Quantity(decimals=0),

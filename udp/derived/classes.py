@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 
-FILL_LIMITS = (30.0, 80.0)
-"""Half from 30 %; full from 80 %, as Hattersheim and others empty their bins."""
+FILL_LIMITS = (20.0, 80.0)
+"""Per cent: below 20 a bin counts as emptied, from 80 it is emptied in practice (Hattersheim am Main)."""
 FILL_VERSION = "1"
 
 LQI_VERSION = "UBA-Luftqualitätsindex, neue Fassung, Stundenmittel"

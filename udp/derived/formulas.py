@@ -210,7 +210,7 @@ FORMULAS = (
     Formula(
         key="air_quality_index",
         version="1",
-        source=f"{classes.LQI_VERSION}; schlechtester gemessener Stoff, unvollständig ohne die übrigen",
+        source=f"{classes.LQI_VERSION}; 1 sehr gut bis 5 sehr schlecht; schlechtester gemessener Stoff",
         unit="1",
         compute=_air,
         one_of=tuple(classes.LQI_LIMITS),
@@ -222,7 +222,7 @@ FORMULAS = (
     Formula(
         key="fill_class",
         version=classes.FILL_VERSION,
-        source="Median der letzten drei Füllstände; leer unter 30 %, voll ab 80 %",
+        source="Median der letzten drei Füllstände; 0 leer unter 20 %, 1 halb, 2 voll ab 80 %",
         unit="1",
         compute=_fill,
         needs=("fill_level",),

@@ -18,6 +18,7 @@ from simulators.faults import Fault, FaultKind, read_faults, write_faults
 from simulators.state import CityState, write_state
 from udp.registry.city_file import read_city
 from udp.registry.profiles import load_profiles
+from udp.sensorthings import LISTED
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,12 @@ def test_the_platform_can_read_the_city_file(described: Path, city: City) -> Non
     description = read_city(described / "city.toml", load_profiles())
     assert description.simulated
     assert len(description.devices) == len(city.devices)
-    assert len(description.things) == len(city.devices) + 9 + 2 * 7
+    plain = [one for one in description.things if LISTED in one.properties]
+    assert len(description.things) == len(city.devices) + 9 + 2 * 7 + len(plain)
+    assert {one.kind for one in plain} == {"waste_bin", "charging_station"}
+    assert sum(one.kind == "charging_station" for one in plain) >= 100
+    sites = {one.properties["site"] for one in description.things if one.kind == "parking_bay"}
+    assert len(sites) == 4
     assert len(description.wired) == 9 * 2 + 7 * 5
     assert {device.dev_eui for device in description.devices} == {one.keys.dev_eui for one in city.devices}
 

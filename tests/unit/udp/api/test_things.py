@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from udp.api import schemas
+from udp.derived.round import Deriving
+from udp.sensorthings import ObservedProperty
 
 
 def keys(answer):

@@ -39,7 +39,7 @@ def test_the_air_quality_classes_are_those_of_the_umweltbundesamt(what, limits):
     assert classes.lqi_class("co2", 400.0) is None
 
 
-@pytest.mark.parametrize(("percent", "grade"), [(-3, 0), (29.9, 0), (30, 1), (79.9, 1), (80, 2), (130, 2)])
+@pytest.mark.parametrize(("percent", "grade"), [(-3, 0), (19.9, 0), (20, 1), (79.9, 1), (80, 2), (130, 2)])
 def test_fill_classes(percent, grade):
     assert classes.fill_class(percent) == grade
     assert classes.fill_class(float("nan")) is None
