@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from udp.errors import StoreUnavailable
+from udp.errors import StoreRejected, StoreUnavailable
 from udp.ledger.port import Ledger, Page
 
 log = logging.getLogger(__name__)
@@ -48,3 +48,5 @@ class Conditions:
         except StoreUnavailable as error:
             log.warning("%s; the operator page is not up to date", error)
             self._changed = True
+        except StoreRejected as error:  # somebody else's words; the next ones may be better
+            log.error("%s; the operator page is not up to date", error)  # noqa: TRY400

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import date, datetime
+from contextlib import closing
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from ingest.journal import JournalReader, JournalUnavailable, erase, workers
 from ingest.sources.things_stack import WAY
@@ -21,6 +23,47 @@ from udp.ledger.sql import SqlLedger
 from udp.store.port import ObservationStore, Prunable
 
 log = logging.getLogger(__name__)
+
+_ALL_KNOW = timedelta(minutes=1)
+"""After this time every door and pipeline has read in the register that the project is gone."""
+
+
+class Cursors(Protocol):
+    """How far each journal file has been handled."""
+
+    def cursor(self, journal: str) -> int:
+        """By JournalReader.key: the highest row that needs no more work; 0 for none."""
+
+
+class CaughtUp:
+    """Whether all that was journalled when somebody first asked about an order has been handled.
+
+    Whether the whole journal has been would be the wrong question: on a busy platform it never is.
+    """
+
+    def __init__(self, directory: Path, cursors: Cursors) -> None:
+        self._directory = directory
+        self._cursors = cursors
+        self._waiting: dict[int, dict[tuple[str, str], int]] = {}
+
+    def __call__(self, order: int) -> bool:
+        """`order`: its number; JournalUnavailable, StoreUnavailable."""
+        if order not in self._waiting:
+            self._waiting[order] = self._ends()
+        waiting = {end: row for end, row in self._waiting[order].items() if not self._handled(*end, row)}
+        self._waiting[order] = waiting
+        return not waiting
+
+    def _ends(self) -> dict[tuple[str, str], int]:
+        ends: dict[tuple[str, str], int] = {}
+        for worker in workers(self._directory):
+            with closing(JournalReader(self._directory, worker)) as reader:
+                ends |= {(worker, name): reader.newest(name) for name in reader.names()}
+        return ends
+
+    def _handled(self, worker: str, name: str, row: int) -> bool:
+        with closing(JournalReader(self._directory, worker)) as reader:
+            return name not in reader.names() or self._cursors.cursor(reader.key(name)) >= row
 
 
 class Eraser:
@@ -35,16 +78,17 @@ class Eraser:
         self._now = now
         self._begun: dict[int, date] = {}
 
-    def run(self, projects: CitizenProjects, caught_up: Callable[[], bool]) -> int:
-        """Carry out what is ordered; how many are done. `caught_up`: nothing older waits in the journal."""
+    def run(self, projects: CitizenProjects, caught_up: Callable[[int], bool]) -> int:
+        """Carry out what is ordered; how many are done. `caught_up`: nothing older than the order with
+        this number waits in the journal."""
         projects.tidy()
-        orders = projects.erasures()
-        if not orders or not caught_up():
-            return 0
         done = 0
-        for one in orders:
-            today = self._now().date()
-            if self._begun.get(one.number) == today:
+        for one in projects.erasures():
+            now = self._now()
+            today = now.date()
+            if self._begun.get(one.number) == today or now - one.ordered_at < _ALL_KNOW:
+                continue
+            if not caught_up(one.number):
                 continue
             try:
                 self._erase(one)

@@ -16,7 +16,7 @@ from ingest.normalise import Bindings
 from ingest.pipeline import Pipeline
 from ingest.sessions import Sessions
 from ingest.waiting import TakeUp
-from udp.errors import RegistryUnavailable, StoreUnavailable
+from udp.errors import RegistryUnavailable, StoreRejected, StoreUnavailable
 from udp.ledger.port import Ledger, Page
 from udp.registry.port import Registry
 
@@ -88,7 +88,7 @@ class Follower:
                 moved = self._take_up.step(between=moved) or moved
                 self._conditions["store"] = ""
                 delay = timedelta(0)
-            except (StoreUnavailable, JournalUnavailable) as error:
+            except (StoreUnavailable, JournalUnavailable, RegistryUnavailable) as error:
                 if self._conditions.get("store") != str(error):
                     log.error("%s; the journal keeps everything meanwhile", error)  # noqa: TRY400
                 self._conditions["store"] = str(error)
@@ -177,5 +177,5 @@ class Follower:
         try:
             self._ledger.write(Page(worker=self._worker, gauges=self._gauges, conditions=changed))
             self._reported = conditions
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StoreRejected) as error:
             log.warning("%s; figures are not up to date", error)

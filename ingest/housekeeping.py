@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from ingest.ageing import JournalAgeing
-from ingest.erasing import Eraser
-from ingest.journal import JournalReader, JournalUnavailable, workers
-from ingest.retiring import not_worked_off
+from ingest.erasing import CaughtUp, Eraser
+from ingest.journal import JournalUnavailable
 from udp.citizens.projects import CitizenProjects
 from udp.citizens.settings import CitizenSettings
 from udp.datasets.source import PolicyFile
@@ -44,7 +41,7 @@ def keep_house(
 ) -> None:
     """Until `stop`. `directory`: of the journal; `remember`: how long uplinks are recognised."""
     forgot, aged = now(), now() - _AGE_EVERY
-    eraser = Eraser(store, ledger, directory, now)
+    eraser, caught_up = Eraser(store, ledger, directory, now), CaughtUp(directory, ledger)
     while not stop.wait(5.0):
         try:
             while maintain(store, now()) and not stop.is_set():
@@ -57,7 +54,7 @@ def keep_house(
                 aged = now()
                 _grow_old(Gate(policy.current()), store, ledger, registry, directory, now=now)
             projects = CitizenProjects(registry.database, CitizenSettings(), None, now)
-            eraser.run(projects, partial(_caught_up, directory, ledger))
+            eraser.run(projects, caught_up)
         except (PlatformError, JournalUnavailable) as error:
             log.warning("housekeeping: %s; trying again", error)
 
@@ -75,12 +72,3 @@ def _grow_old(
     proofs = Proofs(registry.database)
     JournalAgeing(directory, ledger, proofs, now).run(gate.policy.journal_kept(), gate.policy.digest)
     Ageing(store, registry.ever, proofs, now).run(gate)
-
-
-def _caught_up(directory: Path, ledger: SqlLedger) -> bool:
-    """Whether every worker's journal has been handled to its end."""
-    for worker in workers(directory):
-        with closing(JournalReader(directory, worker)) as reader:
-            if not_worked_off(ledger, reader):
-                return False
-    return True

@@ -267,16 +267,16 @@ class JournalReader:
         return self._connection
 
 
-def erase(path: Path, way: str, origin: str, *, at_once: int = 500) -> int:
+def erase(path: Path, way: str, origin: str, *, at_once: int = 500, patience_s: float = 30.0) -> int:
     """Overwrite every entry of a journal file that came in there; how many. JournalUnavailable.
 
     Rows stay in place, so the numbers of later ones cannot be given twice. In small steps: the doors
-    write to the same file and must not wait.
+    write to the same file and must not wait. `patience_s`: how long others may keep us waiting.
     """
     uri = f"{path.absolute().as_uri()}?mode=rw"
     erased = 0
     try:
-        with closing(sqlite3.connect(uri, uri=True, timeout=30.0)) as connection:
+        with closing(sqlite3.connect(uri, uri=True, timeout=patience_s)) as connection:
             connection.execute("PRAGMA secure_delete=ON")
             query = "SELECT id FROM deliveries WHERE id > ? AND way = ? AND origin = ? ORDER BY id LIMIT ?"
             after = 0
@@ -289,13 +289,20 @@ def erase(path: Path, way: str, origin: str, *, at_once: int = 500) -> int:
                         rows,
                     )
                 erased += len(rows)
-            # Until the log is folded back, the old bytes still lie in it.
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            fold_back(connection)
     except sqlite3.Error as error:
         raise JournalUnavailable(
             f"journal {path} cannot be erased from: {error}; it is tried again"
         ) from error
     return erased
+
+
+def fold_back(journal: sqlite3.Connection) -> None:
+    """Empty the write-ahead log: until then overwritten bytes still lie in it. sqlite3.OperationalError
+    while somebody reads on."""
+    busy, _, _ = journal.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("a reader still holds the old pages")
 
 
 def _files_of(path: Path) -> Files:

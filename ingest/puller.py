@@ -177,5 +177,8 @@ class Puller:
 
     def _remember(self, end: datetime) -> None:
         fresh = self._state.with_suffix(".new")
-        fresh.write_text(json.dumps({self._rule.url: end.isoformat()}), encoding="utf-8")
-        fresh.replace(self._state)
+        try:
+            fresh.write_text(json.dumps({self._rule.url: end.isoformat()}), encoding="utf-8")
+            fresh.replace(self._state)
+        except OSError as error:  # what was fetched is journalled; fetched again it changes nothing
+            raise PullFailed(f"{self._mapping.name}: {self._state} cannot be written ({error})") from error

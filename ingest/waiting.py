@@ -7,10 +7,10 @@ batches, each exactly once: deduplication knows those that came by another way m
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.journal import JournalReader
+from ingest.journal import JournalReader, JournalUnavailable
 from ingest.pipeline import Pipeline
 from udp.ledger.port import Ledger, Page, WaitingFrames
 
@@ -58,17 +58,30 @@ class TakeUp:
         if not self._jobs or (between and self._passed < _LIVE_BATCHES):
             return False
         self._passed = 0
-        self._handle(self._jobs[0])
+        job = self._jobs[0]
+        try:
+            self._handle(job)
+        except JournalUnavailable as error:  # an old month that was deleted or is damaged stops nobody live
+            log.error("frames that waited are not taken up before the next start: %s", error)  # noqa: TRY400
+            self._jobs.remove(job)
         return True
 
     def _wanted(self) -> list[_Job]:
-        names = {self._reader.key(name): name for name in self._reader.names()}
+        names = dict(self._readable())
         by_file: dict[str, list[WaitingFrames]] = {}
         for one in self._ledger.wanted_frames(list(names)):
             by_file.setdefault(one.journal, []).append(one)
         for key, frames in by_file.items():
             log.info("%d addresses have a session now: taking up their frames in %s", len(frames), key)
         return [_Job(names[key], own, min(one.first for one in own) - 1) for key, own in by_file.items()]
+
+    def _readable(self) -> Iterator[tuple[str, str]]:
+        """Key and name of every file."""
+        for name in self._reader.names():
+            try:
+                yield self._reader.key(name), name
+            except JournalUnavailable as error:
+                log.error("frames that wait in it are not taken up: %s", error)  # noqa: TRY400
 
     def _handle(self, job: _Job) -> None:
         entries = self._reader.read(job.name, job.row, _BATCH)

@@ -18,7 +18,7 @@ from pathlib import Path
 from edge.wire.session import TlsSettings, is_loopback
 from edge.wire.settings import Secret
 from udp.citizens.project import Door, digest
-from udp.errors import StoreUnavailable
+from udp.errors import StoreRejected, StoreUnavailable
 from udp.ledger.port import PACKETS_KEPT, Ledger, Packet, PacketOutcome, Page
 
 log = logging.getLogger(__name__)
@@ -165,6 +165,8 @@ class ProjectDoors:
                 for project, several in packets.items():
                     later = self._packets.get(project, ())
                     self._packets[project] = deque([*several, *later], maxlen=_KEPT_NOTES)
+        except StoreRejected as error:
+            log.error("%s; what was noted of %s is not told", error, ", ".join(packets))  # noqa: TRY400
 
     def _allowance(self, slug: str) -> Allowance:
         found = self._allowances.get(slug)

@@ -11,7 +11,8 @@ from sqlalchemy import create_engine, text
 
 from edge.wire.identifiers import GatewayEUI
 from edge.wire.messages import Reception
-from udp.errors import StoreUnavailable
+from ingest.conditions import Conditions
+from udp.errors import StoreRejected, StoreUnavailable
 from udp.ledger.port import (
     Page,
     Quarantined,
@@ -324,3 +325,25 @@ def test_two_writers_agree_on_who_was_first(ledger_url: str) -> None:
 def test_a_ledger_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"nowhere/ledger\.sqlite"):
         SqlLedger(f"sqlite:///{tmp_path}/nowhere/ledger.sqlite")
+
+
+@pytest.mark.parametrize("name", ["half a name\0", "\ud800"])
+def test_what_the_database_never_takes_is_no_outage(ledger: SqlLedger, name: str) -> None:
+    """Told as an outage it would be tried again for ever, and everybody behind it would wait."""
+    one = seen()
+    poisoned = one._replace(receptions=(one.receptions[0].__class__(None, name, NOW),))
+    try:
+        ledger.write(Page([poisoned], cursor=("w-2026-11", 1)))
+    except (StoreRejected, UnicodeEncodeError):
+        assert ledger.cursor("w-2026-11") == 0
+    else:
+        assert ledger.cursor("w-2026-11") == 1
+
+
+def test_words_of_others_that_no_database_takes_end_no_process(ledger: SqlLedger) -> None:
+    conditions = Conditions("w")
+    conditions.say("broker", "it said \0")
+    conditions.write_to(ledger)
+    conditions.say("broker", "it said nothing")
+    conditions.write_to(ledger)
+    assert ledger.report().conditions["broker"] == "it said nothing"

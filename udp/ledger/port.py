@@ -249,7 +249,8 @@ class Report:
 class Ledger(Protocol):
     """SQLite or PostgreSQL behind it; several ingest workers may share one.
 
-    Every method raises StoreUnavailable when it cannot answer now.
+    Every method raises StoreUnavailable when it cannot answer now. `write` raises StoreRejected for a page
+    with something the database can never hold (PostgreSQL: a NUL in a text).
     """
 
     def remembered(self, identities: Sequence[bytes]) -> Mapping[bytes, Remembered]:

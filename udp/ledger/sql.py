@@ -9,11 +9,11 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from edge.wire.identifiers import GatewayEUI
 from edge.wire.messages import Reception
-from udp.errors import StoreUnavailable
+from udp.errors import StoreRejected, StoreUnavailable
 from udp.ledger import quarantining, tables
 from udp.ledger.forgetting import forget_uplinks
 from udp.ledger.hearing import Hearing, hearing
@@ -203,6 +203,8 @@ class SqlLedger:
     def _answering(self) -> Iterator[None]:
         try:
             yield
+        except DataError as error:  # told as an outage, one such message would hold up all others for ever
+            raise StoreRejected(f"the ledger can never hold this: {error.orig}") from error
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", None) or error
             where = self._engine.url.render_as_string(hide_password=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from udp.errors import StoreUnavailable
 from udp.store import server_answers as answers
 from udp.store.web import WebEndpoint
+
+log = logging.getLogger(__name__)
 
 
 class Disk:
@@ -19,13 +23,34 @@ class Disk:
         self._web = web
         self._name = name
         self._key = [("authKey", key)] if key else []
+        self._left = ""
 
     def settle(self) -> None:
-        """Returns when everything taken in so far is on disk."""
+        """Returns when everything taken in so far is on disk.
+
+        A snapshot keeps files that were merged long ago, so at most one of ours is ever left over.
+        """
+        if self._left:
+            self._delete_left()
         made = answers.decoded(self._name, self._web.ask("/snapshot/create", self._key))
         if made.get("status") != "ok":
             raise StoreUnavailable(f"{self._name} made no snapshot: {made}; see its log and snapshot_key")
-        self._web.ask("/snapshot/delete", [("snapshot", str(made["snapshot"])), *self._key])
+        self._left = str(made["snapshot"])
+        try:
+            self._delete()
+        except StoreUnavailable as error:  # the values are on disk: nothing is to be repeated
+            log.warning("snapshot %s is left over, deleted before the next one: %s", self._left, error)
+
+    def _delete_left(self) -> None:
+        """Of a deletion without an answer nobody knows whether it was done; twice is an error there."""
+        listed = answers.decoded(self._name, self._web.ask("/snapshot/list", self._key))
+        if self._left in listed.get("snapshots", ()):
+            self._delete()
+        self._left = ""
+
+    def _delete(self) -> None:
+        self._web.ask("/snapshot/delete", [("snapshot", self._left), *self._key])
+        self._left = ""
 
     def close(self) -> None:
         """Release connections."""

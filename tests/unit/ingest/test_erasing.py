@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.erasing import Eraser
+from ingest.erasing import CaughtUp, Eraser
 from ingest.journal import ERASED
 from udp.store.columns import Period
 
@@ -35,11 +35,11 @@ def withdrawn(village: Village) -> list[int]:
 def erase(village: Village, folder: Path, *, caught_up: bool = True) -> int:
     eraser = Eraser(village.store, village.ledger, folder / "journal", village.now)
     if not caught_up:
-        return eraser.run(village.projects, lambda: False)
-    done = [eraser.run(village.projects, lambda: True) for _ in range(2)]
+        return eraser.run(village.projects, lambda _order: False)
+    done = [eraser.run(village.projects, lambda _order: True) for _ in range(2)]
     assert done == [0, 0]  # today's values go when the day is over
     village.ahead += timedelta(days=1)
-    return eraser.run(village.projects, lambda: True)
+    return eraser.run(village.projects, lambda _order: True)
 
 
 def test_withdrawal_deletes_everything_everywhere(village: Village, tmp_path: Path) -> None:
@@ -93,3 +93,28 @@ def test_the_same_device_in_a_new_project_does_not_get_old_values_back(
     # As if the bytes had come back from a backup of the journal: a new pipeline reads them all.
     village.pipeline().handle("another-journal", journal_before)
     assert len(village.store.latest()) == 0
+
+
+def test_a_platform_that_is_never_idle_deletes_all_the_same(village: Village, tmp_path: Path) -> None:
+    village.post(ttn_uplink(1), village.key())
+    withdrawn(village)
+    folder = tmp_path / "journal"
+    caught_up = CaughtUp(folder, village.ledger)
+    assert not caught_up(7)  # the project's last delivery waits
+    village.settle()
+    village.post(ttn_uplink(2, dev_eui=NEIGHBOURS), "city-key", "stadt")  # and so it goes on all day
+    assert caught_up(7)
+    assert not caught_up(8)  # ordered now
+    for path in folder.glob("*.sqlite"):
+        path.unlink()
+    assert caught_up(8)  # a month that was deleted keeps nobody waiting
+
+
+def test_an_order_waits_until_doors_and_pipelines_know_of_it(village: Village, tmp_path: Path) -> None:
+    village.post(ttn_uplink(1), village.key())
+    village.settle()
+    withdrawn(village)
+    order = village.projects.erasures()[0].ordered_at
+    eraser = Eraser(village.store, village.ledger, tmp_path / "journal", lambda: order + timedelta(seconds=9))
+    eraser.run(village.projects, lambda _order: True)
+    assert [one.octets != b"" for one in village.journalled()] == [True]

@@ -11,6 +11,8 @@ from datetime import timedelta
 from ingest.follow import Follower, FollowSettings
 from ingest.journal import JournalWriter
 from ingest.sessions import KeptSessions, Sessions
+from udp.citizens.project import origin_of
+from udp.errors import RegistryUnavailable
 from udp.registry.port import Inventory
 
 from .conftest import NOW, World, delivery, envelope, inventory, uplink
@@ -106,3 +108,24 @@ def test_a_journal_removed_under_writer_and_reader_is_begun_anew_and_both_parts_
         eventually(lambda: len(world.values()) == 3)
     assert world.reader.names() == ["w-2026-11"]
     assert world.reader.newest("w-2026-11") == 2  # what was written into the removed file once more
+
+
+def test_a_register_that_is_away_when_a_project_may_have_left_is_waited_for(world: World) -> None:
+    class Away(Register):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked = 0
+
+        def version(self) -> int:
+            self.asked += 1
+            if self.asked < 20:
+                raise RegistryUnavailable("registry: away for a moment")
+            return super().version()
+
+    register = Away()
+    world.hear(delivery(b"{}", way="things_stack", origin=origin_of("b-abcdefgh")))
+    hear(world, 1)
+    with running(world.follower(register)):  # type: ignore[arg-type]
+        eventually(lambda: len(world.values()) == 1)
+    assert register.asked >= 20
+    assert world.counter("withdrawn") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ingest.journal import (
     JournalSettings,
     JournalUnavailable,
     JournalWriter,
+    erase,
     workers,
 )
 from ingest.normalise import microseconds
@@ -168,3 +170,21 @@ def test_what_waits_for_the_disk_is_bounded(settings: JournalSettings) -> None:
     committer.start()
     committer.close()
     assert answers[1:] == [None]
+
+
+def test_erased_bytes_that_still_lie_in_the_log_are_no_success(settings: JournalSettings) -> None:
+    writer = JournalWriter(settings, "w", Clock(NOVEMBER))
+    writer.append([Delivery(1, "edge", "topic/1", "", b"TRACE-OF-A-CITIZEN" * 300), one(2)])
+    path = settings.directory / "w-2026-11.sqlite"
+    with closing(sqlite3.connect(path)) as reading:
+        rows = reading.execute("SELECT * FROM deliveries")
+        rows.fetchone()
+        with pytest.raises(JournalUnavailable, match="a reader still holds"):
+            erase(path, "edge", "topic/1", patience_s=0.05)
+        rows.close()
+    erase(path, "edge", "topic/1")
+    everywhere = b"".join(one.read_bytes() for one in settings.directory.iterdir())
+    assert b"TRACE-OF-A-CITIZEN" not in everywhere
+    assert JournalReader(settings.directory, "w").read("w-2026-11", 0, 9)[0].octets == b""
+    writer.append([one(3)])
+    assert JournalReader(settings.directory, "w").newest("w-2026-11") == 3

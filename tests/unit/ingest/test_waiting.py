@@ -12,6 +12,7 @@ from edge.lorawan.keyring import Keyring, SessionsFile
 from edge.lorawan.sessions import Session
 from edge.wire.identifiers import DevAddr, DevEUI
 from ingest.sessions import KeptSessions, Sessions
+from ingest.waiting import TakeUp
 from udp.errors import StoreUnavailable
 
 from .conftest import BIN, NOW, World, data_up, delivery, envelope, frame_of, uplink
@@ -51,6 +52,12 @@ def path(tmp_path: Path) -> Path:
     found.write_text("")
     found.chmod(0o600)
     return found
+
+
+def handled(world: World) -> None:
+    """Everything journalled, under the name that the follower gives the file."""
+    (name,) = world.reader.names()
+    world.pipeline.handle(world.reader.key(name), world.reader.read(name, 0, 100))
 
 
 def levels(world: World) -> list[float]:
@@ -149,3 +156,32 @@ def test_the_keyring_goes_on_where_the_ledger_says_a_session_stands(world: World
     with_sessions(world, path).refresh()
     world.take(envelope(frame_of(hear_high, NOW + MINUTE), sequence=2))
     assert levels(world) == [640, 1]
+
+
+def test_a_journal_that_is_gone_before_its_frames_are_taken_up_holds_up_nobody(
+    world: World, path: Path
+) -> None:
+    hear(world, JOINED, 1, 2)
+    handled(world)
+    path.write_text(listed(JOINED))
+    with_sessions(world, path).refresh()
+    reader = world.reader.another()
+    take_up = TakeUp(reader, world.pipeline, world.ledger)
+    assert not take_up.step(between=True)  # it knows of the file, and leaves it for later
+    reader.close()  # as when it has read in another month since
+    world.writer.close()
+    for one in world.journal.directory.glob("*.sqlite*"):
+        one.unlink()
+    assert take_up.step(between=False)
+    assert not take_up.step(between=False)
+
+
+def test_an_unreadable_month_keeps_only_its_own_frames_waiting(world: World, path: Path) -> None:
+    hear(world, JOINED, 1)
+    handled(world)
+    (world.journal.directory / "w-2026-09.sqlite").write_bytes(b"no database at all" * 300)
+    path.write_text(listed(JOINED))
+    with_sessions(world, path).refresh()
+    take_up = TakeUp(world.reader.another(), world.pipeline, world.ledger)
+    assert take_up.step(between=False)
+    assert levels(world) == [1]

@@ -232,3 +232,9 @@ def test_only_this_machine_may_be_asked_without_encryption(platform: Platform) -
         platform.puller(url="http://cloud.test/?from={from}&to={to}")
     with pytest.raises(ValueError, match="both"):
         PullRule("https://cloud.test/?from={from}")
+
+
+def test_a_disk_that_does_not_take_how_far_it_came_stops_no_door(platform: Platform, tmp_path: Path) -> None:
+    platform.state = tmp_path / "not-there" / "pull.json"
+    with pytest.raises(PullFailed, match="cannot be written"):
+        platform.puller(NOW).round(threading.Event())

@@ -34,6 +34,8 @@ class Answer(BaseHTTPRequestHandler):
     """
 
     asked: ClassVar[bool] = False
+    failing: ClassVar[str] = ""
+    """The path it answers with an error of its own."""
 
     status: ClassVar[int] = 204
     body: ClassVar[bytes] = b""
@@ -45,6 +47,7 @@ class Answer(BaseHTTPRequestHandler):
         self.heard.append((self.path, content, self.headers.get("Authorization", "")))
         found_nothing = self.asked and self.path == "/query"
         status, body = (200, b"{}") if found_nothing else (self.status, self.body)
+        status = 500 if self.path == self.failing else status
         self.send_response(status)
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
@@ -175,6 +178,32 @@ def test_an_append_that_cannot_be_brought_to_disk_is_not_confirmed(answer: type[
     with pytest.raises(StoreUnavailable, match=r"no snapshot.*no space"):
         store.append(ONE)
     store.close()
+
+
+@pytest.mark.parametrize("still_there", [True, False])
+def test_a_snapshot_that_was_not_deleted_is_neither_an_outage_nor_left_for_ever(
+    answer: type[Answer], *, still_there: bool
+) -> None:
+    listed = '["20260101-1"]' if still_there else "[]"
+    answer.status = 200
+    answer.body = b'{"status": "ok", "snapshot": "20260101-1", "snapshots": %s}' % listed.encode()
+    answer.failing = "/snapshot/delete"
+    store = open_store(settings_for("victoriametrics", answer.url), lambda: NOW)  # type: ignore[attr-defined]
+    store.append(ONE)  # the values are on disk
+    if still_there:
+        with pytest.raises(StoreUnavailable):
+            store.append(ONE)  # no second one beside it
+        assert [path for path, _, _ in answer.heard].count("/snapshot/create") == 1
+    answer.failing = ""
+    answer.heard.clear()
+    store.append(ONE)
+    store.close()
+    assert [path for path, _, _ in answer.heard if path.startswith("/snapshot")] == [
+        "/snapshot/list",
+        *(["/snapshot/delete"] if still_there else []),
+        "/snapshot/create",
+        "/snapshot/delete",
+    ]
 
 
 def test_every_storage_of_a_cluster_is_asked_with_its_key(answer: type[Answer]) -> None:
