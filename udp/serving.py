@@ -12,7 +12,7 @@ import uvicorn
 from udp import citizen_commands
 from udp.access.porter import open_porter
 from udp.api.app import create_app
-from udp.api.desk import Ports, utc_now
+from udp.api.desk import Ports, Writable, utc_now
 from udp.api.late_store import LateStore
 from udp.auth import SqlKeys
 from udp.config import Settings
@@ -36,6 +36,7 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
         closing(SqlLedger(config.ledger.address())) as ledger,
         closing(SqlForecasts(config.forecasts.address())) as forecasts,
         closing(LateStore(lambda: open_store(config.store, utc_now, read_only=True))) as store,
+        closing(LateStore(lambda: open_store(config.store, utc_now))) as appending,
         closing(open_porter(registry.database, config.access)) as porter,
     ):
         keys = SqlKeys(registry.database, config.operator_key)
@@ -54,6 +55,7 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
                 config.pages_dir,
                 config.api,
                 policy=policy,
+                writing=Writable(registry.database, appending),
                 porter=porter,
                 events=events,
                 sheets=DeviceSheets(registry.database),

@@ -77,7 +77,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.include_router(policy_answer.router(), dependencies=ours)
     app.include_router(mobile.router(), dependencies=ours)
     app.include_router(signing.router())
-    app.state.sensorthings = sensorthings.made()
+    app.state.sensorthings = sensorthings.made(desk)
     app.include_router(sensorthings.router())
     app.add_api_route(
         "/health",

@@ -28,6 +28,7 @@ from udp.forecasting.port import Case, Told, Verdict
 from udp.ledger.hearing import Hearing
 from udp.ledger.port import Packet, Quarantined, Report
 from udp.policy import PUBLIC, Caller, Gate
+from udp.registry.database import Database
 from udp.registry.port import Registry
 from udp.store.port import ObservationStore
 
@@ -64,9 +65,18 @@ class ForecastsView(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Writable:
+    """Where writes through SensorThings go: the register's database, and the store open for appending."""
+
+    database: Database
+    store: ObservationStore
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """The parts behind the API; without a `policy`, the shipped one; without a `porter`, nobody signs in
-    and keys have no limits. `silent_after`: by subject of events, None while nobody watched."""
+    and keys have no limits; without `writing`, nobody writes. `silent_after`: by subject of events, None
+    while nobody watched."""
 
     registry: Registry
     store: ObservationStore
@@ -78,6 +88,7 @@ class Ports:
     monotonic: Callable[[], float] = time.monotonic
     citizens: Office | None = None
     policy: PolicyFile = field(default_factory=PolicyFile)
+    writing: Writable | None = None
     porter: Porter | None = None
     events: EventLog = field(default_factory=NoEvents)
     sheets: DeviceSheets | NoSheets = field(default_factory=NoSheets)

@@ -38,6 +38,22 @@ class BadQuery(PlatformError):
     """A query option of SensorThings cannot be meant; the standard asks for 400, not for 422."""
 
 
+class BadEntity(PlatformError):
+    """What somebody wants to write through SensorThings cannot be taken so; names what and why."""
+
+
+class BodyTooLarge(PlatformError):
+    """More than one request may bring."""
+
+
+class Conflict(PlatformError):
+    """It cannot be done while something else stands as it does; names that."""
+
+
+class WrongFormat(PlatformError):
+    """The body is in no format we read."""
+
+
 class TooLong(PlatformError):
     """The address is longer than any honest question."""
 
@@ -97,6 +113,10 @@ TABLE: Mapping[type[Exception], Kind] = {
     NotFound: Kind(404, "not-found", "There is no such thing here", "Das gibt es hier nicht", {}),
     InvalidRequest: Kind(422, "invalid-request", "A parameter is wrong", "Ein Parameter ist falsch", {}),
     BadQuery: Kind(400, "bad-query", "The query cannot be meant", "Die Abfrage ist nicht verständlich", {}),
+    BadEntity: Kind(400, "bad-entity", "The entity cannot be taken so", "So geht der Eintrag nicht", {}),
+    BodyTooLarge: Kind(413, "body-too-large", "Too much at once", "Zu viel auf einmal", {}),
+    Conflict: Kind(409, "conflict", "Something stands against it", "Etwas anderes steht dem entgegen", {}),
+    WrongFormat: Kind(415, "wrong-format", "This format is not read here", "Dieses Format geht nicht", {}),
     TooLong: Kind(414, "too-long", "The address is too long", "Die Adresse ist zu lang", {}),
     NotOffered: Kind(501, "not-offered", "This is not offered", "Das wird nicht angeboten", {}),
     TooMuch: Kind(413, "too-much", "The answer would be too large", "Die Antwort wäre zu groß", {}),

@@ -33,6 +33,10 @@ class Refreshed(Generic[T]):
         """What was read last, however long ago."""
         return self._value
 
+    def forget(self) -> None:
+        """Somebody here has just changed what is read: the next one reads again."""
+        self._read_at = float("-inf")
+
     async def get(self) -> T:
         """The value, at most `max_age_s` old."""
         if (value := self._fresh()) is not None:

@@ -108,7 +108,7 @@ class CitizenProjects:
                 )
             mounting.mount(connection, row, devices, known)
             self._decide(connection, slug, State.APPROVED, "")
-            grow(connection)
+            grow(connection, self._now())
             return _project(connection, _row(connection, slug))
 
     def refuse(self, slug: str, reason: str) -> Project:
@@ -158,7 +158,7 @@ class CitizenProjects:
             lock(connection)
             _row(connection, slug)
             self._delete(connection, slug)
-            grow(connection)
+            grow(connection, self._now())
 
     def doors(self) -> list[Door]:
         """What ingest asks every few seconds."""

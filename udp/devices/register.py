@@ -123,7 +123,7 @@ class DeviceRegister:
             connection.execute(log.delete().where(log.c.import_id == found.id))
             stamp = self._now().isoformat()
             connection.execute(table.update().where(table.c.id == found.id).values(undone_at=stamp))
-            grow(connection)
+            grow(connection, self._now())
             return f"Import {found.id} ({found.file}, {on_the_wall(found.at)}): {found.told}"
 
     def imports(self) -> list[str]:
@@ -238,7 +238,7 @@ class DeviceRegister:
         ]
         if entries:
             connection.execute(schema.maintenance.insert(), entries)
-        grow(connection)
+        grow(connection, self._now())
         return int(number[0])
 
     def _opened(self) -> Vault:

@@ -24,10 +24,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from udp.errors import ConfigurationError
 
-SCHEMA = 3
-# Who speaks for a row: the city file, or the device register, whose rows no city file touches.
-# What is computed is spoken for by udp.derived.
-CITY, DEVICES, DERIVED = "city", "devices", "derived"
+SCHEMA = 4
+# Who speaks for a row: the city file; the device register or whoever wrote it through SensorThings, whose
+# rows no city file touches. What is computed is spoken for by udp.derived.
+CITY, DEVICES, DERIVED, WRITTEN = "city", "devices", "derived", "written"
 
 metadata = MetaData()
 # SQLite counts upwards only for a column of exactly this type.
@@ -174,6 +174,53 @@ maintenance = Table(
     Column("person", String, nullable=False),
     Column("import_id", BigInteger),
     sqlite_autoincrement=True,
+)
+
+
+# Where each Thing was and when, and what was written through SensorThings beyond what the tables above hold.
+
+thing_place = Table(
+    "thing_place",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("thing", ForeignKey("thing.key"), nullable=False, index=True),
+    Column("at", String(32), nullable=False),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("elevation_m", Float),
+    # Ids of written Locations; NULL where the place is the register's own, [] where there is none.
+    Column("locations", JSON(none_as_null=True)),
+    Column("hidden", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+written_entity = Table(
+    "written_entity",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", String(64)),
+    Column("content", JSON, nullable=False),
+    Column("links", JSON, nullable=False),
+    Column("gone", Boolean, nullable=False),
+)
+
+written_series = Table(
+    "written_series",
+    metadata,
+    Column("series", BigInteger, primary_key=True, autoincrement=False),
+    Column("datastream", BigInteger, nullable=False, index=True),
+    Column("feature", BigInteger),
+)
+
+written_observation = Table(
+    "written_observation",
+    metadata,
+    Column("series", BigInteger, primary_key=True, autoincrement=False),
+    Column("time", BigInteger, primary_key=True, autoincrement=False),
+    Column("lead", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", JSON, nullable=False),
+    Column("withdrawn", Boolean, nullable=False),
 )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, bindparam, select
 
 from udp.errors import ConfigurationError, RegistryUnavailable
-from udp.registry import rows, schema
+from udp.registry import places, rows, schema
 from udp.registry.database import Database
 from udp.registry.port import Changes, CityDescription, Inventory
 from udp.registry.rows import Values
@@ -19,8 +20,9 @@ _NOTHING = Changes(0, 0, 0, 0)
 class SqlRegistry:
     """`Registry` (udp.registry.port) in `url`, e.g. sqlite:///var/registry.sqlite."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.database = Database(url)
+        self._now = now
 
     def version(self) -> int:
         """See the port."""
@@ -55,12 +57,12 @@ class SqlRegistry:
     def import_city(self, city: CityDescription) -> Changes:
         """See the port."""
         with self.database.writing() as connection:
-            return _import(connection, city)
+            return _import(connection, city, self._now())
 
     def preview(self, city: CityDescription) -> Changes:
         """What `import_city` would do, without doing it."""
         with self.database.writing() as connection, connection.begin_nested() as attempt:
-            changes = _import(connection, city)
+            changes = _import(connection, city, self._now())
             attempt.rollback()
             return changes
 
@@ -85,10 +87,11 @@ def _all(connection: Connection, table: Table) -> Sequence[Any]:
     return connection.execute(select(table).order_by(*table.primary_key.columns)).all()
 
 
-def _import(connection: Connection, city: CityDescription) -> Changes:
+def _import(connection: Connection, city: CityDescription, at: datetime) -> Changes:
     """Things first, then Datastreams (their ids are needed), then what points at them.
 
-    What the device register speaks for (origin "devices") is left as it is, whatever the city file says.
+    What the device register speaks for, or somebody has written through SensorThings (origin "devices" or
+    "written"), is left as it is, whatever the city file says.
     """
     things, fed = _of_the_register(connection)
     changes = [_merge(connection, schema.thing, ("key",), map(rows.thing_row, city.things), keep=things)]
@@ -102,12 +105,13 @@ def _import(connection: Connection, city: CityDescription) -> Changes:
     _refuse_two_measuring_one(connection, fed)
     total = _sum(changes)
     if total.added or total.changed or total.retired:
-        grow(connection)
+        grow(connection, at)
     return total
 
 
-def grow(connection: Connection) -> None:
-    """Tell every reader that there is something new."""
+def grow(connection: Connection, at: datetime) -> None:
+    """Tell every reader that there is something new; Things that are elsewhere now get a line of history."""
+    places.note_moves(connection, at)
     version = schema.register.c.version
     connection.execute(schema.register.update().values(version=version + 1))
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from starlette.testclient import TestClient
 
 from edge.wire.settings import Secret
 from udp.api.app import create_app
-from udp.api.desk import Ports
+from udp.api.desk import Ports, Writable
 from udp.api.settings import ApiSettings
 from udp.auth import SqlKeys
 from udp.ledger.sql import SqlLedger
@@ -27,6 +28,7 @@ from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.embedded.store import EmbeddedStore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+KEY = "key-of-this-test"
 
 
 class Outsider:
@@ -37,7 +39,7 @@ class Outsider:
         self.requests: Counter[str] = Counter()
         self.checks: Counter[str] = Counter()
         self.about = "datamodel"
-        self.listed: set[str] = set()
+        self.staff = {"Authorization": f"Bearer {KEY}"}
 
     def get(self, address: str, status: int = 200) -> Any:
         self.requests[self.about] += 1
@@ -49,6 +51,35 @@ class Outsider:
         kind = answer.headers.get("content-type", "")
         self.checks[self.about] += 1
         return answer.json() if "json" in kind else answer.text
+
+    def send(
+        self, method: str, address: str, body: Any = None, status: int = 201, kind: str = "application/json"
+    ) -> Any:
+        """As who runs the platform; the whole answer."""
+        self.requests[self.about] += 1
+        url = address if address.startswith("http") else f"/v1.1/{address}"
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = self.client.request(
+            method, url, content=content, headers={**self.staff, "Content-Type": kind}
+        )
+        assert answer.status_code == status, f"{method} {url}: {answer.status_code} {answer.text[:400]}"
+        self.checks[self.about] += 1
+        return answer
+
+    def new(self, address: str, body: Any) -> str:
+        """The address of what was created."""
+        answer = self.send("POST", address, body)
+        self.check("location" in answer.headers, "a Location header")
+        return str(answer.headers["location"])
+
+    def see(self, address: str, status: int = 200) -> Any:
+        """GET as who runs the platform: what is new is closed."""
+        self.requests[self.about] += 1
+        url = address if address.startswith("http") else f"/v1.1/{address}"
+        answer = self.client.get(url, headers=self.staff)
+        assert answer.status_code == status, f"{url}: {answer.status_code} {answer.text[:300]}"
+        self.checks[self.about] += 1
+        return answer.json() if status == 200 else answer
 
     def check(self, truth: object, what: str) -> None:
         self.checks[self.about] += 1
@@ -93,7 +124,7 @@ def described() -> CityDescription:
 @pytest.fixture(scope="session")
 def outside(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Outsider]:
     folder = tmp_path_factory.mktemp("sensorthings")
-    registry = SqlRegistry(f"sqlite:///{folder}/registry.sqlite")
+    registry = SqlRegistry(f"sqlite:///{folder}/registry.sqlite", lambda: NOW)
     registry.import_city(described())
     ledger = SqlLedger(f"sqlite:///{folder}/ledger.sqlite")
     store = EmbeddedStore(EmbeddedSettings(folder / "store"), lambda: NOW)
@@ -102,9 +133,14 @@ def outside(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     times = begin + (np.arange(24) * 3_600_000_000).astype("timedelta64[us]")
     for number in registry.inventory().datastreams:
         store.append(Observations.build(number, times, np.round(rng.normal(10, 8, 24), 1), quality=1, rule=1))
-    keys = SqlKeys(registry.database, Secret("key-of-this-test"))
+    keys = SqlKeys(registry.database, Secret(KEY))
     with TestClient(
-        create_app(Ports(registry, store, ledger, keys, None, ApiSettings(), lambda: NOW))
+        create_app(
+            Ports(
+                registry, store, ledger, keys, None, ApiSettings(), lambda: NOW,
+                writing=Writable(registry.database, store),
+            )
+        )  # fmt: skip
     ) as client:
         asked = Outsider(client)
         yield asked

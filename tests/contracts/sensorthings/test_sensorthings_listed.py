@@ -3,7 +3,12 @@
 import pytest
 
 REQ = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
-SUITES = {"test_sensorthings_conformance.py", "test_sensorthings_filters.py"}
+SUITES = {
+    "test_sensorthings_conformance.py",
+    "test_sensorthings_filters.py",
+    "test_sensorthings_create.py",
+    "test_sensorthings_change.py",
+}
 
 
 def test_what_is_listed_is_what_was_tested(outside, request):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -16,10 +16,11 @@ from udp.api.sensorthings.evaluation import Judge, Work
 from udp.api.sensorthings.harvest import Harvest, Rows
 from udp.api.sensorthings.links import next_link, self_link
 from udp.api.sensorthings.options import Limits
-from udp.api.sensorthings.paths import Target, nothing, resolve
+from udp.api.sensorthings.paths import Notes, Target, followed, nothing, resolve
 from udp.api.sensorthings.rendering import Writer, following, values_of
 from udp.api.sensorthings.selection import Chosen, choose
 from udp.api.sensorthings.syntax import Interval, Node, Options
+from udp.registry.written import Identity
 from udp.store import census
 from udp.store.columns import Period
 from udp.store.port import ObservationStore
@@ -31,9 +32,14 @@ _MOST_READ_DAYS = 7_500
 _LIFETIME_DAYS = 730
 
 
+def _no_notes(_wanted: Iterable[Identity]) -> Mapping[Identity, Mapping[str, Any]]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked, of what the caller may know. `root`: the address of /v1.1 as the caller sees it."""
+    """What was asked, of what the caller may know. `root`: the address of /v1.1 as the caller sees it;
+    `notes`: what single Observations say beyond the store (udp.registry.written)."""
 
     root: str
     path: str
@@ -41,6 +47,11 @@ class Question:
     catalogue: Catalogue
     now: datetime
     limits: Limits
+    notes: Notes = _no_notes
+
+    def noting(self, notes: Notes) -> Question:
+        """The same with `notes`."""
+        return replace(self, notes=notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,8 @@ class Answer:
 
 def answer(question: Question, store: ObservationStore) -> Answer:
     """NotFound, BadQuery, NotOffered, TooMuch, TooLong, StoreUnavailable."""
+    path = followed(question.path, question.catalogue, question.notes)
+    question = replace(question, path=path)
     target = resolve(question.path, question.catalogue, store)
     desk = _Answering(question, store)
     if target.keys:
@@ -86,6 +99,7 @@ class _Answering:
             limits,
             self._choose,
             limits.entities,
+            question.notes,
         )
 
     def value(self, target: Target) -> Answer:
@@ -182,10 +196,14 @@ class _Answering:
         """phenomenonTime of every Datastream that has Observations; of none where that means reading all."""
         if not census.is_known(self._store):
             return {}
-        streams = list(self._question.catalogue.records["Datastream"])
-        found = census.take(self._store, streams, census.everything())
+        whole = self._question.catalogue.datastream_of
+        found = census.take(self._store, list(whole), census.everything())
         columns = (found.datastream.tolist(), found.first.tolist(), found.last.tolist())
+        ends: dict[int, tuple[int, int]] = {}
+        for series, first, last in zip(*columns, strict=True):
+            before = ends.get(whole[series], (first, last))
+            ends[whole[series]] = (min(before[0], first), max(before[1], last))
         return {
             stream: Interval(_EPOCH + timedelta(microseconds=first), _EPOCH + timedelta(microseconds=last))
-            for stream, first, last in zip(*columns, strict=True)
+            for stream, (first, last) in ends.items()
         }

@@ -25,14 +25,29 @@ CLASSES = tuple(
         "request-data/built-in-filter-operations",
         "request-data/built-in-query-functions",
         "request-data/pagination",
+    )
+)
+WRITING = tuple(
+    _ROOT + one
+    for one in (
+        "create-update-delete/create-entity",
+        "create-update-delete/link-to-existing-entities",
+        "create-update-delete/deep-insert",
+        "create-update-delete/deep-insert-status-code",
+        "create-update-delete/update-entity",
+        "create-update-delete/update-entity-put",
+        "create-update-delete/update-entity-jsonpatch",
+        "create-update-delete/delete-entity",
+        "create-update-delete/historical-location-auto-creation",
+        "create-update-delete/historical-location-manual-creation",
         "data-array/data-array",
     )
 )
 
 
-def landing(root: str) -> dict[str, Any]:
-    """`root` ends in /v1.1."""
+def landing(root: str, *, writable: bool) -> dict[str, Any]:
+    """`root` ends in /v1.1. `writable`: whether this instance takes writes at all."""
     return {
         "value": [{"name": name, "url": f"{root}/{name}"} for name in SETS],
-        "serverSettings": {"conformance": list(CLASSES)},
+        "serverSettings": {"conformance": [*CLASSES, *(WRITING if writable else ())]},
     }

@@ -32,7 +32,8 @@ class GeoJson(dict[str, Any]):
         try:
             return self._shape
         except AttributeError:
-            self._shape: BaseGeometry = shape(self)
+            geometry = self["geometry"] if self.get("type") == "Feature" else self
+            self._shape: BaseGeometry = shape(geometry)
             return self._shape
 
 

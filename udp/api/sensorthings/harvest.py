@@ -288,8 +288,8 @@ class Harvest:
         streams, inverse = np.unique(rows.datastream, return_inverse=True)
         values = []
         for stream in streams.tolist():
-            feature = catalogue.records["FeatureOfInterest"][catalogue.feature_of[stream]]
-            record = catalogue.records["Datastream"][stream]
+            feature = catalogue.of_series("FeatureOfInterest", stream)
+            record = catalogue.of_series("Datastream", stream)
             values.append(sort_key(self.judge.of_stream(record, feature, order.path)))
         places = {value: number for number, value in enumerate(sorted(set(values)))}
         ranks: Ints = np.array([places[value] for value in values], np.int64)[inverse]

@@ -6,19 +6,25 @@ Every step is taken within what the caller may know; a step to anything else fin
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
 
 from udp.api.sensorthings.catalogue import Catalogue, Record
 from udp.api.sensorthings.model import IDENTIFIERS, SETS, TYPES, EntityType
 from udp.api.sensorthings.selection import parse_id
 from udp.errors import NotFound
+from udp.registry.written import Identity
+from udp.sensorthings import QualityRule
 from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore
 
 _SEGMENT = re.compile(r"([A-Za-z]+)\((.+)\)", re.DOTALL)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _QUOTED = re.compile(r"'([^']*)'")
+_OBSERVATION = re.compile(r"Observations\('([^']+)'\)")
+Notes: TypeAlias = Callable[[Iterable[Identity]], Mapping[Identity, Mapping[str, Any]]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_SEGMENTS = 30
 
@@ -27,7 +33,7 @@ _MOST_SEGMENTS = 30
 class Target:
     """What a path leads to: one entity or many, or a property of one.
 
-    Of Observations, `streams` are the Datastreams they belong to and `row` is the one that is meant;
+    Of Observations, `streams` are what the store keeps them under and `row` is the one that is meant;
     of all others `records` holds the entities. `address` is the path that was walked.
     """
 
@@ -59,6 +65,18 @@ def resolve(path: str, catalogue: Catalogue, store: ObservationStore) -> Target:
     return _ended(target, ending, path)
 
 
+def followed(path: str, catalogue: Catalogue, notes: Notes) -> str:
+    """The path as it is now, where an Observation in it has got another time, and so another id, since."""
+    match = _OBSERVATION.search(path)
+    identity = parse_id(match[1]) if match else None
+    if match is None or identity is None or identity[0] not in catalogue.noted:
+        return path
+    moved = notes([identity]).get(identity, {}).get("moved")
+    if not isinstance(moved, str) or moved == match[1]:
+        return path
+    return f"{path[: match.start(1)]}{moved}{path[match.end(1) :]}"
+
+
 def nothing(path: str) -> NotFound:
     """The same words whether it is hidden or was never there."""
     return NotFound(f"{path[:200]} leads to nothing here; GET /v1.1 lists what there is")
@@ -85,7 +103,7 @@ def _root(name: str, catalogue: Catalogue) -> Target | None:
     if kind is None:
         return None
     if kind.name == "Observation":
-        return Target(kind, many=True, address=name, streams=tuple(catalogue.records["Datastream"]))
+        return Target(kind, many=True, address=name, streams=tuple(sorted(catalogue.datastream_of)))
     return Target(kind, many=True, address=name, records=tuple(catalogue.records[kind.name].values()))
 
 
@@ -104,13 +122,12 @@ def _follow(before: Target, name: str, catalogue: Catalogue) -> Target | None:
 
 def of_row(rows: Observations, at: int, kind: str, catalogue: Catalogue) -> Record:
     """The Datastream or FeatureOfInterest of one Observation."""
-    stream = int(rows.datastream[at])
-    return catalogue.records[kind][stream if kind == "Datastream" else catalogue.feature_of[stream]]
+    return catalogue.of_series(kind, int(rows.datastream[at]))
 
 
 def streams_of(record: Record, catalogue: Catalogue) -> tuple[int, ...]:
-    """The Datastreams whose Observations a Datastream or FeatureOfInterest has."""
-    return (record.id,) if record.kind == "Datastream" else catalogue.streams[record.id]
+    """What the store keeps the Observations of a Datastream or FeatureOfInterest under."""
+    return catalogue.series.get((record.kind, record.id), ())
 
 
 def _pick(found: Target, key: str, store: ObservationStore) -> Target | None:
@@ -131,7 +148,7 @@ def _observation(streams: tuple[int, ...], key: str, store: ObservationStore) ->
         return None
     moment = _EPOCH + timedelta(microseconds=identity[1])
     rows = store.read([identity[0]], Period(moment, moment + timedelta(microseconds=1)))
-    rows = rows.take(rows.lead == identity[2])
+    rows = rows.take((rows.lead == identity[2]) & (rows.rule != QualityRule.WITHDRAWN))
     return rows if len(rows) else None
 
 

@@ -5,10 +5,12 @@ Each level is rendered for all entities of a page at once, so that an expansion 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import numpy as np
 
 from udp.api import columns_json
 from udp.api.problems import TooMuch
@@ -22,6 +24,7 @@ from udp.api.sensorthings.options import Limits, page, within
 from udp.api.sensorthings.paths import of_row, streams_of
 from udp.api.sensorthings.selection import Chosen
 from udp.api.sensorthings.syntax import Expand, Interval, Node, Options
+from udp.registry.written import Identity
 from udp.sensorthings import CITIZEN_NOTICE
 from udp.store.columns import Observations
 
@@ -39,6 +42,7 @@ class Writer:
     limits: Limits
     choose: Callable[[Sequence[int], Node | None], Chosen]
     left: int
+    notes: Callable[[Iterable[Identity]], Mapping[Identity, Mapping[str, Any]]] = lambda _wanted: {}
 
     def entities(self, records: Sequence[Record], options: Options) -> list[Json]:
         """In the same order."""
@@ -84,8 +88,9 @@ class Writer:
         names = [one for one in options.select or default if one in default or one in _OWN]
         made: dict[int, list[list[Any]]] = {}
         values = [self._values_of(rows, name) for name in names]
-        for stream, *cells in zip(rows.datastream.tolist(), *values, strict=True):
-            made.setdefault(stream, []).append(cells)
+        whole = self.catalogue.datastream_of
+        for series, *cells in zip(rows.datastream.tolist(), *values, strict=True):
+            made.setdefault(whole[series], []).append(cells)
         return [
             {
                 "Datastream@iot.navigationLink": self_link(self.root, "Datastream", stream),
@@ -104,7 +109,27 @@ class Writer:
             for stream, value in zip(rows.datastream.tolist(), values, strict=True):
                 if stream in citizens:
                     value["notice"] = CITIZEN_NOTICE
+        if name in ("phenomenonTime", "resultQuality", "validTime", "parameters"):
+            self._annotate(rows, name, values)
         return values
+
+    def _annotate(self, rows: Observations, name: str, values: list[Any]) -> None:
+        """What was written with single Observations beyond what the store holds."""
+        noted = self.catalogue.noted
+        columns_ = (
+            rows.datastream.tolist(),
+            rows.phenomenon_time.astype(np.int64).tolist(),
+            rows.lead.tolist(),
+        )
+        at = {key: place for place, key in enumerate(zip(*columns_, strict=True)) if key[0] in noted}
+        for key, content in self.notes(at).items() if at else ():
+            given = content.get(name)
+            if given is None:
+                continue
+            if name == "resultQuality":
+                more = given if isinstance(given, dict) else {"given": given}
+                given = {**more, **values[at[key]]}
+            values[at[key]] = given
 
     def _head(self, identifier: int | str, link: str, options: Options) -> Json:
         body: Json = {}

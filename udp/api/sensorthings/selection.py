@@ -12,6 +12,7 @@ import numpy as np
 from udp.api.sensorthings.catalogue import Catalogue
 from udp.api.sensorthings.evaluation import Judge
 from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Interval, Literal, Node, Path
+from udp.sensorthings import QualityRule
 from udp.store.census import Census, everything
 from udp.store.columns import Ints, Period
 
@@ -19,6 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _TIME = Path(("phenomenonTime",))
 _IDS = (Path(("id",)), Path(("@iot.id",)))
+_KEPT = Call("ne", (Path(("resultQuality", "rule")), Literal(QualityRule.WITHDRAWN.name.lower())))
 _FLIPPED = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "eq": "eq"}
 _ID = re.compile(r"(\d{1,9})-(\d{1,16})(?:-([1-9]\d{0,9}))?", re.ASCII)
 
@@ -80,6 +82,7 @@ def choose(
     for stream in streams:
         rest = TRUE if condition is None else _residual(judge, stream, condition)
         if rest != FALSE:
+            rest = _standing(rest) if stream in judge.catalogue.withdrawn else rest
             grouped.setdefault(rest, []).append(stream)
     bounds = tuple(bounds_of(rest) for rest in grouped)
     parts, groups = [Census.empty()], [np.empty(0, np.int64)]
@@ -95,8 +98,16 @@ def choose(
 
 def _residual(judge: Judge, stream: int, condition: Node) -> Node:
     catalogue: Catalogue = judge.catalogue
-    feature = catalogue.records["FeatureOfInterest"][catalogue.feature_of[stream]]
-    return judge.residual(condition, catalogue.records["Datastream"][stream], feature)
+    feature = catalogue.of_series("FeatureOfInterest", stream)
+    return judge.residual(condition, catalogue.of_series("Datastream", stream), feature)
+
+
+def _standing(condition: Node) -> Node:
+    """The condition, and that the Observation was not deleted."""
+    conjuncts = (
+        condition.arguments if isinstance(condition, Call) and condition.name == "and" else (condition,)
+    )
+    return Call("and", (*(one for one in conjuncts if one != TRUE), _KEPT)) if condition != TRUE else _KEPT
 
 
 def bounds_of(condition: Node) -> Bounds:
