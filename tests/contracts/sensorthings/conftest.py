@@ -137,10 +137,16 @@ def outside(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     with TestClient(
         create_app(
             Ports(
-                registry, store, ledger, keys, None, ApiSettings(), lambda: NOW,
+                registry,
+                store,
+                ledger,
+                keys,
+                None,
+                ApiSettings(),
+                lambda: NOW,
                 writing=Writable(registry.database, store),
             )
-        )  # fmt: skip
+        )
     ) as client:
         asked = Outsider(client)
         yield asked

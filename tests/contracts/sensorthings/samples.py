@@ -8,7 +8,11 @@ MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurem
 
 
 def thing(**more: Any) -> dict[str, Any]:
-    return {"name": "Bank", "description": "Eine Sitzbank", "properties": {"farbe": "rot", "teile": [1, 2]}} | more
+    return {
+        "name": "Bank",
+        "description": "Eine Sitzbank",
+        "properties": {"farbe": "rot", "teile": [1, 2]},
+    } | more
 
 
 def location(longitude: float = 7.31, latitude: float = 51.55, **more: Any) -> dict[str, Any]:

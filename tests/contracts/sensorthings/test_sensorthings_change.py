@@ -25,7 +25,9 @@ def conformance(name):
 def whole(about):
     """A Thing with everything; addresses by type."""
     bank = about.new("Things", samples.complete())
-    seen = about.see(f"{bank}?$expand=Locations,HistoricalLocations,Datastreams($expand=Sensor,ObservedProperty,Observations($orderby=phenomenonTime;$expand=FeatureOfInterest))")
+    seen = about.see(
+        f"{bank}?$expand=Locations,HistoricalLocations,Datastreams($expand=Sensor,ObservedProperty,Observations($orderby=phenomenonTime;$expand=FeatureOfInterest))"
+    )
     stream = seen["Datastreams"][0]
     first, second = stream["Observations"]
     return {
@@ -59,7 +61,11 @@ def test_patch_changes_what_it_says_and_nothing_else(about, name, sample):
 def test_patch_of_datastreams_and_their_links(about):
     made = whole(about)
     sensor = about.new("Sensors", samples.sensor(name="Lux 2"))
-    body = {"name": "Helligkeit", "unitOfMeasurement": {"name": "x", "symbol": "klx", "definition": "y"}, "Sensor": samples.link(sensor)}
+    body = {
+        "name": "Helligkeit",
+        "unitOfMeasurement": {"name": "x", "symbol": "klx", "definition": "y"},
+        "Sensor": samples.link(sensor),
+    }
     about.send("PATCH", made["Datastream"], body, status=200)
     seen = about.see(f"{made['Datastream']}?$expand=Sensor")
     about.check(seen["name"] == "Helligkeit" and seen["Sensor"]["name"] == "Lux 2", "link")
@@ -80,7 +86,9 @@ def test_patch_of_observations(about):
     seen = about.see(made["Observation"])
     about.check(seen["phenomenonTime"] == "2026-11-19T01:00:00Z", "also by its former address")
     about.check(seen["result"] == before["result"], "the result stays")
-    about.check(about.see(f"{made['Datastream']}/Observations?$count=true")["@iot.count"] == 2, "moved, not copied")
+    about.check(
+        about.see(f"{made['Datastream']}/Observations?$count=true")["@iot.count"] == 2, "moved, not copied"
+    )
     about.send("PATCH", made["Observation"], {"result": "x"}, status=400)
 
 
@@ -120,7 +128,9 @@ def test_json_patch(about):
     ]  # fmt: skip
     about.send("PATCH", address, steps, status=200, kind=kind)
     seen = about.see(address)
-    about.check(seen["properties"] == {"b": [0, 1, 2, 3], "e": 1, "f": 1} and seen["name"] == "Neu", "applied")
+    about.check(
+        seen["properties"] == {"b": [0, 1, 2, 3], "e": 1, "f": 1} and seen["name"] == "Neu", "applied"
+    )
     for wrong in (
         {}, [5], [{"op": "test", "path": "/name", "value": "Alt"}], [{"op": "remove", "path": "/name"}],
         [{"op": "replace", "path": "/nichts", "value": 1}], [{"op": "add", "path": "/name"}], [{"op": "x", "path": "/name"}],
@@ -155,7 +165,14 @@ def test_deleting_takes_along_what_cannot_be_without_it(about, kind):
         about.see(address, status=404 if name in GONE_WITH[kind] else 200)
     about.send("DELETE", made[kind], status=404)
     about.send("PATCH", made[kind], {"name": "x"}, status=404)
-    for name in ("Things", "Locations", "Datastreams", "Sensors", "HistoricalLocations", "FeaturesOfInterest"):
+    for name in (
+        "Things",
+        "Locations",
+        "Datastreams",
+        "Sensors",
+        "HistoricalLocations",
+        "FeaturesOfInterest",
+    ):
         listed = {one["@iot.selfLink"] for one in about.see(f"{name}?$top=1000")["value"]}
         about.check(not listed & {made[one] for one in GONE_WITH[kind]}, f"not among {name}")
 
@@ -166,7 +183,9 @@ def test_a_deleted_observation_is_neither_listed_nor_counted(about):
     about.send("DELETE", made["Observation"], status=200)
     found = about.see(f"{made['Datastream']}/Observations?$count=true")
     about.check(found["@iot.count"] == 1 and [one["result"] for one in found["value"]] == [2], "one is left")
-    about.check(about.see(f"{made['Datastream']}/Observations?$filter=result lt 2")["value"] == [], "nor found")
+    about.check(
+        about.see(f"{made['Datastream']}/Observations?$filter=result lt 2")["value"] == [], "nor found"
+    )
     about.new(f"{made['Datastream']}/Observations", samples.observation(1, 1))
     about.check(about.see(made["Observation"])["result"] == 1, "and may be written again")
     about.send("DELETE", "Things", status=400)
@@ -201,7 +220,10 @@ def test_history_can_be_told_afterwards(about):
     about.check(about.see(line)["time"] == "2020-01-01T00:00:00Z", "time")
     about.check(about.see(f"{line}/Locations")["value"][0]["@iot.selfLink"] == old, "place")
     about.check(about.see(f"{bank}/Locations")["value"][0]["@iot.id"] == here, "earlier changes nothing now")
-    about.new("HistoricalLocations", {"time": "2026-11-21T13:00:00Z", "Thing": samples.link(bank), "Locations": [samples.link(later)]})
+    about.new(
+        "HistoricalLocations",
+        {"time": "2026-11-21T13:00:00Z", "Thing": samples.link(bank), "Locations": [samples.link(later)]},
+    )
     about.check(about.see(f"{bank}/Locations")["value"][0]["@iot.selfLink"] == later, "later is where it is")
     about.send("PATCH", line, {"time": "2021-01-01T00:00:00Z"}, status=200)
     about.check(about.see(line)["time"] == "2021-01-01T00:00:00Z", "corrected")

@@ -23,7 +23,11 @@ def made_stream(about, **more):
     place = about.new("Locations", samples.location())
     bank = about.new("Things", samples.thing(Locations=[samples.link(place)]))
     sensor, prop = about.new("Sensors", samples.sensor()), about.new("ObservedProperties", samples.observed())
-    links = {"Thing": samples.link(bank), "Sensor": samples.link(sensor), "ObservedProperty": samples.link(prop)}
+    links = {
+        "Thing": samples.link(bank),
+        "Sensor": samples.link(sensor),
+        "ObservedProperty": samples.link(prop),
+    }
     return {
         "Thing": bank, "Location": place, "Sensor": sensor, "ObservedProperty": prop,
         "Datastream": about.new("Datastreams", samples.stream(**links, **more)),
@@ -43,7 +47,9 @@ def test_an_entity_is_created_and_stands_as_it_was_written(about, name, sample):
     seen = about.see(address)
     about.check(seen["@iot.selfLink"] == address, "selfLink")
     about.check({key: seen[key] for key in sample()} == sample(), "as written")
-    about.check(seen["@iot.id"] in {one["@iot.id"] for one in about.see(f"{name}?$top=1000")["value"]}, "listed")
+    about.check(
+        seen["@iot.id"] in {one["@iot.id"] for one in about.see(f"{name}?$top=1000")["value"]}, "listed"
+    )
     about.check(about.new(name, sample()) != address, "twice is two")
 
 
@@ -84,7 +90,9 @@ def test_a_datastream_hangs_on_what_it_names(about):
         about.check(seen["@iot.selfLink"] == made[name], name)
         back = about.see(f"{made[name]}/Datastreams")["value"]
         about.check([one["@iot.selfLink"] for one in back] == [made["Datastream"]], f"back from {name}")
-    about.check(about.see(f"{made['Thing']}/Locations")["value"][0]["@iot.selfLink"] == made["Location"], "place")
+    about.check(
+        about.see(f"{made['Thing']}/Locations")["value"][0]["@iot.selfLink"] == made["Location"], "place"
+    )
     about.check(about.see(f"{made['Location']}/Things")["value"][0]["@iot.selfLink"] == made["Thing"], "back")
 
 
@@ -94,7 +102,9 @@ def test_a_datastream_without_its_parts_is_refused(about, missing):
     made = made_stream(about)
     links = {name: samples.link(made[name]) for name in ("Thing", "Sensor", "ObservedProperty")}
     before = about.see("Datastreams?$top=0&$count=true")["@iot.count"]
-    about.send("POST", "Datastreams", samples.stream(**{k: v for k, v in links.items() if k != missing}), status=400)
+    about.send(
+        "POST", "Datastreams", samples.stream(**{k: v for k, v in links.items() if k != missing}), status=400
+    )
     about.send("POST", "Datastreams", samples.stream(**links | {missing: {"@iot.id": 12345}}), status=400)
     about.send("POST", "Datastreams", samples.stream(**links | {missing: {"@iot.id": "x"}}), status=400)
     about.check(about.see("Datastreams?$top=0&$count=true")["@iot.count"] == before, "nothing was made")
@@ -136,13 +146,18 @@ def test_an_observation_has_its_times_and_where_it_is_about(about):
     about.check(elsewhere["feature"]["coordinates"] == [7.36, 51.57], "where it is now")
     about.check(elsewhere["@iot.id"] != found["@iot.id"], "another feature")
     sky = about.new("FeaturesOfInterest", samples.feature())
-    named = about.new("Observations", samples.observation(13, 11, FeatureOfInterest=samples.link(sky), **links))
+    named = about.new(
+        "Observations", samples.observation(13, 11, FeatureOfInterest=samples.link(sky), **links)
+    )
     about.check(about.see(f"{named}/FeatureOfInterest")["@iot.selfLink"] == sky, "the one that was named")
     about.check(about.see(f"{sky}/Observations")["value"][0]["@iot.selfLink"] == named, "and back")
     values = about.see(f"{made['Datastream']}/Observations?$orderby=phenomenonTime&$count=true")
     about.check([one["result"] for one in values["value"]] == [8, 9, 10, 11], "one Datastream, in order")
     about.check(values["@iot.count"] == 4, "counted")
-    about.check(about.see(f"{values['value'][3]['@iot.selfLink']}/Datastream")["@iot.selfLink"] == made["Datastream"], "")
+    about.check(
+        about.see(f"{values['value'][3]['@iot.selfLink']}/Datastream")["@iot.selfLink"] == made["Datastream"],
+        "",
+    )
     newest = about.see(f"{made['Datastream']}?$expand=Observations($orderby=phenomenonTime desc;$top=1)")
     about.check(newest["Observations"][0]["result"] == 11, "newest by expansion")
     about.check(newest["phenomenonTime"] == "2026-11-20T10:00:00Z/2026-11-20T13:00:00Z", "extent")
@@ -158,7 +173,9 @@ def test_an_observation_is_one_however_often_it_comes(about):
     body = samples.observation(5, 4.5, Datastream=samples.link(made["Datastream"]))
     addresses = {about.new("Observations", body) for _ in range(3)}
     about.check(len(addresses) == 1, "one identity")
-    about.check(about.see(f"{made['Datastream']}/Observations?$count=true")["@iot.count"] == 1, "one Observation")
+    about.check(
+        about.see(f"{made['Datastream']}/Observations?$count=true")["@iot.count"] == 1, "one Observation"
+    )
     about.new("Observations", body | {"result": 5})
     about.check(about.see(addresses.pop())["result"] == 5, "another result corrects it")
 
@@ -176,7 +193,9 @@ def test_what_an_observation_may_not_say(about):
     about.send("POST", "Observations", samples.observation(), status=400)
     about.send("POST", "Observations", samples.observation(Datastream={"@iot.id": 987654}), status=400)
     lost = about.new("Things", samples.thing())
-    stream = about.new(f"{lost}/Datastreams", samples.stream(Sensor=samples.sensor(), ObservedProperty=samples.observed()))
+    stream = about.new(
+        f"{lost}/Datastreams", samples.stream(Sensor=samples.sensor(), ObservedProperty=samples.observed())
+    )
     about.send("POST", f"{stream}/Observations", samples.observation(), status=400)
     about.new(f"{stream}/Observations", samples.observation(FeatureOfInterest=samples.feature()))
 
@@ -198,7 +217,9 @@ def test_what_the_store_has_no_column_for_is_kept_too(about):
 @conformance(CREATE + "deep-insert")
 def test_a_thing_with_everything_inside_is_one_request(about):
     address = about.new("Things", samples.complete())
-    seen = about.see(f"{address}?$expand=Locations,Datastreams($expand=Sensor,ObservedProperty,Observations($orderby=phenomenonTime;$expand=FeatureOfInterest)),HistoricalLocations")
+    seen = about.see(
+        f"{address}?$expand=Locations,Datastreams($expand=Sensor,ObservedProperty,Observations($orderby=phenomenonTime;$expand=FeatureOfInterest)),HistoricalLocations"
+    )
     (stream,) = seen["Datastreams"]
     about.check(seen["Locations"][0]["name"] == "Marktplatz", "Location")
     about.check(stream["Sensor"]["name"] == "Lux 1" and stream["ObservedProperty"]["definition"], "parts")
@@ -220,8 +241,15 @@ def test_other_deep_inserts(about):
         FeatureOfInterest=samples.feature(),
         Datastream=samples.stream(Thing=samples.link(bank), Sensor=samples.sensor(), ObservedProperty=samples.observed()),
     ))  # fmt: skip
-    about.check(about.see(f"{value}/Datastream/Thing")["@iot.selfLink"] == bank, "Observation with all inside")
-    sensor = about.new("Sensors", samples.sensor(Datastreams=[samples.stream(Thing=samples.link(bank), ObservedProperty=samples.observed())]))
+    about.check(
+        about.see(f"{value}/Datastream/Thing")["@iot.selfLink"] == bank, "Observation with all inside"
+    )
+    sensor = about.new(
+        "Sensors",
+        samples.sensor(
+            Datastreams=[samples.stream(Thing=samples.link(bank), ObservedProperty=samples.observed())]
+        ),
+    )
     about.check(len(about.see(f"{sensor}/Datastreams")["value"]) == 1, "Sensor with a Datastream inside")
     place = about.new("Locations", samples.location(Things=[samples.thing()]))
     about.check(len(about.see(f"{place}/Things")["value"]) == 1, "Location with a Thing inside")
@@ -229,7 +257,15 @@ def test_other_deep_inserts(about):
 
 @conformance(CREATE + "deep-insert-status-code")
 def test_a_mistake_deep_inside_creates_nothing_at_all(about):
-    sets = ("Things", "Locations", "Datastreams", "Sensors", "ObservedProperties", "FeaturesOfInterest", "Observations")
+    sets = (
+        "Things",
+        "Locations",
+        "Datastreams",
+        "Sensors",
+        "ObservedProperties",
+        "FeaturesOfInterest",
+        "Observations",
+    )
     before = [about.see(f"{name}?$top=0&$count=true")["@iot.count"] for name in sets]
     stream = samples.stream(Sensor=samples.sensor(), ObservedProperty=samples.observed())
     for wrong in (
@@ -264,12 +300,22 @@ def test_many_observations_in_one_array(about):
     ]  # fmt: skip
     answer = about.send("POST", "CreateObservations", body).json()
     about.check([one == "error" for one in answer] == [False, True, False, False, True], "one answer per row")
-    about.check([about.see(one)["result"] for one in answer if one != "error"] == [1, 3, 5], "each where it says")
+    about.check(
+        [about.see(one)["result"] for one in answer if one != "error"] == [1, 3, 5], "each where it says"
+    )
     about.check(about.send("POST", "CreateObservations", body).json() == answer, "repeating changes nothing")
     about.check(about.see(f"{first['Datastream']}/Observations?$count=true")["@iot.count"] == 2, "counted")
     read = about.see(f"{first['Datastream']}/Observations?$resultFormat=dataArray")["value"][0]
     about.check(read["dataArray@iot.count"] == 2, "and read as an array")
-    for wrong in ({}, [5], [{}], [{"Datastream": {"@iot.id": 1}, "components": names}], [{"components": names, "dataArray": []}]):
+    for wrong in (
+        {},
+        [5],
+        [{}],
+        [{"Datastream": {"@iot.id": 1}, "components": names}],
+        [{"components": names, "dataArray": []}],
+    ):
         about.send("POST", "CreateObservations", wrong, status=400)
-    lost = [{"Datastream": {"@iot.id": 987654}, "components": names, "dataArray": [["2026-11-20T01:00:00Z", 1]]}]
+    lost = [
+        {"Datastream": {"@iot.id": 987654}, "components": names, "dataArray": [["2026-11-20T01:00:00Z", 1]]}
+    ]
     about.check(about.send("POST", "CreateObservations", lost).json() == ["error"], "unknown Datastream")

@@ -17,7 +17,7 @@ from edge.wire.settings import Secret
 from udp.access.porter import Porter, open_porter
 from udp.access.settings import AccessSettings
 from udp.api.app import create_app
-from udp.api.desk import Ports
+from udp.api.desk import Ports, Writable
 from udp.api.settings import ApiSettings
 from udp.auth import SqlKeys
 from udp.datasets.reading import SHIPPED
@@ -150,7 +150,7 @@ def city(tmp_path: Path) -> Iterator[City]:
     def now() -> datetime:
         return clock[0]
 
-    registry = SqlRegistry(f"sqlite:///{tmp_path}/registry.sqlite")
+    registry = SqlRegistry(f"sqlite:///{tmp_path}/registry.sqlite", now)
     registry.import_city(small_city())
     ledger = SqlLedger(f"sqlite:///{tmp_path}/ledger.sqlite")
     store = EmbeddedStore(EmbeddedSettings(tmp_path / "store"), now)
@@ -162,8 +162,9 @@ def city(tmp_path: Path) -> Iterator[City]:
     porter = open_porter(registry.database, AccessSettings(), now)
     forecasts = SqlForecasts(f"sqlite:///{tmp_path}/forecasts.sqlite")
     ports = Ports(
-        registry, store, ledger, keys, pages, settings, now, policy=PolicyFile(policy), porter=porter
-    )
+        registry, store, ledger, keys, pages, settings, now, policy=PolicyFile(policy), porter=porter,
+        writing=Writable(registry.database, store),
+    )  # fmt: skip
     events = SqlEvents(registry.database)
     app = create_app(
         replace(ports, events=events, forecasts=forecasts, sheets=DeviceSheets(registry.database))
