@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +101,7 @@ def _require_empty(target: Target) -> None:
 
 def _write_register(database: Database, folder: Path, manifest: Manifest, name: str) -> dict[int, int]:
     with database.writing() as connection:
-        numbers = read_tables(connection, folder / "register")
+        numbers = read_tables(connection, folder / "register", datetime.now(UTC))
         if missing := manifest.datastreams.keys() - numbers.keys():
             raise ConfigurationError(f"{folder}: register without Datastream {min(missing)}; copy it again")
         rows = [{"manifest": name, "exported": _BEGUN, "here": 0}]

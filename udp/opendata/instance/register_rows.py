@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from udp.registry.sql import grow
 # In the order in which they point at one another.
 OPEN_TABLES = (
     "thing", "datastream", "device", "wired_sensor", "device_record", "thing_record", "maintenance",
-    "event", "deletion_proof",
+    "event", "deletion_proof", "thing_place", "written_entity", "written_series", "written_observation",
 )  # fmt: skip
 CONFIDENTIAL_TABLES = (
     "device_secret", "device_import", "citizen_project", "citizen_device", "citizen_erasure",
@@ -50,7 +51,7 @@ def holds_something(database: Database) -> bool:
         return connection.execute(text("SELECT 1 FROM thing LIMIT 1")).first() is not None
 
 
-def read_tables(connection: Connection, folder: Path) -> dict[int, int]:
+def read_tables(connection: Connection, folder: Path, at: datetime) -> dict[int, int]:
     """Add every row that is not there yet; rows that are there stay as they are.
 
     Gives the number each exported Datastream has here: its own, or where that is taken by another or its
@@ -67,7 +68,7 @@ def read_tables(connection: Connection, folder: Path) -> dict[int, int]:
         else:
             _add(connection, table, [_renumbered(row, numbers) for row in rows])
         _count_on(connection, table)
-    grow(connection)
+    grow(connection, at)
     return numbers
 
 
@@ -115,14 +116,17 @@ def _add(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> No
 
 
 def _renumbered(row: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
-    """Datastream numbers stand in channels and in events."""
+    """Datastream numbers stand in channels, in events and in what was written through SensorThings."""
     changed = dict(row)
     if isinstance(row.get("channels"), list):
         changed["channels"] = [
             one | {"datastream": numbers.get(one["datastream"], one["datastream"])} for one in row["channels"]
         ]
-    if isinstance(row.get("datastream"), int):
-        changed["datastream"] = numbers.get(row["datastream"], row["datastream"])
+    for name in ("datastream", "series"):
+        if isinstance(row.get(name), int):
+            changed[name] = numbers.get(row[name], row[name])
+    if row.get("kind") == "Datastream" and "gone" in row:
+        changed["id"] = numbers.get(row["id"], row["id"])
     return changed
 
 
