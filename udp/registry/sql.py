@@ -109,9 +109,13 @@ def _import(connection: Connection, city: CityDescription, at: datetime) -> Chan
     return total
 
 
-def grow(connection: Connection, at: datetime) -> None:
-    """Tell every reader that there is something new; Things that are elsewhere now get a line of history."""
-    places.note_moves(connection, at)
+def grow(connection: Connection, at: datetime | None = None) -> None:
+    """Tell every reader that there is something new; Things that are elsewhere now get a line of history.
+
+    Without `at`, nobody moved.
+    """
+    if at is not None:
+        places.note_moves(connection, at)
     version = schema.register.c.version
     connection.execute(schema.register.update().values(version=version + 1))
 

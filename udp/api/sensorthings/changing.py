@@ -180,6 +180,8 @@ class Deletion:
 
     def _datastreams(self, numbers: Iterable[int]) -> None:
         wanted = set(numbers)
+        if computed := wanted & self._known.inventory.derived.keys():
+            raise Conflict(f"Datastream {min(computed)} is computed from others; it goes when they go")
         for channel in observing.channels(self._known.inventory):
             if channel.datastream in wanted:
                 raise Conflict(
