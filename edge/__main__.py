@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream=sys.stderr,
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         )
+        # It says again, without the sensor's name, what the source says of every failure.
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         try:
             run(settings)
         except (CannotStart, SpoolUnavailable, TransportEnded) as error:

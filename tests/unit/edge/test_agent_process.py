@@ -283,3 +283,31 @@ def test_a_taken_port_is_named_with_the_remedy(tmp_path: Path) -> None:
         )  # fmt: skip
     assert ended.returncode == 1
     assert f"127.0.0.1:{port}: Address already in use; set another [datagram] listen_port" in ended.stderr
+
+
+def test_a_controller_that_does_not_answer_is_one_line_of_ours(tmp_path: Path, broker: int) -> None:
+    """The Modbus library says the same again without the sensor's name: noise in a log people must read."""
+    configuration = tmp_path / "pole.toml"
+    configuration.write_text(
+        f'agent = "pole-1"\n[spool]\npath = "{tmp_path / "spool.sqlite"}"\n[mqtt]\nport = {broker}\n'
+        f'[modbus]\nhost = "127.0.0.1"\nport = {free_port()}\n[[modbus.sensor]]\nname = "weather"\n'
+        'interval_s = 1\nregister = [{ field = "air_temperature", address = 0, type = "int16" }]\n'
+    )
+    with (tmp_path / "pole.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edge", "run", "--config", str(configuration)], stderr=log
+        )
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while "agent pole-1 runs" not in said(tmp_path) or "no connection" not in said(tmp_path):
+                assert time.monotonic() < deadline, said(tmp_path)
+                time.sleep(0.05)
+        finally:
+            process.terminate()
+            process.wait()
+    assert said(tmp_path).count("sensor weather: no connection") == 1
+    assert "pymodbus" not in said(tmp_path)
+
+
+def said(folder: Path) -> str:
+    return (folder / "pole.log").read_text()
