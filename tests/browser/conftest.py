@@ -58,6 +58,31 @@ _LEVEL = ObservedProperty("fill_level", "Füllstand", "https://example.org/fill_
 _BACKLOG = ObservedProperty("backlog_messages", "Rückstand", "https://example.org/backlog_messages")
 _DISTRICTS = (("rauxel", "Rauxel"), ("ickern", "Ickern"), ("castrop", "Castrop (Altstadt)"))
 
+_CONTRAST = r"""
+const parse = text => text.match(/[\d.]+/g).map(Number);
+const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
+  .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+const behind = element => {
+  for (let e = element; e; e = e.parentElement) {
+    const c = parse(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3] === 1) return c;
+  }
+  return [255, 255, 255];
+};
+const poor = [];
+for (const e of document.querySelectorAll('body *')) {
+  const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  if (!own || !e.getClientRects().length) continue;
+  const svg = e instanceof SVGElement;
+  const front = luminance(parse(getComputedStyle(e)[svg ? 'fill' : 'color']));
+  const back = luminance(behind(svg ? e.closest('figure') : e));
+  const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+  if (ratio < 4.5) poor.push([ratio.toFixed(2), e.outerHTML.slice(0, 100)]);
+}
+return poor;
+"""
+
 
 def _thing(key: str, name: str, kind: str, theme: str, number: int) -> Thing:
     district, district_name = _DISTRICTS[number % len(_DISTRICTS)]
@@ -120,6 +145,8 @@ class City:
     registry: SqlRegistry
     store: EmbeddedStore
     started: datetime
+    ledger: SqlLedger
+    office: Office
 
     def number(self, thing: str, key: str) -> int:
         """The id of a Datastream."""
@@ -197,9 +224,12 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     store = EmbeddedStore(EmbeddedSettings(folder / "store"), lambda: datetime.now(UTC))
     pages = folder / "pages"
     ports = Ports(registry, store, ledger, SqlKeys(registry.database, Secret(KEY)), pages)
-    app = create_app(replace(ports, citizens=_office(registry)))
+    office = _office(registry)
+    app = create_app(replace(ports, citizens=office))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        made = City(f"http://127.0.0.1:{listener.getsockname()[1]}", pages, registry, store, started)
+        made = City(
+            f"http://127.0.0.1:{listener.getsockname()[1]}", pages, registry, store, started, ledger, office
+        )
         _fill(made)
         _tell(ledger, started - timedelta(seconds=1))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
@@ -263,6 +293,10 @@ class Browser:
     def run(self, script: str) -> Any:
         """Its result."""
         return self.driver.execute_script(script)
+
+    def poor_contrast(self) -> Any:
+        """Texts whose computed colours are too close to what lies behind them (WCAG 2.2, 1.4.3)."""
+        return self.run(_CONTRAST)
 
     def _do(self, command: str, parameters: dict[str, Any]) -> Any:
         return self.driver.execute_cdp_cmd(command, parameters)

@@ -170,7 +170,7 @@ def test_shown_text_has_contrast(city: Any, browser: Any, page: str, dark: bool)
     """Computed colours against the first opaque background behind them (WCAG 2.2, 1.4.3)."""
     browser.size(1280, 800, dark=dark)
     browser.driver.get(address(city, page))
-    assert browser.run(_CONTRAST) == []
+    assert browser.poor_contrast() == []
     background = browser.run("return getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(16, 20, 24)") is dark
 
@@ -266,29 +266,3 @@ def body(browser: Any) -> str:
 def table(url: str) -> list[dict[str, str]]:
     with urllib.request.urlopen(url, timeout=30) as answer:
         return list(csv.DictReader(io.StringIO(answer.read().decode())))
-
-
-_CONTRAST = r"""
-const parse = text => text.match(/[\d.]+/g).map(Number);
-const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
-  .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-const behind = element => {
-  for (let e = element; e; e = e.parentElement) {
-    const c = parse(getComputedStyle(e).backgroundColor);
-    if (c.length < 4 || c[3] === 1) return c;
-  }
-  return [255, 255, 255];
-};
-const poor = [];
-for (const e of document.querySelectorAll('body *')) {
-  const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
-  if (!own || !e.getClientRects().length) continue;
-  const svg = e instanceof SVGElement;
-  const front = luminance(parse(getComputedStyle(e)[svg ? 'fill' : 'color']));
-  const back = luminance(behind(svg ? e.closest('figure') : e));
-  const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
-  if (ratio < 4.5) poor.push([ratio.toFixed(2), e.outerHTML.slice(0, 100)]);
-}
-return poor;
-"""

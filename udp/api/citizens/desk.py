@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from udp.api.citizens.forms import HourlyLimit, Tickets
 from udp.api.citizens.frame import Frame
-from udp.api.problems import TABLE
+from udp.api.problems import TABLE, InvalidRequest, NotOurs, TooLarge
 from udp.citizens.office import Office
 from udp.errors import PlatformError
 from udp.ledger.port import PacketReader
@@ -21,6 +21,12 @@ from udp.ledger.port import PacketReader
 log = logging.getLogger(__name__)
 
 PERSONAL = "/buerger/mein/"
+# These speak to programs, in English; what is refused about citizens' projects is said in German already.
+_GERMAN: dict[type[PlatformError], str] = {
+    TooLarge: "Das Formular ist zu groß. Bitte kürzer schreiben und noch einmal absenden.",
+    NotOurs: "Das Formular kam von einer anderen Internetseite. Bitte füllen Sie es hier aus.",
+    InvalidRequest: "Das Formular war nicht zu lesen. Bitte die Seite neu laden und noch einmal absenden.",
+}
 Endpoint = Callable[..., Awaitable[Response]]
 
 
@@ -54,7 +60,9 @@ def as_page(endpoint: Endpoint) -> Endpoint:
             if kind.status >= 500:
                 # The address of a personal page is a secret: the kind of page is all that is logged.
                 log.warning("%s: %s", endpoint.__name__, error)
-            text = str(error) if kind.status < 500 else "Bitte in einigen Minuten noch einmal versuchen."
+            text = _GERMAN.get(type(error), str(error))
+            if kind.status >= 500:
+                text = "Bitte in einigen Minuten noch einmal versuchen."
             response = citizen_desk(request).frame.page(
                 "absage.html", kind.status, heading=kind.german, text=text
             )

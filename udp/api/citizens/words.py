@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from udp.api.citizens.reasons import Reason, reason
 from udp.citizens.project import State
 from udp.ledger.port import Packet, PacketOutcome
 
@@ -27,7 +28,7 @@ OUTCOMES: dict[PacketOutcome, tuple[str, str, str]] = {
     PacketOutcome.SET_ASIDE: (
         "✕",
         "angekommen, aber nicht brauchbar",
-        "Was nicht stimmt, steht im Wortlaut darunter. Das Paket ist aufgehoben.",
+        "Was nicht stimmt, steht darunter. Das Paket ist aufgehoben.",
     ),
     PacketOutcome.WRONG_KEY: (
         "✕",
@@ -72,7 +73,7 @@ class PacketWords:
     symbol: str
     word: str
     advice: str
-    wording: str
+    reason: Reason
     what: str
     fields: tuple[tuple[str, str, str], ...]
 
@@ -99,7 +100,7 @@ def packet_words(packet: Packet, names: dict[int, tuple[str, str]]) -> PacketWor
                 meant += " – auffällig" if value.quality == 2 else " – unmöglicher Wert, wird nicht gezeigt"
         fields.append((value.field, value.said, meant))
     return PacketWords(
-        moment(packet.at), symbol, word, advice, packet.detail, ", ".join(parts), tuple(fields)
+        moment(packet.at), symbol, word, advice, reason(packet.detail), ", ".join(parts), tuple(fields)
     )
 
 
