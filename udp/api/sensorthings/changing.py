@@ -107,15 +107,14 @@ def _update_history(composer: Composer, number: int, wanted: Draft) -> None:
 
 
 class Deletion:
-    """Collects what goes with what, refuses what a device still feeds, then does it.
+    """Knows what goes with what, and refuses what a device still feeds.
 
-    `emptied`: series of the store whose Observations the caller withdraws.
+    The Observations about a FeatureOfInterest are the caller's to withdraw.
     """
 
     def __init__(self, composer: Composer) -> None:
         self._composer = composer
         self._known = composer.known
-        self.emptied: list[int] = []
 
     def delete(self, record: Record) -> None:
         """Conflict for what the register of devices, or the city's places, speak for."""
@@ -171,7 +170,6 @@ class Deletion:
             raise Conflict("this feature is where the Thing stands; delete the Observations or the Thing")
         for series, (datastream, feature) in self._known.written.series.items():
             if feature == record.id:
-                self.emptied.append(series)
                 if series == datastream:
                     writing.put_series(self._composer.connection, series, datastream, None)
                 else:

@@ -98,16 +98,9 @@ class Writer:
                 self._withdraw(known, target.row)
                 return
             record = target.records[0]
-            emptied: list[int] = []
-
-            def deleted(composer: Composer) -> None:
-                deletion = Deletion(composer)
-                deletion.delete(record)
-                emptied.extend(deletion.emptied)
-
-            if record.kind == "FeatureOfInterest":
+            if (record.kind, record.id) in known.written.entities and record.kind == "FeatureOfInterest":
                 self._empty(known, known.catalogue.series.get((record.kind, record.id), ()))
-            self._transact(known, deleted)
+            self._transact(known, lambda composer: Deletion(composer).delete(record))
 
     def observations(self, groups: Any) -> list[str]:
         """CreateObservations: per row the path of what was made, or "error"."""

@@ -188,6 +188,16 @@ def test_what_a_device_measures_is_not_deleted_from_here(city, write):
     assert city.client.get(fed["@iot.selfLink"]).status_code == 200
 
 
+def test_where_a_device_measures_is_not_deleted_and_its_values_stay(measured, write):
+    path = f"/v1.1/Datastreams({measured.ids['behaelter-1/fill_level']})/Observations"
+    row = measured.client.get(path).json()["value"][0]["@iot.selfLink"]
+    place = measured.client.get(f"{row}/FeatureOfInterest").json()["@iot.selfLink"]
+    write("DELETE", place, status=409)
+    assert measured.client.get(f"{path}?$top=0&$count=true").json()["@iot.count"] == 48
+    location = measured.client.get(f"{row}/Datastream/Thing/Locations").json()["value"][0]["@iot.selfLink"]
+    write("DELETE", location, status=409)
+
+
 def test_an_observation_of_a_device_is_corrected_by_a_revision_that_stays_traceable(measured, write):
     path = f"Datastreams({measured.ids['wetter-1/air_temperature']})/Observations"
     row = measured.client.get(f"/v1.1/{path}").json()["value"][0]
