@@ -20,6 +20,7 @@ from udp.ledger.port import (
     SeenUplink,
     SequenceRun,
     SessionCounter,
+    WaitingFrames,
 )
 from udp.ledger.sql import SqlLedger
 
@@ -347,3 +348,15 @@ def test_words_of_others_that_no_database_takes_end_no_process(ledger: SqlLedger
     conditions.say("broker", "it said nothing")
     conditions.write_to(ledger)
     assert ledger.report().conditions["broker"] == "it said nothing"
+
+
+def test_a_flood_of_unknown_senders_pushes_out_the_oldest_only(ledger: SqlLedger) -> None:
+    flood = [WaitingFrames(n.to_bytes(4, "big"), "w-1", n + 1, n + 1) for n in range(20_100)]
+    ledger.write(Page(frames=flood[:50]))
+    ledger.write(Page(wanted=[flood[0].dev_addr]))
+    ledger.write(Page(frames=flood[50:]))
+    ledger.write(Page(wanted=[one.dev_addr for one in flood]))
+    kept = ledger.wanted_frames(["w-1"])
+    assert len(kept) == 18_000
+    assert kept[0] == flood[0]  # somebody vouches for it already
+    assert kept[-1] == flood[-1]

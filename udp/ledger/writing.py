@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, tuple_, update
 
 from udp.ledger import quarantining, tables
 from udp.ledger.gaps import Progress
@@ -188,10 +188,15 @@ def _write_frames(connection: Connection, statements: Statements, page: Page, no
 
 
 def _trim_frames(connection: Connection) -> None:
+    """By number, not by time: all addresses of one page have the same time."""
     table = tables.frames
-    if (connection.scalar(select(func.count()).select_from(table)) or 0) > _MOST_ADDRESSES:
-        middle = select(table.c.noted_at).order_by(table.c.noted_at).offset(_MOST_ADDRESSES // 10).limit(1)
-        connection.execute(delete(table).where(table.c.noted_at <= connection.scalar(middle)))
+    held = connection.scalar(select(func.count()).select_from(table)) or 0
+    if held <= _MOST_ADDRESSES:
+        return
+    key = (table.c.dev_addr, table.c.journal)
+    oldest = select(*key).order_by(table.c.wanted, table.c.noted_at, *key)
+    surplus = oldest.limit(held - _MOST_ADDRESSES + _MOST_ADDRESSES // 10)
+    connection.execute(delete(table).where(tuple_(*key).in_(surplus)))
 
 
 def _write_state(connection: Connection, statements: Statements, page: Page, now_us: int) -> None:
