@@ -1,6 +1,9 @@
 # Everything lives in .venv and ./var; `make run` and `make test` need Python 3.11+, make and git only.
 PYTHON ?= python3
 BIN := .venv/bin
+# What kills, floods or watches the whole city needs the machine for itself; everything else shares its cores.
+BESIDE := tests/architecture tests/unit tests/wire tests/contracts
+ALONE := tests/flow tests/faults tests/browser
 UV_SYNC = $(BIN)/uv sync --frozen --inexact --quiet
 
 .PHONY: run test check bench clean
@@ -9,7 +12,8 @@ run: .venv/.platform
 	@exec $(BIN)/python -m udp.launch
 
 test: .venv/.development
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(BESIDE)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ALONE)
 
 check: .venv/.development
 	$(BIN)/ruff check .
