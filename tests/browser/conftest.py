@@ -290,9 +290,9 @@ class Browser:
         """No cookie of an earlier visit."""
         self._do("Network.clearBrowserCookies", {})
 
-    def run(self, script: str) -> Any:
+    def run(self, script: str, *given: Any) -> Any:
         """Its result."""
-        return self.driver.execute_script(script)
+        return self.driver.execute_script(script, *given)
 
     def poor_contrast(self) -> Any:
         """Texts whose computed colours are too close to what lies behind them (WCAG 2.2, 1.4.3)."""

@@ -173,6 +173,12 @@ def test_the_summary_of_mistakes_leads_to_each_field(broken_form: Any) -> None:
     links = broken_form.run(
         "return [...document.querySelectorAll('#fehler a')].map(a => a.getAttribute('href').slice(1))"
     )
+    heights = broken_form.run(
+        "return arguments[0].map(id => document.getElementById(id).getBoundingClientRect().top)", links
+    )
+    assert heights == sorted(heights), "the summary has another order than the page"
+    assert broken_form.run("return document.activeElement.id") == "fehler"
+    assert broken_form.driver.title.startswith("Fehler: ")
     assert {"titel", "mail", "breite", "dev_eui", "einwilligung"} <= set(links)
     for target in links:
         broken_form.driver.find_element(By.CSS_SELECTOR, f'#fehler a[href="#{target}"]').send_keys(Keys.ENTER)
@@ -198,5 +204,5 @@ def _picture(browser: Any, page: str, width: int) -> None:
     if folder is None:
         return
     browser.size(width, browser.run("return document.documentElement.scrollHeight"))
-    name = "-".join(part for part in page.split("/")[3:] if part and not part.startswith("link_")) or page
+    name = "-".join(part[:12] for part in page.split("/")[3:] if part) or page
     browser.driver.save_screenshot(str(Path(folder) / f"{name}-{width}.png"))

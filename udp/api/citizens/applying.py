@@ -16,10 +16,12 @@ from udp.citizens.application import FIELDS_AT_MOST, ApplicationRefused, Written
 from udp.citizens.offer import FORMATTER, Offer
 
 APPLY = "/buerger/anmelden"
+_FIELDS_AT_ONCE = 2  # on a telephone eight pairs are three screens
+# In the order of the page, from top to bottom.
 _LABELS = {
-    "titel": "Titel", "name": "Name", "mail": "E-Mail-Adresse", "breite": "Breite", "laenge": "Länge",
-    "ortsteil": "Ortsteil", "geraet": "Gerät", "dev_eui": "DevEUI", "felder": "Felder",
-    "abstand": "Sendeabstand", "lizenz": "Lizenz", "einwilligung": "Einwilligung", TICKET: "Formular",
+    TICKET: "Formular", "titel": "Titel", "geraet": "Gerät", "dev_eui": "DevEUI", "abstand": "Sendeabstand",
+    "felder": "Felder", "breite": "Breite", "laenge": "Länge", "ortsteil": "Ortsteil", "name": "Name",
+    "mail": "E-Mail-Adresse", "lizenz": "Lizenz", "einwilligung": "Einwilligung",
 }  # fmt: skip
 
 
@@ -73,7 +75,9 @@ async def _form(request: Request, written: Written, problems: Mapping[str, str],
         offer=known,
         written=written,
         rows=rows,
-        problems=problems,
+        problems={key: problems[key] for key in _LABELS if key in problems},
+        more=any(name or key for name, key in rows[_FIELDS_AT_ONCE:]),
+        at_once=_FIELDS_AT_ONCE,
         labels=_LABELS,
         formatter=FORMATTER,
         licences=consent.LICENCES,
