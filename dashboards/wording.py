@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from udp.units import written_unit
+
 # No-break space: value and unit, number and month stay on one line.
 NBSP = "\u00a0"
 MINUS = "\u2212"
@@ -17,16 +19,10 @@ _MONTHS = (
     "August", "September", "Oktober", "November", "Dezember",
 )  # fmt: skip
 
-# UCUM code -> what stands behind the number. Codes that are missing here are shown as they are.
-_UNITS = {
-    "Cel": "°C", "deg": "°", "W/m2": "W/m²", "[ppm]": "ppm", "mg/L": "mg/l", "uS/cm": "µS/cm",
-    "1": "", "m3": "m³", "dB[A]": "dB(A)", "ug/m3": "µg/m³", "By": "Byte", "MBy": "MB",
-}  # fmt: skip
-
 
 def unit(symbol: str) -> str:
     """A UCUM code as people write it; nothing for a bare number."""
-    return _UNITS.get(symbol, symbol)
+    return written_unit(symbol)
 
 
 def number(value: float, decimals: int) -> str:

@@ -48,6 +48,17 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
     }
 )
 
+# UCUM code -> what stands behind the number. Codes that are missing here are shown as they are.
+_WRITTEN = {
+    "Cel": "°C", "deg": "°", "W/m2": "W/m²", "[ppm]": "ppm", "mg/L": "mg/l", "uS/cm": "µS/cm",
+    "1": "", "m3": "m³", "dB[A]": "dB(A)", "ug/m3": "µg/m³", "By": "Byte", "MBy": "MB",
+}  # fmt: skip
+
+
+def written_unit(symbol: str) -> str:
+    """A UCUM code as people write it; nothing for a bare number."""
+    return _WRITTEN.get(symbol, symbol)
+
 
 def unit(symbol: str) -> Unit:
     """The unit of a UCUM code; ConfigurationError where the table does not know it."""

@@ -19,6 +19,7 @@ from udp.registry.port import Inventory
 from udp.sensorthings import Datastream
 from udp.store.columns import Function, Observations, Period
 from udp.store.port import ObservationStore
+from udp.units import written_unit
 
 WINDOW = timedelta(days=21)
 _TREND = timedelta(days=60)
@@ -83,7 +84,8 @@ def _stuck_reason(stream: Datastream, subject: Subject, found: Standstill, now: 
     value = f"{found.value:g}".replace(".", ",")
     text = (
         f"{subject.name}: {stream.name} steht seit {span(now - found.since, dative=True)} "
-        f"unverändert auf {value} {stream.unit.symbol}."
+        f"unverändert auf {value} {written_unit(stream.unit.symbol)}".rstrip()
+        + "."
     )
     return text if found.longest is None else f"{text} Bisher höchstens {span(found.longest)}."
 
