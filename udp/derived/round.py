@@ -23,8 +23,10 @@ from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore, Prunable
 
-# Quality may change where no number does; so the last days are looked at each time.
-ALWAYS = timedelta(days=2)
+# Quality may change where no number does, and an hour ends without anybody saying so: the last days are
+# looked at now and then, whatever their inputs came to.
+RECENT = timedelta(days=2)
+RECENT_EVERY = timedelta(minutes=10)
 LOOK_BACK = timedelta(days=400)
 
 
@@ -55,6 +57,7 @@ class Deriving:
     formulas: Sequence[Formula] = FORMULAS
     look_back: timedelta = LOOK_BACK
     _inventory: Inventory | None = field(default=None, init=False)
+    _looked_at: datetime | None = field(default=None, init=False)
 
     def round(self, *, again: bool = False) -> Tally:
         """`again`: also what has not changed. Repeating changes nothing."""
@@ -67,10 +70,10 @@ class Deriving:
         kept = marks.SqlMarks(self._database)
         before, after = kept.read(start), marks.seen(self.store, inventory.derived, period)
         forgotten = self.store.pruned() if isinstance(self.store, Prunable) else {}
+        recent = self._recent(now)
         for number, how in inventory.derived.items():
             old, fresh = before.get(number, {}), after[number]
             gone = old.keys() - fresh.keys()
-            recent = marks.day_of(now - ALWAYS)
             dirty = {
                 day for day, mark in fresh.items() if again or day >= recent or old.get(day) != mark
             } | gone
@@ -98,6 +101,13 @@ class Deriving:
                 known = None
             self._inventory = known = self.registry.inventory()
         return known
+
+    def _recent(self, now: datetime) -> int:
+        """The first of the days that are looked at in this round whatever their marks say."""
+        if self._looked_at is not None and timedelta(0) <= now - self._looked_at < RECENT_EVERY:
+            return marks.day_of(now) + 1
+        self._looked_at = now
+        return marks.day_of(now - RECENT)
 
     def _formula(self, how: Derivation) -> Formula:
         return next(one for one in self.formulas if one.key == how.formula)

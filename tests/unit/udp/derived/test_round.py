@@ -262,3 +262,15 @@ def test_what_was_forgotten_by_retention_stays_computed(town):
     town.store.prune([town.id("air_temperature")], MIDNIGHT - timedelta(days=2))
     tally = Deriving(town.registry, town.store, lambda: town.clock).round(again=True)
     assert tally.withdrawn == 0 and town.read("degree_days").result.tolist() == before
+
+
+def test_a_round_without_news_looks_at_nothing_and_an_hour_that_ended_is_found(town):
+    hour = NOW - timedelta(hours=1)
+    town.measure("pm10", every(hour, NOW), [5.0] * 6)
+    town.deriving.round()
+    assert len(town.read("air_quality_index")) == 0, "values of the hour may still be under way"
+    town.clock += timedelta(minutes=1)
+    assert town.deriving.round().days == 0
+    town.clock += timedelta(minutes=11)
+    assert town.deriving.round().new == 1
+    assert town.read("air_quality_index").result.tolist() == [1.0]
