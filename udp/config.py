@@ -15,6 +15,7 @@ from udp.citizens.settings import CitizenSettings
 from udp.devices.settings import DeviceSettings
 from udp.errors import ConfigurationError
 from udp.network.settings import ChirpStackSettings
+from udp.opendata.settings import OpenDataSettings
 from udp.store.opening import StoreSettings
 
 
@@ -83,3 +84,4 @@ class Settings:
     citizens: CitizenSettings = field(default_factory=CitizenSettings)
     chirpstack: ChirpStackSettings | None = None
     access: AccessSettings = field(default_factory=AccessSettings)
+    opendata: OpenDataSettings = field(default_factory=OpenDataSettings)

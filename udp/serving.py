@@ -61,6 +61,7 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
                 sheets=DeviceSheets(registry.database),
                 silent_after=watch.silent_after,
                 forecasts=forecasts,
+                opendata=config.opendata,
                 citizens=citizen_commands.open_office(config, registry),
             )
         )

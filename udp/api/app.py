@@ -34,6 +34,7 @@ from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
 from udp.api.mobile import routes as mobile
+from udp.api.opendata import routes as opendata
 from udp.api.pages import Pages, Sessions
 from udp.api.parameters import known_parameters
 from udp.api.sensorthings import routes as sensorthings
@@ -96,6 +97,8 @@ def create_app(ports: Ports) -> FastAPI:
     if ports.pages is not None:
         pages = Pages(ports.pages, ports.keys, Sessions(ports.monotonic), ports.porter)
     citizens.install(app, ports, pages, ours)
+    app.state.opendata = opendata.made(desk)
+    app.include_router(opendata.router())
     if pages is not None:
         app.mount("/", pages, name="pages")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

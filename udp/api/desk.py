@@ -27,6 +27,7 @@ from udp.events.port import EventLog, NoEvents
 from udp.forecasting.port import Case, Told, Verdict
 from udp.ledger.hearing import Hearing
 from udp.ledger.port import Packet, Quarantined, Report
+from udp.opendata.settings import OpenDataSettings
 from udp.policy import PUBLIC, Caller, Gate
 from udp.registry.database import Database
 from udp.registry.port import Registry
@@ -94,6 +95,7 @@ class Ports:
     sheets: DeviceSheets | NoSheets = field(default_factory=NoSheets)
     silent_after: Callable[[str], timedelta | None] = lambda _subject: None
     forecasts: ForecastsView | None = None
+    opendata: OpenDataSettings = field(default_factory=OpenDataSettings)
 
 
 class Desk:

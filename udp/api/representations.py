@@ -12,13 +12,12 @@ from typing import Any
 from udp.api import columns_json
 from udp.api.query import duration
 from udp.api.view import Filter, View
+from udp.opendata.csv_text import cell
 from udp.registry.port import Derivation
 from udp.sensorthings import CITIZEN_NOTICE, Datastream, Thing
 from udp.store.columns import Aggregates, Function, Observations, Period
 
 V1 = "/api/v1"
-# A spreadsheet takes a cell that begins so for a formula (OWASP, CSV Injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def dumps(content: Any) -> str:
@@ -205,11 +204,6 @@ def aggregate_csv(
     columns = [_empty_for_null(column) for column in _aggregate_columns(found, functions)]
     rows = zip(columns_json.times(found.bucket), *columns, strict=True)
     return _csv(["start", *functions], rows, stream, view, retrieved_at)
-
-
-def cell(text: str) -> str:
-    """Text that no spreadsheet runs as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _csv(

@@ -151,6 +151,8 @@ def _start(site: Site, mosquitto: str | None, supervisor: Supervisor, stop: thre
     say(f"  ingest      doors at http://127.0.0.1:{environment.ingest_port}")
     supervisor.start(_program(site, "api", "udp", stage=2, settings="udp"))
     supervisor.start(_program(site, "dashboards", "dashboards", stage=3))
+    dumps = [sys.executable, "-m", "udp", "dumps", "run", "--follow", "--config", str(site.file("udp"))]
+    supervisor.start(Program("dumps", dumps, stage=3))
     if environment.city:
         # First the city: its poles answer when their agents ask for the first time.
         continues = (site.data / "city" / "state.json").exists()

@@ -108,6 +108,7 @@ class Site:
             "policy": str(self.policy()),
             "access": {"session_key": self._secret("session-key")},
             "citizens": {"webhook_url": self._door()},
+            "opendata": {"folder": str(self.data / "opendata")},
             "devices": {
                 "key": self._secret("register-key"),
                 "sessions": str(self.data / "secrets" / "sessions.toml"),

@@ -15,11 +15,11 @@ _HEADERS = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 class Frame:
     """Renders templates; `pages`: where the drawn pages lie, for their style sheet."""
 
-    def __init__(self, pages: Path | None, city: str) -> None:
+    def __init__(self, pages: Path | None, city: str, more: Path | None = None) -> None:
         self._pages = pages
         self._city = city
         self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE),
+            loader=jinja2.FileSystemLoader([_HERE, *([more] if more else [])]),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
@@ -28,8 +28,11 @@ class Frame:
 
     def page(self, template: str, status: int = 200, **content: Any) -> HTMLResponse:
         """A finished page that nobody keeps and no search engine lists."""
-        text = self._templates.get_template(template).render(city=self._city, style=self._style(), **content)
-        return HTMLResponse(text, status, headers=_HEADERS)
+        return HTMLResponse(self.text(template, **content), status, headers=_HEADERS)
+
+    def text(self, template: str, **content: Any) -> str:
+        """The page alone; `more`, given at construction, is where further templates lie."""
+        return self._templates.get_template(template).render(city=self._city, style=self._style(), **content)
 
     def _style(self) -> str:
         """The newest style sheet of the drawn pages; without one the pages are plain, and work."""

@@ -27,6 +27,7 @@ from udp.events.sql import SqlEvents
 from udp.forecasting.sql import SqlForecasts
 from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
 from udp.ledger.sql import SqlLedger
+from udp.opendata.settings import OpenDataSettings
 from udp.registry.port import Channel, CityDescription, Device, WiredSensor
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Quality, QualityRule, Thing, Unit
@@ -167,7 +168,13 @@ def city(tmp_path: Path) -> Iterator[City]:
     )  # fmt: skip
     events = SqlEvents(registry.database)
     app = create_app(
-        replace(ports, events=events, forecasts=forecasts, sheets=DeviceSheets(registry.database))
+        replace(
+            ports,
+            events=events,
+            forecasts=forecasts,
+            sheets=DeviceSheets(registry.database),
+            opendata=OpenDataSettings(tmp_path / "opendata"),
+        )
     )
     with TestClient(app, raise_server_exceptions=False) as client:
         made = City(

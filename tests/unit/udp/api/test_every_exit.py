@@ -91,6 +91,12 @@ EXITS = {
     "/app/v1/climate/now": ["/app/v1/climate/now", "/app/v1/climate/now?near=51.1,7.1"],
     "/app/v1/warnings": ["/app/v1/warnings"],
     "/app/v1/trees": ["/app/v1/trees"],
+    "/opendata": ["/opendata"],
+    "/opendata/": ["/opendata/"],
+    "/opendata/catalog.{syntax}": ["/opendata/catalog.ttl", "/opendata/catalog.rdf", "/opendata/catalog.jsonld"],
+    "/opendata/{dataset}": ["/opendata/luft", "/opendata/wohnen"],
+    "/opendata/{dataset}/": ["/opendata/luft/", "/opendata/regen-und-baeche/", "/opendata/wohnen/"],
+    "/opendata/{dataset}/{file}": ["/opendata/luft/2026-11.parquet", "/opendata/wohnen/2026-11.csv.gz.sha256"],
     "/health": ["/health"],
     "/metrics": ["/metrics"],
 }  # fmt: skip

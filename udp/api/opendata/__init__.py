@@ -1,0 +1,1 @@
+"""Open data for everybody: catalogue, a page per dataset, and the files."""
