@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from rdflib import RDF, XSD, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import RDF, XSD, Graph, Literal, Namespace, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF
 
 from udp.opendata.coverage import Coverage
@@ -60,7 +60,7 @@ def build(covers: Sequence[Coverage], settings: OpenDataSettings, base: str, *, 
 
 
 class _Writer:
-    """Puts one thing after the other into the graph."""
+    """Puts one thing after the other into the graph; every node has a name, so the same says the same."""
 
     def __init__(self, graph: Graph, settings: OpenDataSettings, base: str) -> None:
         self.graph = graph
@@ -141,7 +141,7 @@ class _Writer:
         self._say(node, DCATDE.politicalGeocodingLevelURI, URIRef(f"{_KEYS}Level/municipality"))
         west, south, east, north = one.box
         corners = f"{west} {south}, {east} {south}, {east} {north}, {west} {north}, {west} {south}"
-        place = BNode()
+        place = URIRef(f"{node}/#ort")
         self._say(node, DCTERMS.spatial, place)
         self._say(place, RDF.type, DCTERMS.Location)
         shape = Literal(
@@ -152,7 +152,7 @@ class _Writer:
     def _time(self, node: URIRef, one: Coverage) -> None:
         if one.first is None or one.last is None:
             return
-        span = BNode()
+        span = URIRef(f"{node}/#zeitraum")
         self._say(node, DCTERMS.temporal, span)
         self._say(span, RDF.type, DCTERMS.PeriodOfTime)
         self._say(span, DCAT.startDate, _moment(one.first))
@@ -164,7 +164,7 @@ class _Writer:
         for metric, share in shares.items():
             if share is None:
                 continue
-            measured = BNode()
+            measured = URIRef(f"{node}/#{metric}")
             self._say(node, DQV.hasQualityMeasurement, measured)
             self._say(measured, RDF.type, DQV.QualityMeasurement)
             self._say(measured, DQV.isMeasurementOf, URIRef(f"{self.root}/#{metric}"))
@@ -185,7 +185,7 @@ class _Writer:
             address, DCAT.byteSize, Literal(dump.files[ending]["octets"], datatype=XSD.nonNegativeInteger)
         )
         self._say(address, DCTERMS.modified, Literal(dump.made_at, datatype=XSD.dateTime))
-        digest = BNode()
+        digest = URIRef(f"{address}#sha256")
         self._say(address, SPDX.checksum, digest)
         self._say(digest, RDF.type, SPDX.Checksum)
         self._say(digest, SPDX.algorithm, SPDX.checksumAlgorithm_sha256)
@@ -231,7 +231,7 @@ class _Writer:
     def _german(self, node: URIRef, predicate: URIRef, text: str) -> None:
         self._say(node, predicate, Literal(text, lang="de"))
 
-    def _say(self, node: URIRef | BNode, predicate: URIRef, value: URIRef | BNode | Literal) -> None:
+    def _say(self, node: URIRef, predicate: URIRef, value: URIRef | Literal) -> None:
         self.graph.add((node, predicate, value))
 
 

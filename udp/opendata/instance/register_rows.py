@@ -16,8 +16,9 @@ from udp.registry.sql import grow
 
 # In the order in which they point at one another.
 OPEN_TABLES = (
-    "thing", "datastream", "device", "wired_sensor", "device_record", "thing_record", "maintenance",
-    "event", "deletion_proof", "thing_place", "written_entity", "written_series", "written_observation",
+    "thing", "datastream", "device", "wired_sensor", "derivation", "device_record", "thing_record",
+    "maintenance", "event", "deletion_proof", "thing_place", "written_entity", "written_series",
+    "written_observation",
 )  # fmt: skip
 CONFIDENTIAL_TABLES = (
     "device_secret", "device_import", "citizen_project", "citizen_device", "citizen_erasure",
