@@ -63,7 +63,7 @@ def test_secrets_do_not_show(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["print-config", "--config", str(path)]) == 0
     out = capsys.readouterr().out
     assert "geheim" not in out
-    assert "refresh_every = 0:01:00" in out
+    assert f'operator_key = {{ file = "{tmp_path}/key" }}' in out and "refresh_every = 60" in out
 
 
 def test_contact_and_districts_can_be_set(tmp_path: Path) -> None:
