@@ -9,6 +9,7 @@ from typing import Any
 
 from dashboards.interface import Interface
 from dashboards.public.open_data import listed
+from dashboards.public.snapshot import Funding
 from dashboards.reading import Entry, each
 from dashboards.wording import counted, duration
 
@@ -49,6 +50,7 @@ class DatasetView:
     resolution: str
     seen_by: str
     kept: Sequence[tuple[str, str]]
+    funding: Funding | None
 
 
 def fetch(interface: Interface) -> list[DatasetView]:
@@ -82,7 +84,14 @@ def _view(entry: Entry) -> DatasetView:
                 ("Stunden- und Tageswerte", "aggregates_days"),
             )
         ],
+        funding=_funding(entry.entry("funding")) if entry.raw("funding") else None,
     )
+
+
+def _funding(entry: Entry) -> Funding:
+    logo = entry.text("logo", "")
+    # Two slashes at the beginning would name another host.
+    return Funding(entry.text("text"), entry.text("link", ""), "" if logo.startswith("//") else logo)
 
 
 def _resolution(outside: Entry) -> str:

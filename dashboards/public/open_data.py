@@ -79,6 +79,7 @@ def _stream(entry: Entry) -> Stream:
         interval=timedelta(seconds=entry.number("expected_interval_s")),
         finest=timedelta(seconds=entry.number("finest_s", 0.0)),
         notice=entry.text("notice", ""),
+        datasets=tuple(str(one) for one in entry.entries("datasets")),
     )
 
 

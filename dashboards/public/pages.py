@@ -205,6 +205,7 @@ class PublicPages:
             "classes": quantity(stream.observed_property).source,
             "interval": duration(stream.interval),
             "district_href": f"/ortsteil/{place.district}/" if place.district in known else "",
+            "funding": snapshot.funding_of(stream),
             "explanations": EXPLANATIONS,
         }
 

@@ -17,7 +17,7 @@ from dashboards.public.open_data import OpenData
 from dashboards.public.outlook import ModelCard, fetch_cards, fetch_outlooks
 from dashboards.public.pages import Moment, PublicPages
 from dashboards.public.series import Series
-from dashboards.public.snapshot import Place, Snapshot, Stream, Value
+from dashboards.public.snapshot import Funding, Place, Snapshot, Stream, Value
 from dashboards.reading import Unreadable
 
 _log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Drawn:
     value: Value | None
     freshness: Freshness
     outlook: datetime | None
+    funding: tuple[Funding, ...]
 
 
 @dataclass(slots=True)
@@ -86,9 +87,15 @@ class PublicRefresh:
             self._simulated = snapshot.simulated
         self.pages.draw_lists(snapshot, moment)
         self.pages.forget(snapshot)
-        self._policy(snapshot)
+        snapshot = self._with_funding(snapshot)
         self._models(snapshot)
         return self._charts(snapshot, began, everything)
+
+    def _with_funding(self, snapshot: Snapshot) -> Snapshot:
+        """Draws the page about the policy; what it says of funding belongs to the values too."""
+        self._policy(snapshot)
+        known = self._told[0] if self._told else []
+        return replace(snapshot, funding={one.key: one.funding for one in known if one.funding})
 
     def _policy(self, snapshot: Snapshot) -> None:
         """Drawn when the policy has changed; its page carries no values that could age."""
@@ -208,4 +215,11 @@ def _source(snapshot: Snapshot, stream: Stream, now: datetime) -> Drawn:
     value = snapshot.values.get(stream.id)
     state = freshness(value.phenomenon_time, now, stream.interval) if value else Freshness.GONE
     ahead = snapshot.outlooks.get(stream.id)
-    return Drawn(stream, snapshot.place_of(stream), value, state, ahead.issued_at if ahead else None)
+    return Drawn(
+        stream,
+        snapshot.place_of(stream),
+        value,
+        state,
+        ahead.issued_at if ahead else None,
+        snapshot.funding_of(stream),
+    )

@@ -25,6 +25,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Funding:
+    """Who paid for a dataset; `link` and `logo` (a path on this site) may be empty."""
+
+    text: str
+    link: str = ""
+    logo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """A Datastream as the pages need it; `unit` is the UCUM code, `unit_name` German.
 
@@ -44,6 +53,7 @@ class Stream:
     interval: timedelta
     finest: timedelta = timedelta(0)
     notice: str = ""
+    datasets: tuple[str, ...] = ()
 
     @property
     def official(self) -> bool:
@@ -63,13 +73,15 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything open; `values` lacks Datastreams that never had a value. `fetched_at` is when we asked."""
+    """Everything open; `values` lacks Datastreams that never had a value. `fetched_at` is when we asked;
+    `funding` by key of the dataset."""
 
     places: Mapping[str, Place]
     streams: Mapping[int, Stream]
     values: Mapping[int, Value]
     fetched_at: datetime
     outlooks: Mapping[int, Outlook] = field(default_factory=dict)
+    funding: Mapping[str, Funding] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -79,3 +91,8 @@ class Snapshot:
     def place_of(self, stream: Stream) -> Place:
         """Where the Datastream is measured."""
         return self.places[stream.place]
+
+    def funding_of(self, stream: Stream) -> tuple[Funding, ...]:
+        """Who paid for the datasets it belongs to, each named once, in their order."""
+        found = [self.funding[key] for key in stream.datasets if key in self.funding]
+        return tuple(dict.fromkeys(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -57,6 +58,7 @@ def _told(one: Dataset, count: int, journal: timedelta | None) -> dict[str, Any]
         "exemption": one.exemption,
         "licence": one.licence,
         "visible_to": sorted(one.visible_to),
+        "funding": asdict(one.funding) if one.funding else None,
         "outside": {
             "time_step_s": step.total_seconds() if step else None,
             "current": "now" if one.outside.current_at_once else "step",

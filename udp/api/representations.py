@@ -111,6 +111,7 @@ def datastream(one: Datastream, view: View) -> dict[str, Any]:
         "licence": one.licence,
         "expected_interval_s": one.expected_interval_s,
         "finest_s": view.finest[one.id].total_seconds() if one.id in view.finest else None,
+        "datasets": list(view.datasets.get(one.id, ())),
         "derived": derived(one.id, view.derived),
         "self": f"{V1}/datastreams/{one.id}",
         "observations": f"{V1}/datastreams/{one.id}/observations",

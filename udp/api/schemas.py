@@ -121,6 +121,9 @@ class DatastreamAnswer(Answer):
         "history comes in buckets of whole such steps; null: as measured",
         examples=[None, 900.0],
     )
+    datasets: list[str] = Field(
+        description="those of the policy it belongs to; see /api/v1/policy", examples=[["papier-und-abfall"]]
+    )
     derived: DerivedAnswer | None = Field(description="null: measured")
     self: str = Field(examples=["/api/v1/datastreams/17"])
     observations: str = Field(examples=["/api/v1/datastreams/17/observations"])
@@ -241,6 +244,14 @@ class RetentionAnswer(Answer):
     aggregates_days: float | None = Field(description="hourly and daily figures")
 
 
+class FundingAnswer(Answer):
+    """Who paid, as the grant asks to be named."""
+
+    text: str = Field(examples=["Gefördert vom Land Nordrhein-Westfalen"])
+    link: str = Field(description="https, or empty")
+    logo: str = Field(description="path on this host, or empty", examples=["/foerderung/land.svg"])
+
+
 class DatasetAnswer(Answer):
     """One dataset of the city's policy, open or not."""
 
@@ -256,6 +267,7 @@ class DatasetAnswer(Answer):
     )
     licence: str = Field(examples=["dl-de/zero-2-0"])
     visible_to: list[str] = Field(description="roles that see it as measured")
+    funding: FundingAnswer | None = Field(description="null: nobody asks to be named")
     outside: OutsideAnswer
     retention: RetentionAnswer
     open_datastreams: int

@@ -71,6 +71,15 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Funding:
+    """Who paid, as the grant asks to be named. `link`: https, or empty; `logo`: a path on this site, or empty."""
+
+    text: str
+    link: str = ""
+    logo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """One entry of the file. `visible_to`: roles that see it as measured, whatever `access` says."""
 
@@ -87,6 +96,7 @@ class Dataset:
     visible_to: frozenset[Role] = frozenset()
     outside: Outside = Outside()
     retention: Retention = Retention()
+    funding: Funding | None = None
 
     def holds(self, one: Series) -> bool:
         """Whether the Datastream belongs to it."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from udp.datasets.model import Dataset, Outside, Policy, Retention, Selector
+from udp.datasets.model import Dataset, Funding, Outside, Policy, Retention, Selector
 from udp.errors import ConfigurationError
 from udp.registry.profiles import EXEMPTIONS
 from udp.registry.toml_tables import Complaints, Table, open_toml
@@ -27,6 +27,9 @@ _UNITS: Mapping[str, timedelta] = {
     "y": timedelta(days=365),
 }
 _WIDEST_GRID_M = 50_000.0
+_LINK = r"https://[^\s\"<>]{3,300}"
+# A path on this site and nothing else: pages load nothing from foreign hosts, and no dot begins a part.
+_LOGO = r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,6}\.(svg|png)"
 
 
 def read_policy(path: Path | None = None) -> Policy:
@@ -75,6 +78,7 @@ def _dataset(table: Table) -> Dataset:
         visible_to=_roles(table),
         outside=_outside(_within(table, "outside")),
         retention=_retention(_within(table, "retention")),
+        funding=_funding(_within(table, "funding")) if table.has("funding") else None,
     )
     if not dataset.select:
         table.complain("select", 'is missing; say which series are meant, e.g. [{ theme = "wetter" }]')
@@ -116,6 +120,16 @@ def _selector(table: Table) -> Selector:
     if made == Selector():
         table.complain("kind", "the selector names nothing and would mean everything; name something")
     return made
+
+
+def _funding(table: Table) -> Funding:
+    found = Funding(
+        " ".join(table.text("text").split()),
+        table.text("link", "", pattern=_LINK),
+        table.text("logo", "", pattern=_LOGO),
+    )
+    table.finish()
+    return found
 
 
 def _roles(table: Table) -> frozenset[Role]:

@@ -36,6 +36,7 @@ def describe(one: Coverage, base: str) -> dict[str, Any]:
     return summary(one) | {
         "owner": told.owner,
         "purpose": told.purpose,
+        "funding": told.funding,
         "licence_page": licence_page(one.offer.licence),
         "observations": _number(one.observations),
         "places": len(one.offer.things),

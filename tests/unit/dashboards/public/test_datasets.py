@@ -45,6 +45,31 @@ def test_open_and_closed_datasets_stand_with_reason_resolution_and_time(city, pu
     assert 'href="/daten/"' in (tmp_path / "pages/index.html").read_text(encoding="utf-8")
 
 
+def test_who_paid_stands_at_the_dataset_and_at_each_of_its_values_as_soon_as_the_policy_says_so(
+    city, public, tmp_path
+):
+    funded, other = city.stream(city.place("a")), city.stream(city.place("b"))
+    city.datastreams[0]["datasets"] = ["wetter"]
+    city.datasets += [told("wetter"), told("luft")]
+    public.round()
+    values = [tmp_path / f"pages/messwert/{number}/index.html" for number in (funded, other)]
+    assert "Förderung" not in page(tmp_path) + "".join(one.read_text(encoding="utf-8") for one in values)
+    city.datasets[0]["funding"] = {
+        "text": "Gefördert vom <Land>", "link": "https://land.example/f", "logo": "/foerderung/land.svg",
+    }  # fmt: skip
+    public.round()
+    first, second = (one.read_text(encoding="utf-8") for one in values)
+    for text in (page(tmp_path), first):
+        assert text.count("Gefördert vom &lt;Land&gt;</a>") == 1
+        assert 'href="https://land.example/f"' in text
+        assert 'src="/foerderung/land.svg" alt=""' in text
+    assert "Förderung" not in second
+    city.datasets[0]["funding"] = {"text": "Land", "link": "", "logo": "//fremd.example/l.svg"}
+    public.round()
+    assert "fremd.example" not in page(tmp_path)
+    assert "Gefördert" not in values[0].read_text(encoding="utf-8")
+
+
 def test_a_changed_policy_changes_the_page_and_an_unreadable_one_leaves_it(city, public, tmp_path):
     city.stream(city.place("a"))
     city.datasets.append(told("wetter"))

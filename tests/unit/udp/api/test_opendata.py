@@ -242,3 +242,23 @@ def test_the_shapes_notice_what_is_missing(dumped, lost):
     graph.remove((None, lost, None))
     conforms, _, _ = validate(graph, shacl_graph=Graph().parse(SHAPES))
     assert not conforms
+
+
+def test_who_paid_stands_on_the_page_of_the_dataset_and_in_the_interface(measured):
+    key, stream = key_of_bins(measured), measured.ids["behaelter-1/fill_level"]
+    page, policy = f"/opendata/{key}/", "/api/v1/policy"
+    assert "Förderung" not in measured.client.get(page).text
+    told = '{ text = "Gefördert vom Land", link = "https://land.example/f", logo = "/foerderung/land.svg" }'
+    measured.decide(f'key = "{key}"', funding=told)
+    measured.clock[0] += timedelta(minutes=10)
+    datasets = {one["key"]: one for one in measured.client.get(policy).json()["datasets"]}
+    assert datasets[key]["funding"] == {
+        "text": "Gefördert vom Land",
+        "link": "https://land.example/f",
+        "logo": "/foerderung/land.svg",
+    }
+    assert [one for one, told in datasets.items() if told["funding"]] == [key]
+    assert key in measured.client.get(f"/api/v1/datastreams/{stream}").json()["datasets"]
+    text = measured.client.get(page).text
+    assert '<a href="https://land.example/f">Gefördert vom Land</a>' in text
+    assert 'src="/foerderung/land.svg"' in text

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from udp.datasets.model import Dataset, Outside, Policy, Retention, Selector, Series
+from udp.datasets.model import Dataset, Funding, Outside, Policy, Retention, Selector, Series
 from udp.datasets.reading import SHIPPED, read_policy
 from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError
@@ -224,6 +224,17 @@ retention = { raw = "1y", values = "2y", aggregates = "unlimited" }
         ('owner = "o"', 'owner = "o"\noutside = { time_step = "7h" }', "whole into a day"),
         ('owner = "o"', 'owner = "o"\noutside = { place_m = -5 }', "place_m"),
         ('owner = "o"', 'owner = "o"\noutside = { place_m = inf }', "place_m"),
+        ('owner = "o"', 'owner = "o"\nfunding = { link = "https://land.example" }', "'text'"),
+        ('owner = "o"', 'owner = "o"\nfunding = { text = "Land", link = "http://land.example" }', "https://"),
+        ('owner = "o"', 'owner = "o"\nfunding = { text = "Land", link = "javascript:alert(1)" }', "'link'"),
+        (
+            'owner = "o"',
+            'owner = "o"\nfunding = { text = "Land", logo = "https://land.example/l.svg" }',
+            "'logo'",
+        ),
+        ('owner = "o"', 'owner = "o"\nfunding = { text = "Land", logo = "//land.example/l.svg" }', "'logo'"),
+        ('owner = "o"', 'owner = "o"\nfunding = { text = "Land", logo = "/../l.svg" }', "'logo'"),
+        ('owner = "o"', 'owner = "o"\nfunding = { text = "Land", geber = "x" }', "'geber'"),
     ],
 )
 def test_a_mistake_is_told_with_place_and_remedy(tmp_path, old, new, told):
@@ -236,6 +247,16 @@ def test_a_mistake_is_told_with_place_and_remedy(tmp_path, old, new, told):
         read_policy(path)
     assert told in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_dataset_says_who_paid_for_it(tmp_path):
+    path = tmp_path / "policy.toml"
+    told = '{ text = "Gefördert vom Land", link = "https://land.example/f", logo = "/foerderung/land.svg" }'
+    path.write_text(GOOD.replace('owner = "o"', f'owner = "o"\nfunding = {told}'), encoding="utf-8")
+    (found,) = read_policy(path).datasets
+    assert found.funding == Funding("Gefördert vom Land", "https://land.example/f", "/foerderung/land.svg")
+    path.write_text(GOOD, encoding="utf-8")
+    assert read_policy(path).datasets[0].funding is None
 
 
 def test_the_running_platform_follows_good_files_and_no_broken_ones(tmp_path):
@@ -259,6 +280,6 @@ def test_the_shipped_file_explains_every_key_it_uses():
     text = SHIPPED.read_text(encoding="utf-8")
     comments = "\n".join(line for line in text.splitlines() if line.startswith("#"))
     for word in ("key", "title", "select", "owner", "purpose", "legal_basis", "access", "exemption", "licence",
-                 "visible_to", "time_step", "current", "place_m", "minimum_users", "raw", "values", "aggregates",
+                 "visible_to", "time_step", "current", "place_m", "minimum_users", "funding", "logo", "raw", "values", "aggregates",
                  "copyright", "personal", "state", "data_protection"):  # fmt: skip
         assert word in comments, word
