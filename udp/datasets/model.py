@@ -72,7 +72,8 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """Who paid, as the grant asks to be named. `link`: https, or empty; `logo`: a path on this site, or empty."""
+    """Who paid, as the grant asks to be named. `link` is https, `logo` a path on this site; either may be
+    empty."""
 
     text: str
     link: str = ""
