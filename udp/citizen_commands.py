@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import sys
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from udp.access.audit import AuditLog
+from udp.citizens.class_codes import ClassCode, ClassCodes, NoSuchWish
 from udp.citizens.office import Office
 from udp.citizens.project import Project, State
 from udp.citizens.projects import CitizenProjects
@@ -14,6 +19,7 @@ from udp.devices.vault import Vault
 from udp.registry.profiles import load_profiles
 from udp.registry.sql import SqlRegistry
 
+_HERE = ZoneInfo("Europe/Berlin")
 _STATES = {State.APPLIED: "wartet", State.APPROVED: "freigegeben", State.REFUSED: "abgelehnt"}
 
 
@@ -27,7 +33,20 @@ def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     approve.add_argument("project", metavar="PROJEKT", help="z. B. b-abcd2345, aus der Liste")
     refuse = actions.add_parser("refuse", parents=[shared], help="ein Projekt ablehnen")
     refuse.add_argument("project", metavar="PROJEKT")
+    _add_class_code(actions, shared)
     refuse.add_argument("--reason", required=True, metavar="GRUND", help="liest der Anmelder")
+
+
+def _add_class_code(actions: Any, shared: argparse.ArgumentParser) -> None:
+    code = actions.add_parser(
+        "class-code", parents=[shared], help="Code für eine Klasse: wer ihn einträgt, ist sofort freigegeben"
+    )
+    what = code.add_mutually_exclusive_group(required=True)
+    what.add_argument("--for", dest="note", metavar="KLASSE", help='neuer Code, z. B. "8b Berufskolleg"')
+    what.add_argument("--list", action="store_true", help="alle Codes, ohne die Codes selbst")
+    what.add_argument("--revoke", type=int, metavar="NR", help="dieser Code lässt niemanden mehr ein")
+    code.add_argument("--places", type=int, default=30, metavar="N", help="so viele Anmeldungen (30)")
+    code.add_argument("--until", type=date.fromisoformat, metavar="JJJJ-MM-TT", help="letzter Tag")
 
 
 def run(config: Settings, given: argparse.Namespace) -> int:
@@ -37,6 +56,8 @@ def run(config: Settings, given: argparse.Namespace) -> int:
         office = open_office(config, registry)
         if given.action == "list":
             _list(office, everything=given.all)
+        elif given.action == "class-code":
+            _class_code(ClassCodes(registry.database, AuditLog(registry.database)), given)
         elif given.action == "approve":
             _say(f"freigegeben: {_line(office.approve(given.project))}")
         else:
@@ -50,13 +71,47 @@ def open_office(config: Settings, registry: SqlRegistry) -> Office:
     """The office of these settings."""
     key = config.devices.key
     vault = None if key is None else Vault(key)
+    codes = ClassCodes(registry.database, AuditLog(registry.database))
     return Office(
-        projects=CitizenProjects(registry.database, config.citizens, vault),
+        projects=CitizenProjects(registry.database, config.citizens, vault, codes=codes),
         profiles=load_profiles(own=config.profiles_dir),
         inventory=registry.inventory,
         settings=config.citizens,
         area=config.devices,
     )
+
+
+def _class_code(codes: ClassCodes, given: argparse.Namespace) -> None:
+    if given.list:
+        listed = codes.listed()
+        _say("\n".join(_told(one) for one in listed) if listed else "Kein Klassencode.")
+    elif given.revoke is not None:
+        codes.revoke(given.revoke, _who())
+        _say(f"Klassencode {given.revoke} lässt niemanden mehr ein; wer schon dabei ist, bleibt.")
+    elif given.until is None:
+        raise NoSuchWish("Bis wann gilt der Code? Zum Beispiel --until 2027-01-31")
+    else:
+        _say(codes.make(given.note, given.places, given.until, _who()))
+        sys.stderr.write(
+            "Der Code wird nur jetzt gezeigt. Er gehört in das Feld „Klassencode“ der Anmeldung.\n"
+        )
+
+
+def _told(one: ClassCode) -> str:
+    state = f"gilt bis {one.until.astimezone(_HERE) - timedelta(seconds=1):%d.%m.%Y}"
+    if one.revoked_at:
+        state = f"widerrufen am {one.revoked_at.astimezone(_HERE):%d.%m.%Y}"
+    elif one.until <= datetime.now(UTC):
+        state = "abgelaufen"
+    return f"{one.number:>4}  {one.used} von {one.places} vergeben  {state}  {one.note} ({one.made_by})"
+
+
+def _who() -> str:
+    """The person at this command line, as the operating system knows them."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli"
 
 
 def _list(office: Office, *, everything: bool) -> None:

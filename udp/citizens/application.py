@@ -30,7 +30,8 @@ class ApplicationRefused(PlatformError):
 @dataclass(frozen=True, slots=True)
 class Written:
     """An application as it was written. `devices`: one line each, DevEUI and a name if there is one.
-    `fields`: field of the decoded payload to key of the observed property."""
+    `fields`: field of the decoded payload to key of the observed property. `class_code`: who brings one
+    does not wait."""
 
     title: str = ""
     name: str = ""
@@ -45,6 +46,7 @@ class Written:
     interval_minutes: str = "15"
     licence: str = ""
     consent: str = ""
+    class_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from udp.citizens.application import Written, check
 from udp.citizens.choices import current_offer
 from udp.citizens.mail import send
 from udp.citizens.offer import Offer
-from udp.citizens.project import Project, origin_of
+from udp.citizens.project import Project, State, origin_of
 from udp.citizens.projects import CitizenProjects, NotPossible
 from udp.citizens.settings import CitizenSettings
 from udp.devices.settings import DeviceSettings
@@ -38,10 +38,13 @@ class Office:
         if not self.settings.open:
             raise NotPossible("Zurzeit werden keine Anmeldungen angenommen.")
         most = self.settings.devices_at_most
-        project, link = self.projects.apply(check(written, self.offer(), self.area, most_devices=most))
+        known = self.offer()
+        application = check(written, known, self.area, most_devices=most)
+        project, link = self.projects.apply(application, written.class_code.strip(), known)
+        news = "ist freigegeben" if project.state is State.APPROVED else "ist angekommen und wird geprüft"
         self._tell(
             project,
-            f"Ihre Anmeldung „{project.title}“ ist angekommen und wird geprüft.\n\n"
+            f"Ihre Anmeldung „{project.title}“ {news}.\n\n"
             f"Ihr persönlicher Link, bitte aufheben und niemandem geben:\n{address}{link}\n",
         )
         return project, link

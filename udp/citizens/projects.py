@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, func, select
 from edge.wire.identifiers import DevEUI
 from udp.citizens import mounting, tables
 from udp.citizens.application import Application, ApplicationRefused, NamedDevice
+from udp.citizens.class_codes import FIELD, ClassCodes
 from udp.citizens.offer import Offer
 from udp.citizens.project import APPLICATION, Door, Erasure, Project, State, digest, is_slug
 from udp.citizens.settings import CitizenSettings
@@ -37,7 +38,7 @@ class TooManyWaiting(PlatformError):
 
 
 class CitizenProjects:
-    """All projects. `vault` is needed for keys of The Things Network only."""
+    """All projects. `vault` is needed for keys of The Things Network only; without `codes` none is good."""
 
     def __init__(
         self,
@@ -45,23 +46,32 @@ class CitizenProjects:
         settings: CitizenSettings,
         vault: Vault | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        codes: ClassCodes | None = None,
     ) -> None:
         self._database = database
         self._settings = settings
         self._vault = vault
         self._now = now
+        self._codes = codes
         with database.writing() as connection:
             tables.make(connection)
 
-    def apply(self, application: Application) -> tuple[Project, str]:
+    def apply(
+        self, application: Application, class_code: str = "", known: Offer | None = None
+    ) -> tuple[Project, str]:
         """A new project that waits to be approved, and its personal link's secret: shown now, never again.
 
-        ApplicationRefused for devices that are registered already; TooManyWaiting.
+        With a `class_code` that is good it is approved at once, by `known`; both happen, or neither.
+        ApplicationRefused for devices that are registered already or a code that is not good; TooManyWaiting.
         """
         link = _LINK + secrets.token_urlsafe(32)
         slug = "b-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
         with self._database.writing() as connection:
-            self._refuse_too_many(connection)
+            if class_code and known:
+                lock(connection)
+                self._redeem(connection, class_code, slug)
+            else:
+                self._refuse_too_many(connection)
             _refuse_taken(connection, application.devices)
             row = {name: value for name, value in asdict(application).items() if name != "devices"}
             row["fields"] = dict(application.fields)
@@ -72,6 +82,8 @@ class CitizenProjects:
                 for position, one in enumerate(application.devices, 1)
             ]
             connection.execute(tables.device.insert(), devices)
+            if class_code and known:
+                self._approve(connection, slug, known)
             return _project(connection, _row(connection, slug)), link
 
     def by_link(self, link: str) -> Project:
@@ -99,16 +111,7 @@ class CitizenProjects:
         """From now on its values count. NotPossible unless it waits for a decision."""
         with self._database.writing() as connection:
             lock(connection)
-            row = _waiting(connection, slug)
-            devices = _device_rows(connection, slug)
-            held = mounting.taken(connection, [DevEUI(one.dev_eui) for one in devices])
-            if held:
-                raise NotPossible(
-                    f"Die DevEUI {held[0]} ist inzwischen im Geräteregister; das Projekt ablehnen."
-                )
-            mounting.mount(connection, row, devices, known)
-            self._decide(connection, slug, State.APPROVED, "")
-            grow(connection, self._now())
+            self._approve(connection, slug, known)
             return _project(connection, _row(connection, slug))
 
     def refuse(self, slug: str, reason: str) -> Project:
@@ -211,6 +214,21 @@ class CitizenProjects:
     def close(self) -> None:
         """Release the registry's connections."""
         self._database.close()
+
+    def _redeem(self, connection: Connection, class_code: str, slug: str) -> None:
+        if self._codes is None:
+            raise ApplicationRefused({FIELD: "Klassencodes gelten hier nicht; das Feld bitte leer lassen."})
+        self._codes.redeem(connection, class_code, slug)
+
+    def _approve(self, connection: Connection, slug: str, known: Offer) -> None:
+        row = _waiting(connection, slug)
+        devices = _device_rows(connection, slug)
+        held = mounting.taken(connection, [DevEUI(one.dev_eui) for one in devices])
+        if held:
+            raise NotPossible(f"Die DevEUI {held[0]} ist inzwischen im Geräteregister; das Projekt ablehnen.")
+        mounting.mount(connection, row, devices, known)
+        self._decide(connection, slug, State.APPROVED, "")
+        grow(connection, self._now())
 
     def _delete(self, connection: Connection, slug: str) -> None:
         dev_euis = [DevEUI(one.dev_eui) for one in _device_rows(connection, slug)]

@@ -61,6 +61,22 @@ device = Table(
     Column("label", String, nullable=False),
 )
 
+# Codes for classes: their hash, and how many they may still let in.
+class_code = Table(
+    "citizen_class_code",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("note", String, nullable=False),
+    Column("places", Integer, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("until", String(32), nullable=False),
+    Column("made_at", String(32), nullable=False),
+    Column("made_by", String, nullable=False),
+    Column("revoked_at", String(32)),
+    sqlite_autoincrement=True,
+)
+
 # Orders to delete: what a project leaves behind in store and ledger is deleted by who writes there.
 erasure = Table(
     "citizen_erasure",

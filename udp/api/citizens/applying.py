@@ -9,11 +9,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from udp.api.citizens.desk import PERSONAL, address, as_page, citizen_desk
+from udp.api.citizens.desk import PERSONAL, address, as_page, citizen_desk, take_application
 from udp.api.citizens.forms import BAIT, TICKET, Form, one, read_form
 from udp.citizens import consent
 from udp.citizens.application import FIELDS_AT_MOST, ApplicationRefused, Written
+from udp.citizens.class_codes import FIELD
 from udp.citizens.offer import FORMATTER, Offer
+from udp.citizens.project import State
 
 APPLY = "/buerger/anmelden"
 _FIELDS_AT_ONCE = 2  # on a telephone eight pairs are three screens
@@ -21,7 +23,7 @@ _FIELDS_AT_ONCE = 2  # on a telephone eight pairs are three screens
 _LABELS = {
     TICKET: "Formular", "titel": "Titel", "geraet": "Gerät", "dev_eui": "DevEUI", "abstand": "Sendeabstand",
     "felder": "Felder", "breite": "Breite", "laenge": "Länge", "ortsteil": "Ortsteil", "name": "Name",
-    "mail": "E-Mail-Adresse", "lizenz": "Lizenz", "einwilligung": "Einwilligung",
+    "mail": "E-Mail-Adresse", FIELD: "Klassencode", "lizenz": "Lizenz", "einwilligung": "Einwilligung",
 }  # fmt: skip
 
 
@@ -52,17 +54,21 @@ async def take(request: Request) -> Response:
     written = _written(form)
     if one(form, BAIT):
         # Whoever fills in what nobody sees is no person; it learns nothing from the answer.
-        return desk.frame.page("danke.html", 201, link="", project=None)
+        return desk.frame.page("danke.html", 201, link="", project=None, approved=False)
     if not desk.tickets.good(one(form, TICKET)):
         again = "Das Formular war zu schnell zurück oder zu lange offen. Bitte noch einmal absenden."
         return await _form(request, written, {TICKET: again}, 422)
     try:
-        desk.applications.require(request)
-        where = f"{address(request)}{PERSONAL}"
-        project, link = await anyio.to_thread.run_sync(desk.office.apply, written, where)
+        project, link = await take_application(request, written)
     except ApplicationRefused as refused:
         return await _form(request, written, refused.problems, 422)
-    return desk.frame.page("danke.html", 201, link=f"{where}{link}", project=project)
+    return desk.frame.page(
+        "danke.html",
+        201,
+        link=f"{address(request)}{PERSONAL}{link}",
+        project=project,
+        approved=project.state is State.APPROVED,
+    )
 
 
 async def _form(request: Request, written: Written, problems: Mapping[str, str], status: int) -> Response:
@@ -104,4 +110,5 @@ def _written(form: Form) -> Written:
         interval_minutes=one(form, "abstand"),
         licence=one(form, "lizenz"),
         consent=one(form, "einwilligung"),
+        class_code=one(form, FIELD),
     )

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
 from udp.api.citizens.forms import HourlyLimit, Tickets
 from udp.api.citizens.frame import Frame
 from udp.api.problems import TABLE, InvalidRequest, NotOurs, TooLarge
+from udp.citizens.application import Written
 from udp.citizens.office import Office
+from udp.citizens.project import Project, State
 from udp.errors import PlatformError
 from udp.ledger.port import PacketReader
 
@@ -70,6 +73,21 @@ def as_page(endpoint: Endpoint) -> Endpoint:
             return response
 
     return shown
+
+
+async def take_application(request: Request, written: Written) -> tuple[Project, str]:
+    """An application by form or interface: the project, and the full address of its personal page.
+
+    A class code is looked at only after the limit, so nobody tries codes in numbers. Whom one let in does
+    not count: its places bound them, and a school has one address.
+    """
+    desk = citizen_desk(request)
+    desk.applications.require(request)
+    where = f"{address(request)}{PERSONAL}"
+    project, link = await anyio.to_thread.run_sync(desk.office.apply, written, where)
+    if project.state is State.APPROVED:
+        desk.applications.give_back(request)
+    return project, link
 
 
 def address(request: Request) -> str:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from udp.api import representations
 from udp.api.asking import key_of
 from udp.api.citizens import words
-from udp.api.citizens.desk import PERSONAL, address, citizen_desk
+from udp.api.citizens.desk import PERSONAL, address, citizen_desk, take_application
 from udp.api.citizens.forms import read_json
 from udp.api.citizens.measured import plausibility
 from udp.api.desk import Asking, AtDesk
@@ -28,7 +28,7 @@ from udp.policy import Caller, operates
 _V = f"{representations.V1}/citizens"
 _TEXTS = {
     "title", "name", "mail", "latitude", "longitude", "district", "kind", "interval_minutes", "licence",
-    "consent",
+    "consent", "class_code",
 }  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def router() -> APIRouter:
     api = APIRouter(tags=["citizens"])
     for method, path, endpoint, summary in (
         ("GET", f"{_V}/offer", offered, "What one may choose from, and the text one agrees to"),
-        ("POST", f"{_V}/projects", apply, "Apply with a sensor; the personal link is in the answer, once"),
+        ("POST", f"{_V}/projects", apply, "Apply; the personal link is in the answer, once"),
         ("GET", f"{_V}/projects", waiting, "All projects (operator key)"),
         ("POST", f"{_V}/projects/{{slug}}/approval", approve, "Approve (operator key)"),
         ("POST", f"{_V}/projects/{{slug}}/refusal", refuse, "Refuse with a reason (operator key)"),
@@ -82,12 +82,9 @@ async def offered(request: Request) -> Response:
 
 
 async def apply(request: Request) -> Response:
-    """422 with `errors` by field for what cannot be meant."""
-    desk = citizen_desk(request)
-    written = _written(await read_json(request))
-    desk.applications.require(request)
+    """422 with `errors` by field for what cannot be meant; `class_code`: approved at once if it is good."""
+    project, link = await take_application(request, _written(await read_json(request)))
     where = f"{address(request)}{PERSONAL}"
-    project, link = await anyio.to_thread.run_sync(desk.office.apply, written, where)
     return _json({**_own(project), "link": f"{where}{link}", "secret": link}, 201)
 
 

@@ -13,11 +13,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from edge.wire.settings import Secret
+from udp.access.audit import AuditLog
 from udp.api.app import create_app
 from udp.api.desk import Ports
 from udp.api.settings import ApiSettings
 from udp.auth import SqlKeys
 from udp.citizens import consent
+from udp.citizens.class_codes import ClassCodes
 from udp.citizens.office import Office
 from udp.citizens.projects import CitizenProjects
 from udp.citizens.settings import CitizenSettings
@@ -61,6 +63,7 @@ class Town:
     ledger: SqlLedger
     office: Office
     ticks: list[float]
+    codes: ClassCodes
 
     def apply(self, **changes: object) -> dict[str, object]:
         answer = self.client.post("/api/v1/citizens/projects", json={**APPLICATION, **changes})
@@ -119,8 +122,9 @@ def town(tmp_path: Path) -> Iterator[Town]:
     ledger = SqlLedger(f"sqlite:///{tmp_path}/ledger.sqlite")
     store = EmbeddedStore(EmbeddedSettings(tmp_path / "store"), lambda: NOW)
     settings = CitizenSettings(webhook_url="https://eingang.beispiel.de", per_address_hour=5)
+    codes = ClassCodes(registry.database, AuditLog(registry.database, lambda: NOW), lambda: NOW)
     office = Office(
-        CitizenProjects(registry.database, settings, Vault(Secret(new_key())), lambda: NOW),
+        CitizenProjects(registry.database, settings, Vault(Secret(new_key())), lambda: NOW, codes),
         load_profiles(), registry.inventory, settings, DeviceSettings(),
     )  # fmt: skip
     pages = tmp_path / "pages"
@@ -132,7 +136,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
         )
     )  # fmt: skip
     with TestClient(app, base_url="https://stadt.test", raise_server_exceptions=False) as client:
-        yield Town(client, registry, store, ledger, office, ticks)
+        yield Town(client, registry, store, ledger, office, ticks, codes)
     store.close()
     ledger.close()
     registry.close()

@@ -170,3 +170,30 @@ def test_live_pages_are_kept_by_nobody_and_framed_nowhere(town: Town) -> None:
     assert page.headers["referrer-policy"] == "no-referrer"
     assert "script" not in page.text
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page.text)
+
+
+def test_a_class_code_opens_at_once_by_form_and_by_interface(town: Town) -> None:
+    code = town.codes.make("8b", 12, NOW.date(), "frau-k")
+    answer = town.client.post("/buerger/anmelden", data=town.form(klassencode=code.upper()))
+    assert answer.status_code == 201
+    assert "ist freigegeben" in answer.text
+    assert town.client.post(f"{link_of(answer.text)}/schluessel").status_code == 200
+    # A class behind one address: more than one client may try in an hour (5 here).
+    for number in range(16, 26):
+        made = town.apply(class_code=code, devices=[f"70B3D57ED00000{number}"])
+        assert made["state"] == "approved"
+    assert [one.used for one in town.codes.listed()] == [11]
+    assert "8b" not in town.client.get("/api/v1/things").text
+
+
+def test_guessed_class_codes_come_back_beside_their_field_and_are_limited(town: Town) -> None:
+    town.codes.make("8b", 12, NOW.date(), "frau-k")
+    answer = town.client.post("/buerger/anmelden", data=town.form(klassencode="aaaa-bbbb-cccc-dddd"))
+    assert answer.status_code == 422
+    assert 'id="klassencode-fehler"' in answer.text
+    assert 'href="#klassencode"' in answer.text
+    wrong = {**APPLICATION, "class_code": "aaaa-bbbb-cccc-dddd"}
+    told = [town.client.post("/api/v1/citizens/projects", json=wrong) for _ in range(5)]
+    assert "klassencode" in told[0].json()["errors"]
+    assert [one.status_code for one in told] == [422, 422, 422, 422, 429]
+    assert town.office.projects.all() == []
