@@ -92,3 +92,12 @@ def test_charts_ask_in_the_steps_that_are_open(clock):
     assert week(stream, clock.now).every == day(stream, clock.now).every == timedelta(hours=2)
     plain = _stream(Entry(told | {"finest_s": None}, "stream"))
     assert week(plain, clock.now).every == timedelta(hours=1)
+
+
+def test_the_page_on_open_data_leads_to_the_files_and_to_what_is_closed(city, public, tmp_path):
+    city.stream(city.place("a"))
+    public.round()
+    text = (tmp_path / "pages/offene-daten/index.html").read_text(encoding="utf-8")
+    body = text.split("<main")[1].split("</main>")[0]
+    assert 'href="/opendata/"' in body
+    assert 'href="/daten/"' in body
