@@ -116,6 +116,7 @@ QUANTITIES: dict[str, Quantity] = {
         raw_minutes=15,
     ),
     "volume": Quantity(decimals=2),
+    "charging_sessions": Quantity(decimals=0),
     "power": Quantity(decimals=0),
     "battery_voltage": Quantity(decimals=2, technical=True),
     "battery_level": _TECHNICAL,

@@ -27,7 +27,7 @@ PROPERTIES = tomllib.loads((REGISTRY / "observed_properties.toml").read_text(enc
 EXAMPLES = json.loads((ROOT / "tests/unit/edge/codecs/golden.json").read_text(encoding="utf-8"))
 RECEIVED_AT = datetime(2026, 5, 4, 10, 30, tzinfo=UTC)
 
-# What sensors wired to an agent report; no codec stands between.
+# What sensors wired to an agent, or a foreign platform, report; no codec stands between.
 WIRED = {
     "agent-health": {
         *("backlog_messages", "backlog_bytes", "backlog_age_s", "dropped_messages"),
@@ -38,6 +38,9 @@ WIRED = {
     "pole-air": {"pm2_5", "pm10", "no2"},
     "pole-sound": {"sound_level"},
     "pole-light": {"illuminance", "dim_percent", "power_w"},
+    "smart-bench": {
+        *("charging_sessions", "charged_energy", "solar_power", "battery_level", "housing_temperature"),
+    },
 }
 # Fields no published payload shows: none so far. An entry needs the page that describes the field.
 DOCUMENTED: dict[str, set[str]] = {}

@@ -14,6 +14,7 @@ import ingest
 from ingest.heard import Unusable
 from ingest.mapping import ForeignMapping, MappingFile, ValueRule, read_mapping
 from udp.errors import ConfigurationError
+from udp.registry.profiles import load_profiles
 
 HERE = Path(ingest.__file__).parent / "mappings"
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -28,6 +29,16 @@ SAMPLES = {
         {"sensorId": "5a8c1e3ebc2d4100190f5b6d", "createdAt": "2026-11-21T11:58:03.123Z", "value": "8.4"},
         {"sensorId": "5a8c1e3ebc2d4100190f5b6d", "createdAt": "2026-11-21T11:53:03.000Z", "value": "8.5"},
     ],
+    "smart-bench": {
+        "benches": [
+            {"id": "B-0017", "name": "Markt", "updated_at": "2026-11-21T12:58:03+01:00",
+             "usage": {"charging_sessions": 1204, "charged_wh": 8350}, "solar": {"power_w": 41.5},
+             "battery": {"percent": 87}, "temperature_c": 6.5},
+            {"id": "B-0018", "name": "Bad", "updated_at": "2026-11-21T11:51:00Z",
+             "usage": {"charging_sessions": 0, "charged_wh": 0}, "solar": {"power_w": 0},
+             "battery": {"percent": 12}, "temperature_c": -1.25},
+        ],
+    },
     "sensorthings": {
         "value": [{"phenomenonTime": "2026-11-21T12:58:03+01:00", "result": 0.42, "@iot.id": 9,
                    "Datastream": {"@iot.id": 4711}}],
@@ -37,8 +48,14 @@ SAMPLES = {
 EXPECTED = {
     "sensor-community": [("feinstaub-1", {"pm10": 7.25, "pm2_5": 3.1})],
     "opensensemap": [("box-1", {"temperature": 8.4}), ("box-1", {"temperature": 8.5})],
+    "smart-bench": [
+        ("bank-markt", {"charging_sessions": 1204, "charged_energy": 8.35, "solar_power": 41.5,
+                        "battery_level": 87, "housing_temperature": 6.5}),
+        ("bank-bad", {"charging_sessions": 0, "charged_energy": 0, "solar_power": 0,
+                      "battery_level": 12, "housing_temperature": -1.25}),
+    ],
     "sensorthings": [("pegel-1", {"water_level": 42.0})],
-}
+}  # fmt: skip
 
 
 def mapping(**changes: object) -> ForeignMapping:
@@ -61,6 +78,16 @@ def test_the_shipped_examples_read_what_the_platforms_send(name: str) -> None:
     assert [(one.reading.sensor, dict(one.reading.fields)) for one in found if one.reading] == EXPECTED[name]
     times = {one.reading.phenomenon_time.replace(microsecond=0) for one in found if one.reading}
     assert datetime(2026, 11, 21, 11, 58, 3, tzinfo=UTC) in times
+
+
+def test_every_shipped_example_is_read_here() -> None:
+    assert {path.stem for path in HERE.glob("*.toml")} == set(SAMPLES)
+
+
+def test_the_bench_needs_its_mapping_and_its_profile_and_no_program() -> None:
+    values = read_mapping(HERE / "smart-bench.toml").file.value
+    channels = load_profiles()["smart-bench"].channels
+    assert {(one.field, one.unit) for one in values} == {(one.field, one.unit.symbol) for one in channels}
 
 
 def test_a_bad_record_is_set_aside_alone_with_its_bytes() -> None:
