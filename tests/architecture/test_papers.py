@@ -58,11 +58,11 @@ def test_every_test_called_a_proof_is_there(paper):
 
 
 @cache
-def helped(command, verb):
-    """Exit code of `command verb --help`, by the same main as the console script."""
+def helped(command, *verbs):
+    """Exit code of `command verbs --help`, by the same main as the console script."""
     main = import_module(f"{COMMANDS[command]}.__main__").main
     try:
-        main([verb, "--help"])
+        main([*verbs, "--help"])
     except SystemExit as end:
         return end.code
     return None
@@ -72,14 +72,18 @@ def helped(command, verb):
 def test_every_verb_is_known_to_its_command(paper):
     text = paper.read_text(encoding="utf-8")
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text)
+    word = r"([a-z][a-z-]*(?:\\?\|[a-z-]+)*)"
     called = {
-        (command, verb)
+        (command, verb, *([inner] if inner else []))
         for block in blocks
-        for command, verbs in re.findall(r"^(udp(?:-\w+)?) ([a-z][a-z|-]*)", block, re.MULTILINE)
-        for verb in verbs.split("|")
+        for command, verbs, inners in re.findall(
+            rf"^(udp(?:-\w+)?) {word}(?: {word}(?=\s|$))?", block, re.MULTILINE
+        )
+        for verb in re.split(r"\\?\|", verbs)
+        for inner in re.split(r"\\?\|", inners)
     }
     assert called or paper.name != "README.md"
-    assert [pair for pair in sorted(called) if helped(*pair) != 0] == []
+    assert [called for called in sorted(called) if helped(*called) != 0] == []
 
 
 @pytest.mark.parametrize("paper", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=name)
