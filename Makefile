@@ -13,9 +13,10 @@ run: .venv/.platform
 	@exec $(BIN)/python -m udp.launch
 
 test: .venv/.development
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(BESIDE) \
-	  --ignore tests/contracts/sensorthings
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ALONE)
+	@export OMP_NUM_THREADS=1; failed=0; \
+	  $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(BESIDE) \
+	    --ignore tests/contracts/sensorthings || failed=1; \
+	  $(BIN)/python -m pytest $(ALONE) || failed=1; exit $$failed
 
 check: .venv/.development
 	$(BIN)/ruff check .

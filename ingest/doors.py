@@ -208,6 +208,7 @@ def _listen(settings: HttpSettings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(_BACKLOG)  # from here on callers wait, also while the server is starting
     except OSError as error:
         listener.close()
         raise ConfigurationError(

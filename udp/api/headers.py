@@ -101,11 +101,11 @@ def _route(scope: Scope) -> str:
     path = getattr(route, "path", None)
     if isinstance(path, str) and path:
         return path
-    return "other" if scope["path"].startswith(("/api", "/app", "/v1.1")) else "pages"
+    return "other" if scope["path"].startswith(("/api", "/app", "/v1.1", "/opendata")) else "pages"
 
 
 def _of_interface(path: str) -> bool:
-    return path.split("/")[1:2] in (["api"], ["app"], ["health"], ["metrics"])
+    return path.split("/")[1:2] in (["api"], ["app"], ["health"], ["metrics"], ["opendata"])
 
 
 def _policy(path: str) -> str:
