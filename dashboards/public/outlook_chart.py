@@ -9,7 +9,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from dashboards.public.axes import Scale, days, hours, scale
-from dashboards.public.chart import Frame, Picture, element
+from dashboards.public.chart import Canvas, Frame, Picture, element
 from dashboards.public.outlook import Expected, Outlook
 from dashboards.public.quantities import Drawing
 from dashboards.public.series import Series
@@ -52,23 +52,11 @@ def _scale(measured: Series, outlook: Outlook, words: Words) -> Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
-    """From time and value to pixels, and the marks drawn there."""
-
-    frame: Frame
-    start: datetime
-    end: datetime
-    scale: Scale
-
-    def x(self, moment: datetime) -> float:
-        share = (moment - self.start) / (self.end - self.start)
-        return self.frame.left + share * (self.frame.width - self.frame.left - self.frame.right)
+class _Field(Canvas):
+    """The marks drawn on it; what lies beyond the scale is drawn at its edge."""
 
     def y(self, value: float) -> float:
-        share = (value - self.scale.low) / (self.scale.high - self.scale.low)
-        share = min(max(share, 0.0), 1.0)
-        room = self.frame.height - self.frame.top - self.frame.bottom
-        return self.frame.height - self.frame.bottom - share * room
+        return Canvas.y(self, min(max(value, self.scale.low), self.scale.high))
 
     def grid(self, axis: str) -> Markup:
         right = self.frame.width - self.frame.right
