@@ -71,7 +71,7 @@ class _Desk:
         """Closed by ``stack``."""
         registry = stack.enter_context(closing(SqlRegistry(settings.registry)))
         store = stack.enter_context(closing(open_store(settings.store, _now)))
-        forecasts = stack.enter_context(closing(SqlForecasts(settings.forecasts)))
+        forecasts = stack.enter_context(closing(SqlForecasts(settings.forecasts_address())))
         cycle = Cycle(
             registry, store, forecasts, Artefacts(settings.artefacts), products(settings),
             Runner(settings.parallel), fit_budget_s=0.6 * settings.cycle.total_seconds(),
@@ -149,7 +149,7 @@ def _report(settings: ModelSettings, asked: argparse.Namespace) -> int:
 def _cases(settings: ModelSettings, asked: argparse.Namespace) -> int:
     with ExitStack() as stack:
         registry = stack.enter_context(closing(SqlRegistry(settings.registry)))
-        forecasts = stack.enter_context(closing(SqlForecasts(settings.forecasts)))
+        forecasts = stack.enter_context(closing(SqlForecasts(settings.forecasts_address())))
         if asked.verdict:
             verdict = Verdict.FINE if asked.verdict == "in-ordnung" else Verdict.FAULT
             if asked.case is None:

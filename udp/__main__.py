@@ -72,7 +72,7 @@ def check_config(config: Settings, given: argparse.Namespace) -> int:
 
     config.registry.address()
     config.ledger.address()
-    config.forecasts.address()
+    config.forecasts_address()
     profiles = load_profiles(own=config.profiles_dir)
     PolicyFile(config.policy)
     print(f"{given.config or 'defaults'}: in order; {len(profiles)} profiles")

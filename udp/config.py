@@ -14,6 +14,7 @@ from udp.api.settings import ApiSettings
 from udp.citizens.settings import CitizenSettings
 from udp.devices.settings import DeviceSettings
 from udp.errors import ConfigurationError
+from udp.forecasting.placing import beside
 from udp.network.settings import ChirpStackSettings
 from udp.opendata.settings import OpenDataSettings
 from udp.store.opening import StoreSettings
@@ -63,16 +64,14 @@ class Settings:
 
     `profiles_dir`: device profiles of the city's own, beside the shipped ones. `policy`: the city's own
     policy.toml instead of the shipped one. `chirpstack`: the network server that `udp chirpstack` fills
-    from the register.
+    from the register. `forecasts`: beside the registry unless told otherwise.
     """
 
     registry: DatabaseSettings = field(
         default_factory=lambda: DatabaseSettings("sqlite:///var/registry.sqlite")
     )
     ledger: DatabaseSettings = field(default_factory=lambda: DatabaseSettings("sqlite:///var/ledger.sqlite"))
-    forecasts: DatabaseSettings = field(
-        default_factory=lambda: DatabaseSettings("sqlite:///var/forecasts.sqlite")
-    )
+    forecasts: DatabaseSettings | None = None
     store: StoreSettings = field(default_factory=StoreSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
@@ -85,3 +84,9 @@ class Settings:
     chirpstack: ChirpStackSettings | None = None
     access: AccessSettings = field(default_factory=AccessSettings)
     opendata: OpenDataSettings = field(default_factory=OpenDataSettings)
+
+    def forecasts_address(self) -> str:
+        """Where forecasts are kept, for the driver only. ConfigurationError if it is no address."""
+        if self.forecasts is None:
+            return beside(self.registry.address())
+        return self.forecasts.address()

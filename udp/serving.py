@@ -34,7 +34,7 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
     with (
         closing(SqlRegistry(config.registry.address())) as registry,
         closing(SqlLedger(config.ledger.address())) as ledger,
-        closing(SqlForecasts(config.forecasts.address())) as forecasts,
+        closing(SqlForecasts(config.forecasts_address())) as forecasts,
         closing(LateStore(lambda: open_store(config.store, utc_now, read_only=True))) as store,
         closing(LateStore(lambda: open_store(config.store, utc_now))) as appending,
         closing(open_porter(registry.database, config.access)) as porter,

@@ -118,7 +118,7 @@ def plot(series: Series, picture: Picture, frame: Frame, time: LocalTime) -> Mar
         middle = (frame.left + frame.width - frame.right) / 2
         parts.append(
             Markup('<text class="label" x="{}" y="{}" text-anchor="middle">keine Werte</text>').format(
-                _n(middle), frame.height // 2
+                pixels(middle), frame.height // 2
             )
         )
     return Markup().join(parts)
@@ -144,8 +144,8 @@ def _grid(canvas: Canvas, picture: Picture) -> Markup:
     for tick in canvas.scale.ticks:
         y = canvas.y(tick)
         parts.append(
-            f'<path class="grid" d="M{frame.left} {_n(y)}H{frame.width - frame.right}"/>'
-            f'<text class="label" x="{frame.left - 6}" y="{_n(y + 4)}" text-anchor="end">'
+            f'<path class="grid" d="M{frame.left} {pixels(y)}H{frame.width - frame.right}"/>'
+            f'<text class="label" x="{frame.left - 6}" y="{pixels(y + 4)}" text-anchor="end">'
             f"{escape(canvas.scale.label(tick))}</text>"
         )
     return Markup("".join(parts))  # noqa: S704  (numbers and escaped texts only)
@@ -160,12 +160,12 @@ def _time_axis(frame: Frame, start: datetime, end: datetime, time: LocalTime) ->
     parts = [f'<path class="axis" d="M{frame.left} {bottom}H{frame.width - frame.right}"/>']
     for moment, label in ticks:
         x = canvas.x(moment)
-        parts.append(f'<path class="axis" d="M{_n(x)} {bottom}v5"/>')
+        parts.append(f'<path class="axis" d="M{pixels(x)} {bottom}v5"/>')
         # A day's name stands in the middle of its day, an hour's below its tick.
         at = canvas.x(moment + timedelta(hours=12)) if long else x
         if frame.left <= at - 16 and at + 16 <= frame.width:
             parts.append(
-                f'<text class="label" x="{_n(at)}" y="{frame.height - 8}" text-anchor="middle">'
+                f'<text class="label" x="{pixels(at)}" y="{frame.height - 8}" text-anchor="middle">'
                 f"{escape(label)}</text>"
             )
     return Markup("".join(parts))  # noqa: S704  (numbers and escaped texts only)
@@ -179,14 +179,14 @@ def _line(canvas: Canvas, series: Series) -> Markup:
             sample, (x, y) = run[0], points[0]
             if sample.high > sample.low:
                 low, high = canvas.y(sample.low), canvas.y(sample.high)
-                parts.append(f'<path class="axis" d="M{_n(x)} {_n(low)}V{_n(high)}"/>')
-            parts.append(f'<circle class="dot" cx="{_n(x)}" cy="{_n(y)}" r="3"/>')
+                parts.append(f'<path class="axis" d="M{pixels(x)} {pixels(low)}V{pixels(high)}"/>')
+            parts.append(f'<circle class="dot" cx="{pixels(x)}" cy="{pixels(y)}" r="3"/>')
             continue
         if any(sample.high > sample.low for sample in run):
             there = [(canvas.x(sample.at), canvas.y(sample.high)) for sample in run]
             back = [(canvas.x(sample.at), canvas.y(sample.low)) for sample in reversed(run)]
-            parts.append(f'<path class="span" d="{_path(there + back)}Z"/>')
-        parts.append(f'<path class="line" d="{_path(points)}"/>')
+            parts.append(f'<path class="span" d="{path_of(there + back)}Z"/>')
+        parts.append(f'<path class="line" d="{path_of(points)}"/>')
     # Only numbers and our own names stand in here.
     return Markup("".join(parts))  # noqa: S704
 
@@ -198,8 +198,8 @@ def _bars(canvas: Canvas, series: Series) -> Markup:
     for start, end in series.gaps():
         left, right = canvas.x(start), canvas.x(end)
         parts.append(
-            f'<rect class="gap" x="{_n(left)}" y="{canvas.frame.top}" '
-            f'width="{_n(right - left)}" height="{_n(base - canvas.frame.top)}"/>'
+            f'<rect class="gap" x="{pixels(left)}" y="{canvas.frame.top}" '
+            f'width="{pixels(right - left)}" height="{pixels(base - canvas.frame.top)}"/>'
         )
     for sample in series.samples:
         half = (series.bucket or timedelta(minutes=10)) / 2
@@ -208,8 +208,8 @@ def _bars(canvas: Canvas, series: Series) -> Markup:
         if top < base:
             width = max(right - left - 0.5, 1.0)
             parts.append(
-                f'<rect class="bar" x="{_n(left)}" y="{_n(top)}" '
-                f'width="{_n(width)}" height="{_n(base - top)}"/>'
+                f'<rect class="bar" x="{pixels(left)}" y="{pixels(top)}" '
+                f'width="{pixels(width)}" height="{pixels(base - top)}"/>'
             )
     return Markup("".join(parts))  # noqa: S704  (numbers only)
 
@@ -220,7 +220,7 @@ def _doubts(canvas: Canvas, samples: Sequence[Sample]) -> Markup:
     for sample in samples:
         if sample.quality is Quality.SUSPECT:
             x, y = canvas.x(sample.at), canvas.y(sample.value)
-            parts.append(f'<path class="doubt" d="M{_n(x)} {_n(y - 5)}l5 9h-10Z"/>')
+            parts.append(f'<path class="doubt" d="M{pixels(x)} {pixels(y - 5)}l5 9h-10Z"/>')
     return Markup("".join(parts))  # noqa: S704  (numbers only)
 
 
@@ -231,10 +231,11 @@ _FORMS: dict[Drawing, Callable[[Canvas, Series], Markup]] = {
 }
 
 
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
+def path_of(points: Sequence[tuple[float, float]]) -> str:
+    """The data of an SVG path through these points."""
+    return "M" + "L".join(f"{pixels(x)} {pixels(y)}" for x, y in points)
 
 
-def _n(pixels: float) -> str:
+def pixels(number: float) -> str:
     """A tenth of a pixel is finer than any screen and keeps a week below 3 kB."""
-    return f"{pixels:.1f}".removesuffix(".0")
+    return f"{number:.1f}".removesuffix(".0")

@@ -9,7 +9,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from dashboards.public.axes import Scale, days, hours, scale
-from dashboards.public.chart import Canvas, Frame, Picture, element
+from dashboards.public.chart import Canvas, Frame, Picture, element, path_of, pixels
 from dashboards.public.outlook import Expected, Outlook
 from dashboards.public.quantities import Drawing
 from dashboards.public.series import Series
@@ -66,7 +66,7 @@ class _Field(Canvas):
                 '<path class="grid" d="M{} {}H{}"/>'
                 '<text class="label" x="{}" y="{}" text-anchor="end">{}</text>'
             ).format(
-                self.frame.left, _n(self.y(tick)), right, self.frame.left - 6, _n(self.y(tick) + 4),
+                self.frame.left, pixels(self.y(tick)), right, self.frame.left - 6, pixels(self.y(tick) + 4),
                 self.scale.label(tick),
             )
             for tick in self.scale.ticks
@@ -88,11 +88,11 @@ class _Field(Canvas):
         ]
         for moment, label in ticks:
             x = self.x(moment)
-            parts.append(Markup('<path class="axis" d="M{} {}v5"/>').format(_n(x), bottom))
+            parts.append(Markup('<path class="axis" d="M{} {}v5"/>').format(pixels(x), bottom))
             if self.frame.left <= x - 16 and x + 16 <= self.frame.width:
                 parts.append(
                     Markup('<text class="label" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-                        _n(x), self.frame.height - 8, label
+                        pixels(x), self.frame.height - 8, label
                     )
                 )
         return Markup().join(parts)
@@ -101,7 +101,7 @@ class _Field(Canvas):
         x, bottom = self.x(moment), self.frame.height - self.frame.bottom
         return Markup(
             '<path class="axis" d="M{0} {1}V{2}"/><text class="label" x="{3}" y="{4}">Prognose</text>'
-        ).format(_n(x), self.frame.top, bottom, _n(x + 4), self.frame.top + 10)
+        ).format(pixels(x), self.frame.top, bottom, pixels(x + 4), self.frame.top + 10)
 
     def bands(self, outlook: Outlook) -> Markup:
         parts = [self._band(outlook.expected, style) for style in ("outer", "inner")]
@@ -111,22 +111,23 @@ class _Field(Canvas):
         spans = [(self.x(one.at), getattr(one, which)) for one in expected]
         there = [(x, self.y(high)) for x, (_, high) in spans]
         back = [(x, self.y(low)) for x, (low, _) in reversed(spans)]
-        return f'<path class="span" d="{_path(there + back)}Z"/>'
+        return f'<path class="span" d="{path_of(there + back)}Z"/>'
 
     def measured(self, series: Series) -> Markup:
         parts = []
         for run in series.runs():
             points = [(self.x(sample.at), self.y(sample.value)) for sample in run]
             if len(points) == 1:
-                parts.append(f'<circle class="dot" cx="{_n(points[0][0])}" cy="{_n(points[0][1])}" r="3"/>')
+                ((x, y),) = points
+                parts.append(f'<circle class="dot" cx="{pixels(x)}" cy="{pixels(y)}" r="3"/>')
             else:
-                parts.append(f'<path class="line" d="{_path(points)}"/>')
+                parts.append(f'<path class="line" d="{path_of(points)}"/>')
         return Markup("".join(parts))  # noqa: S704  (numbers only)
 
     def middle(self, outlook: Outlook) -> Markup:
         points = [(self.x(one.at), self.y(one.middle)) for one in outlook.expected]
         # Dashes tell expected from measured also without colour.
-        return Markup(f'<path class="line" stroke-dasharray="5 4" d="{_path(points)}"/>')  # noqa: S704
+        return Markup(f'<path class="line" stroke-dasharray="5 4" d="{path_of(points)}"/>')  # noqa: S704
 
     def limit(self, words: Words) -> Markup:
         if words.limit is None:
@@ -136,14 +137,6 @@ class _Field(Canvas):
             '<path class="axis" stroke-dasharray="2 3" d="M{} {}H{}"/>'
             '<text class="label" x="{}" y="{}">{}</text>'
         ).format(
-            self.frame.left, _n(y), self.frame.width - self.frame.right, self.frame.left + 4, _n(y - 4),
-            words.limit_name,
+            self.frame.left, pixels(y), self.frame.width - self.frame.right,
+            self.frame.left + 4, pixels(y - 4), words.limit_name,
         )  # fmt: skip
-
-
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
-
-
-def _n(pixels: float) -> str:
-    return f"{pixels:.1f}".removesuffix(".0")

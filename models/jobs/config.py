@@ -23,6 +23,7 @@ from pathlib import Path
 from models.jobs.fill import CRITICAL_PERCENT
 from models.jobs.parallel import ParallelSettings
 from models.jobs.trees import DRY_PERCENT
+from udp.forecasting.placing import beside
 from udp.store.opening import StoreSettings
 
 _SHORTEST_CYCLE = timedelta(minutes=1)
@@ -70,7 +71,7 @@ class ModelSettings:
     taking in data."""
 
     registry: str = "sqlite:///var/registry.sqlite"
-    forecasts: str = "sqlite:///var/forecasts.sqlite"
+    forecasts: str = ""  # beside the registry
     store: StoreSettings = field(default_factory=StoreSettings)
     artefacts: Path = Path("var/models")
     report: Path | None = None
@@ -89,3 +90,7 @@ class ModelSettings:
             raise ValueError("cycle must be at least 60 seconds")
         if not 0 <= self.niceness <= 19:
             raise ValueError("niceness must lie between 0 and 19")
+
+    def forecasts_address(self) -> str:
+        """Where forecasts are kept."""
+        return self.forecasts or beside(self.registry)

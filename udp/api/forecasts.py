@@ -19,7 +19,7 @@ from udp.api import columns_json, forecast_schemas, representations
 from udp.api.desk import Asking, AtDesk, answer
 from udp.api.problems import InvalidRequest, KeyRequired
 from udp.api.query import moment
-from udp.api.v1 import District, Kind, Property, Theme, ThingKey, When, refusals
+from udp.api.v1 import District, Kind, Property, Theme, ThingKey, When, add_readable, refusals
 from udp.api.view import Filter, View
 from udp.errors import NotFound
 from udp.forecasting.port import Card, Case, Statement, Told, Verdict
@@ -48,15 +48,7 @@ def router() -> APIRouter:
         ("/models", models, forecast_schemas.ModelsAnswer, "How good the models are: their cards"),
         ("/cases", cases, forecast_schemas.CasesAnswer, "Cases of conspicuous consumption"),
     )
-    for path, endpoint, model, summary in routes:
-        api.add_api_route(
-            path,
-            endpoint,
-            methods=["GET"],
-            summary=summary,
-            responses=refusals(model),
-            response_class=Response,
-        )
+    add_readable(api, routes)
     api.add_api_route(
         "/cases/{number}/verdict",
         judge,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -51,15 +52,7 @@ def router() -> APIRouter:
         ),
         ("/latest", latest, schemas.LatestAnswer, "All current values in one call"),
     )
-    for path, endpoint, model, summary in routes:
-        api.add_api_route(
-            path,
-            endpoint,
-            methods=["GET"],
-            summary=summary,
-            responses=refusals(model),
-            response_class=Response,
-        )
+    add_readable(api, routes)
     api.add_api_route(
         "/live",
         live,
@@ -205,6 +198,21 @@ async def _latest(at: Desk, who: Caller, asked: Filter) -> Any:
 
 def _json(request: Request, who: Caller, content: Any) -> Response:
     return answer(request, who, representations.dumps(content), media_type=_JSON, seconds=_LONG_S)
+
+
+def add_readable(
+    api: APIRouter, routes: Iterable[tuple[str, Any, Any, str]], response_class: type[Response] = Response
+) -> None:
+    """A GET route for each (path, endpoint, model of the answer, summary)."""
+    for path, endpoint, model, summary in routes:
+        api.add_api_route(
+            path,
+            endpoint,
+            methods=["GET"],
+            summary=summary,
+            responses=refusals(model),
+            response_class=response_class,
+        )
 
 
 def refusals(model: Any) -> dict[int | str, dict[str, Any]]:

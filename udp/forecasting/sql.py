@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from udp.errors import NotFound, StoreUnavailable
@@ -24,7 +24,7 @@ from udp.forecasting.port import (
     Told,
     Verdict,
 )
-from udp.ledger.sql import open_engine
+from udp.ledger.engine import open_engine, reading, writing
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ADVISORY_LOCK = 0x55445046  # "UDPF"
@@ -98,16 +98,12 @@ class SqlForecasts:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with self._answering(), self._engine.connect() as connection:
-            connection.execution_options(udp_writes=True)
-            with connection.begin():
-                if connection.dialect.name == "postgresql":
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-                yield connection
+        with self._answering(), writing(self._engine, _ADVISORY_LOCK) as connection:
+            yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._answering(), self._engine.connect() as connection, connection.begin():
+        with self._answering(), reading(self._engine) as connection:
             yield connection
 
     @contextmanager

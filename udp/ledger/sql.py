@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, select, text
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from edge.wire.identifiers import GatewayEUI
 from edge.wire.messages import Reception
 from udp.errors import StoreRejected, StoreUnavailable
 from udp.ledger import quarantining, tables
+from udp.ledger.engine import open_engine, reading, writing
 from udp.ledger.forgetting import forget_uplinks
 from udp.ledger.hearing import Hearing, hearing
 from udp.ledger.migration import prepare
@@ -187,16 +188,12 @@ class SqlLedger:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with self._answering(), self._engine.connect() as connection:
-            connection.execution_options(udp_writes=True)
-            with connection.begin():
-                if connection.dialect.name == "postgresql":
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-                yield connection
+        with self._answering(), writing(self._engine, _ADVISORY_LOCK) as connection:
+            yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._answering(), self._engine.connect() as connection, connection.begin():
+        with self._answering(), reading(self._engine) as connection:
             yield connection
 
     @contextmanager
@@ -209,26 +206,6 @@ class SqlLedger:
             reason = getattr(error, "orig", None) or error
             where = self._engine.url.render_as_string(hide_password=True)
             raise StoreUnavailable(f"ledger {where} did not answer: {reason}") from error
-
-
-def open_engine(url: str) -> Engine:
-    """An engine whose SQLite connections are durable and whose writers queue instead of failing."""
-    if not url.startswith("sqlite"):
-        return create_engine(url, paramstyle="format", pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 30.0})
-
-    @event.listens_for(engine, "connect")
-    def _durable(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions begin where we say, not where pysqlite guesses
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("udp_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
 
 
 def _reception(row: Any) -> Reception:

@@ -8,6 +8,7 @@ import pytest
 
 from udp.__main__ import _GROUPS, main
 from udp.auth import SqlKeys
+from udp.forecasting.placing import beside
 from udp.policy import OPERATOR, Caller, Role
 from udp.registry.sql import SqlRegistry
 
@@ -178,3 +179,27 @@ def test_a_command_of_the_register_loads_no_engine_and_no_web_framework(tmp_path
         [sys.executable, "-c", asked], check=False, capture_output=True, text=True, cwd=tmp_path
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_folder_that_is_missing_is_named_before_anything_starts(tmp_path, capsys):
+    path = tmp_path / "api.toml"
+    path.write_text(
+        f'[registry]\nurl = "sqlite:///{tmp_path}/registry.sqlite"\n'
+        f'[ledger]\nurl = "sqlite:///{tmp_path}/nowhere/ledger.sqlite"\n',
+        encoding="utf-8",
+    )
+    assert main(["run", "--config", str(path)]) != 0
+    assert f"mkdir -p {tmp_path}/nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("registry", "forecasts"),
+    [
+        ("sqlite:////srv/udp/registry.sqlite", "sqlite:////srv/udp/forecasts.sqlite"),
+        ("sqlite:///var/registry.sqlite", "sqlite:///var/forecasts.sqlite"),
+        ("sqlite://", "sqlite://"),
+        ("postgresql+psycopg://udp:s3@db/city", "postgresql+psycopg://udp:s3@db/city"),
+    ],
+)
+def test_forecasts_are_kept_beside_the_registry_unless_told_otherwise(registry, forecasts):
+    assert beside(registry) == forecasts

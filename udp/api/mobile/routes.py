@@ -23,7 +23,7 @@ from udp.api.mobile.answers import VERSION, Feature, collection, ordered
 from udp.api.mobile.reading import Present, present
 from udp.api.mobile.spot import Spot, checked_limit, spot
 from udp.api.problems import InvalidRequest
-from udp.api.v1 import refusals
+from udp.api.v1 import add_readable
 from udp.policy import Caller
 
 PREFIX = "/app/v1"
@@ -77,25 +77,17 @@ _Around = Annotated[Around, Depends(around)]
 def router() -> APIRouter:
     """All routes of the version."""
     api = APIRouter(prefix=PREFIX, tags=["app"])
-    routes: tuple[tuple[str, Any, Any, str], ...] = (
+    on_maps: tuple[tuple[str, Any, Any, str], ...] = (
         ("/near", near_by, schemas.Near, "Everything around a place, nearest first"),
         ("/bins", bins, schemas.Bins, "Public bins, with a word for how full where a sensor tells"),
         ("/containers", containers, schemas.Containers, "Paper containers by site, and the next with room"),
         ("/parking", parking, schemas.CarParks, "Free and taken bays by site"),
         ("/charging", charging, schemas.ChargingPoints, "Charging points"),
         ("/climate/now", climate_now, schemas.Climate, "How warm it is and how the air is"),
-        ("/warnings", warnings, schemas.Warnings, "Official warnings"),
         ("/trees", trees, schemas.Trees, "Which trees need water"),
     )
-    for path, endpoint, model, summary in routes:
-        api.add_api_route(
-            path,
-            endpoint,
-            methods=["GET"],
-            summary=summary,
-            responses=refusals(model),
-            response_class=Response if path == "/warnings" else _OnMaps,
-        )
+    add_readable(api, on_maps, _OnMaps)
+    add_readable(api, (("/warnings", warnings, schemas.Warnings, "Official warnings"),))
     return api
 
 
