@@ -24,6 +24,7 @@ from models.jobs.config import ModelSettings
 from models.jobs.cycle import Cycle, Tally, with_products
 from models.jobs.inputs import Inputs
 from models.jobs.parallel import Runner
+from models.jobs.rain import RainDesk
 from models.jobs.reporting import Reporter
 from models.jobs.scoring import score
 from models.report.page import render as render_page
@@ -32,6 +33,7 @@ from udp.forecasting.port import Verdict
 from udp.forecasting.sql import SqlForecasts
 from udp.registry.sql import SqlRegistry
 from udp.store.opening import open_store
+from udp.weather.archive import Archive
 
 _log = logging.getLogger("models")
 _SOON_S = 15.0
@@ -65,6 +67,7 @@ class _Desk:
     settings: ModelSettings
     cycle: Cycle
     forecasts: SqlForecasts
+    rain: RainDesk | None
 
     @classmethod
     def opened(cls, settings: ModelSettings, stack: ExitStack, chosen: Sequence[str] = ()) -> _Desk:
@@ -76,12 +79,13 @@ class _Desk:
             registry, store, forecasts, Artefacts(settings.artefacts), products(settings),
             Runner(settings.parallel), fit_budget_s=0.6 * settings.cycle.total_seconds(),
         )  # fmt: skip
-        return cls(settings, with_products(cycle, chosen), forecasts)
+        rain = RainDesk(Archive(store, forecasts), settings.rain) if settings.rain.use else None
+        return cls(settings, with_products(cycle, chosen), forecasts, rain)
 
     def fresh(self) -> Cycle:
         """The cycle with what people have said of cases since."""
         names = [one.name for one in self.cycle.products]
-        made = products(self.settings, self.forecasts.told().cases)
+        made = products(self.settings, self.forecasts.told().cases, self.rain)
         return with_products(replace(self.cycle, products=made), names)
 
     def write_report(self, folder: Path, at: datetime) -> Path:

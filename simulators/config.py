@@ -38,6 +38,14 @@ class PoleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WeatherServiceSettings:
+    """Where the virtual weather service offers its forecasts."""
+
+    port: int
+    host: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerSettings:
     """The MQTT broker that ChirpStack and The Things Stack publish to."""
 
@@ -102,6 +110,7 @@ class CitySettings:
     pole: tuple[PoleSettings, ...] = ()
     broker: BrokerSettings | None = None
     door: DoorSettings | None = None
+    weather_service: WeatherServiceSettings | None = None
     fault: tuple[FaultSettings, ...] = field(default_factory=tuple)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from simulators.coverage import Coverage
 from simulators.delivery import HttpMessenger, Messenger, MqttMessenger
 from simulators.faults import FaultBoard, check
 from simulators.inventory import build_city
+from simulators.outlook import Outlook
 from simulators.places import read_places
 from simulators.player import Player, Progress, Studio
 from simulators.poles import PoleServer
@@ -26,6 +27,7 @@ from simulators.state import CityState, read_state, write_state
 from simulators.timetable import Timetable
 from simulators.uplinks import Encoder
 from simulators.ways import Carrier, ChirpStackWay, RadioWay, ThingsStackWay
+from simulators.weather_service import WeatherService
 
 _SLACK_S = 86_400.0
 
@@ -117,6 +119,7 @@ class Town:
                 speed=settings.speed,
             )
             await self._poles(stack)
+            self._weather_service(stack)
             await self._player.run()
             return self._player.progress
 
@@ -148,6 +151,12 @@ class Town:
             project = door.project if door else ""
             carriers.append(ThingsStackWay(self.city, by_mqtt, things_post, project))
         return carriers
+
+    def _weather_service(self, stack: contextlib.AsyncExitStack) -> None:
+        if (one := self._settings.weather_service) is not None:
+            service = WeatherService(Outlook(self.city.seed, self.senses.weather), time.time)
+            service.open(one.host, one.port)
+            stack.callback(service.close)
 
     async def _poles(self, stack: contextlib.AsyncExitStack) -> None:
         places = {pole.id: pole for pole in self.city.poles}

@@ -37,7 +37,7 @@ class Cells:
     north_km: Floats
     convective: Floats
 
-    def depth_at(self, latitude: float, longitude: float) -> Floats:
+    def depth_at(self, latitude: float | Floats, longitude: float | Floats) -> Floats:
         """Millimetres each cell brings to a point."""
         north = (latitude - LATITUDE) * _KM_PER_DEGREE
         east = (longitude - LONGITUDE) * _KM_PER_DEGREE * np.cos(np.radians(LATITUDE))
@@ -45,6 +45,11 @@ class Cells:
         # Mean of the bell over the square is 1: a cell that hits must bring more than the mean.
         bell = np.exp(-square / (2 * _CELL_RADIUS_KM**2)) * _BOX_KM**2 / (2 * np.pi * _CELL_RADIUS_KM**2)
         return np.asarray(self.depth * np.where(self.convective > 0, bell, 1.0))
+
+    def fallen_share(self, times: Floats) -> Floats:
+        """Which part of each cell's depth has fallen by `times`: (cells, times), 0 to 1."""
+        part = np.clip((times - self.start[:, None]) / self.duration[:, None], 0.0, 1.0)
+        return np.asarray(1 - (1 - part ** self.shape[:, None]) ** 2)
 
 
 class Weather:
@@ -139,6 +144,17 @@ class Weather:
                 part = (times[during] - cells.start[cell]) / cells.duration[cell]
                 total[during] += depths[cell] * (1 - (1 - part ** cells.shape[cell]) ** 2)
         return np.asarray(total + np.cumsum(ended)[:-1])
+
+    def cells_near(self, time: float) -> Cells:
+        """All cells that may rain from a few hours before `time` until a day after it."""
+        day = int(time // DAY)
+        days = [self._cells(one) for one in range(max(day - _LONGEST_DAYS, _ORIGIN_DAY), day + 2)]
+        return Cells(
+            *(
+                np.concatenate([getattr(one, field) for one in days])
+                for field in ("start", "duration", "depth", "shape", "east_km", "north_km", "convective")
+            )
+        )
 
     def _fallen_before(self, latitude: float, longitude: float, day: int) -> float:
         """Rain at a point of all cells born before `day`: they have ended when it is asked for."""

@@ -108,6 +108,7 @@ _GROUPS = {
     "chirpstack": (
         "chirpstack_commands", "run", "Netzserver ChirpStack: abgleichen, Sitzungen, Aufträge, Zustand",
     ),
+    "weather": ("weather_commands", "run", "Wettervorhersagen holen und aufbewahren"),
     "profiles": ("profile_commands", "run", "Gerätetypen: nennen, übernehmen, prüfen"),
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from udp.forecasting.placing import beside
 from udp.network.settings import ChirpStackSettings
 from udp.opendata.settings import OpenDataSettings
 from udp.store.opening import StoreSettings
+from udp.weather.settings import WeatherSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Settings:
     chirpstack: ChirpStackSettings | None = None
     access: AccessSettings = field(default_factory=AccessSettings)
     opendata: OpenDataSettings = field(default_factory=OpenDataSettings)
+    weather: WeatherSettings = field(default_factory=WeatherSettings)
 
     def forecasts_address(self) -> str:
         """Where forecasts are kept, for the driver only. ConfigurationError if it is no address."""

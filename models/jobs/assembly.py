@@ -10,7 +10,8 @@ from models.jobs.drift import Drift
 from models.jobs.fill import Fill
 from models.jobs.ponds import Ponds
 from models.jobs.product import Product
-from models.jobs.runoff import RainSource, Runoff
+from models.jobs.rain import RainDesk
+from models.jobs.runoff import Runoff
 from models.jobs.trees import Trees
 from models.series import instant
 from udp.forecasting.port import Case, Verdict
@@ -19,20 +20,20 @@ PRODUCTS = ("fuellstand", "abfluss", "verbrauch", "teich", "boden", "drift")
 
 
 def products(
-    settings: ModelSettings, cases: Sequence[Case] = (), rain: RainSource | None = None
+    settings: ModelSettings, cases: Sequence[Case] = (), rain: RainDesk | None = None
 ) -> list[Product]:
     """All products in the order in which a round serves them: what is urgent first."""
     return [
-        Runoff(rain_source=rain, seed=settings.seed),
+        Runoff(rain=rain, seed=settings.seed),
         Fill(critical_percent=settings.fill.critical_percent),
-        Ponds(),
+        Ponds(rain=rain),
         Consumption(
             price_kwh=settings.consumption.price_kwh,
             price_m3=settings.consumption.price_m3,
             threshold=settings.consumption.threshold,
             judged=_judged(cases),
         ),
-        Trees(dry_percent=settings.soil.dry_percent),
+        Trees(dry_percent=settings.soil.dry_percent, rain=rain),
         Drift(),
     ]
 

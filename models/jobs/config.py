@@ -12,6 +12,9 @@ backend = "loky"                               # threading, sequential, dask (wi
 critical_percent = 80.0
 [consumption]
 price_kwh = 0.30
+[rain]
+use = true                                     # rain ahead as `udp weather` fetches it
+provider = "DWD"                               # named beside every forecast
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pathlib import Path
 
 from models.jobs.fill import CRITICAL_PERCENT
 from models.jobs.parallel import ParallelSettings
+from models.jobs.rain import RainSettings
 from models.jobs.trees import DRY_PERCENT
 from udp.forecasting.placing import beside
 from udp.store.opening import StoreSettings
@@ -84,6 +88,7 @@ class ModelSettings:
     fill: FillSettings = field(default_factory=FillSettings)
     consumption: ConsumptionSettings = field(default_factory=ConsumptionSettings)
     soil: SoilSettings = field(default_factory=SoilSettings)
+    rain: RainSettings = field(default_factory=RainSettings)
 
     def __post_init__(self) -> None:
         if self.cycle < _SHORTEST_CYCLE:

@@ -8,7 +8,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -168,6 +168,8 @@ def json_of(fitted: Fitted) -> dict[str, Any]:
         for name, row in raw["scores"].items()
     }
     metrics = {metric for row in raw["scores"].values() for metric in row}
+    if fitted.trials:
+        raw["warnings"] = [asdict(one) for one in fitted.trials]
     raw["labels"] = {name: german(name) for name in (*raw["scores"], *sorted(metrics))}
     return raw
 

@@ -54,15 +54,31 @@ class FoundCase:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """What warnings of a level above ``threshold`` from a probability on were worth on unseen data:
+    ``notice_hours`` before the start of each event that was warned of."""
+
+    threshold: float
+    probability: float
+    hits: int
+    misses: int
+    false_alarms: int
+    notice_hours: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
     """What calibration left behind: ``speaker`` answers (the model, or the simple comparison when the model
-    is not calibrated or was worse on data it had not seen), ``card`` says how good both are."""
+    is not calibrated or was worse on data it had not seen), ``card`` says how good both are.
+    ``without_rain``: forecasts of rain made it worse, and are not used."""
 
     speaker: Any
     name: str
     fallback: bool
     reason: str
     card: ModelCard | None
+    without_rain: bool = False
+    trials: tuple[Trial, ...] = ()
 
     @property
     def verdict(self) -> str:

@@ -70,13 +70,13 @@ class Runner:
             return
         if self._settings.backend == "dask":
             try:
-                from distributed import Client  # type: ignore[import-not-found, unused-ignore] # noqa: PLC0415
+                from distributed import Client  # noqa: PLC0415 - only where machines share the work
             except ImportError as error:
                 raise ConfigurationError(
                     "parallel: backend dask needs the package distributed here and on every worker; "
                     "install it, or choose loky"
                 ) from error
-            with Client(self._settings.scheduler), joblib.parallel_config(backend="dask"):
+            with Client(self._settings.scheduler), joblib.parallel_config(backend="dask"):  # type: ignore[no-untyped-call]
                 yield
             return
         with joblib.parallel_config(

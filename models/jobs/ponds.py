@@ -16,14 +16,17 @@ from models.jobs.inputs import Inputs, fingerprint, moment, streams_of
 from models.jobs.outcome import PUBLISHED, Chance, Fitted, Outcome
 from models.jobs.parallel import Runner
 from models.jobs.product import Ask, Group, silent
+from models.jobs.rain import CityOutlook, RainDesk
 from models.pond_oxygen import DAWN_HOUR_UTC, NightModel, learn_nights, night_minimum, nights
+from models.report.wording import full, number
 from models.series import HOUR, Series, hours
 from udp.registry.port import Inventory
 
-VERSION = "1"
+VERSION = "2"
 NAME = "night balance"
 _NAIVE = "last night"
 LIMIT_MG_L = 3.0
+_RAIN_THAT_MIXES_MM = 3.0
 # Between dawn and the afternoon's end the night to come cannot be told from the water yet.
 _EVENING = (15.0, DAWN_HOUR_UTC)
 
@@ -34,10 +37,12 @@ class PondMaterial:
 
     oxygen: Series
     temperature: Series
+    ahead: CityOutlook | None = None
 
     def fingerprint(self) -> str:
         """See Material."""
-        return fingerprint([self.oxygen, self.temperature], VERSION)
+        issued = "" if self.ahead is None else self.ahead.issued.isoformat()
+        return fingerprint([self.oxygen, self.temperature], VERSION, issued)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Ponds:
     history: timedelta = timedelta(days=2)
     learn: timedelta = timedelta(days=120)
     refit_every: timedelta = timedelta(days=1)
+    rain: RainDesk | None = None
     name: str = "teich"
 
     def groups(self, inventory: Inventory) -> list[Group]:
@@ -63,7 +69,8 @@ class Ponds:
         )
         found = inputs.series([of] if warm is None else [of, warm], history)
         nothing = Series(np.array([], dtype="datetime64[us]"), np.array([]), "Cel")
-        return {of: PondMaterial(found[of], nothing if warm is None else found[warm])}
+        ahead = self.rain.city(inputs) if self.rain is not None and not learning else None
+        return {of: PondMaterial(found[of], nothing if warm is None else found[warm], ahead)}
 
     def fit(self, materials: Mapping[int, Any], run: Runner) -> Fitted:
         """See Product."""
@@ -107,12 +114,29 @@ class Ponds:
         made = Forecast(
             ask.now, lead, np.array([point]), PUBLISHED, np.quantile(possible, PUBLISHED)[None, :], "mg/L"
         )
-        remarks = ("Tiefster Wert bis Sonnenaufgang", *((fitted.verdict,) if fitted.fallback else ()))
+        remarks = (
+            "Tiefster Wert bis Sonnenaufgang", *_rain_told(material.ahead, float(lead[0] / HOUR)),
+            *((fitted.verdict,) if fitted.fallback else ()),
+        )  # fmt: skip
         return Outcome(
             ask.of, ask.now, fitted.name, fitted.fallback, forecast=made, remarks=remarks,
             chance=Chance(LIMIT_MG_L, {float(lead[0] / HOUR): below}),
             summary={"minimum_mg_l": round(point, 2), "limit_mg_l": LIMIT_MG_L, "probability_below": below},
         )  # fmt: skip
+
+
+def _rain_told(ahead: CityOutlook | None, hours_left: float) -> tuple[str, ...]:
+    """Rain mixes the water and washes things into it; the balance of a quiet night does not know it."""
+    if ahead is None:
+        return ("Ohne Regenvorhersage gerechnet",)
+    coming = float(np.nanmean(np.nansum(ahead.rain_by_hour[:, : max(1, round(hours_left))], axis=1)))
+    where = f"Punktvorhersage von {full(ahead.issued)}"
+    if coming < _RAIN_THAT_MIXES_MM:
+        return (f"Kaum Regen bis Sonnenaufgang erwartet ({where})",)
+    return (
+        f"Bis Sonnenaufgang werden {number(coming, 0)} mm Regen erwartet ({where}): er mischt das Wasser und "
+        "spült ein; die Bilanz einer ruhigen Nacht gilt dann nur bedingt",
+    )
 
 
 def _card(material: PondMaterial, model: NightModel) -> ModelCard:

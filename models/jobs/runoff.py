@@ -1,60 +1,31 @@
-"""Stream gauges: levels from half an hour to half a day ahead, from the city's own rain gauges."""
+"""Stream gauges: levels from half an hour to half a day ahead, from the rain that fell and is expected."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import cos, radians
 from typing import Any
 
 import numpy as np
 
-from models import metrics
-from models.backtest import truth
-from models.baselines import LinearArx, Persistence
-from models.card import ModelCard
-from models.forecaster import LEVELS, NotCalibrated
-from models.jobs.inputs import Inputs, binned, fingerprint, mean_of, moment, streams_of
+from models.forecaster import NotCalibrated
+from models.jobs.inputs import Inputs, binned, mean_of, streams_of
 from models.jobs.outcome import PUBLISHED, Fitted, Outcome
 from models.jobs.parallel import Runner
-from models.jobs.product import Ask, Group, below, finite_mean, silent, split_of
+from models.jobs.product import Ask, Group, silent
+from models.jobs.rain import RainDesk
+from models.jobs.runoff_fit import LEADS, NO_RAIN_AHEAD, Calibration, RunoffMaterial
 from models.rainfall_runoff.forecast import RunoffForecaster
-from models.rainfall_runoff.rain_ahead import NoRainAhead, RainAhead
-from models.series import Floats, Instant, Record, Series, Step, Times, hours
+from models.series import Record, Series, Step
 from udp.registry.port import Inventory
 from udp.sensorthings import Location
+from udp.weather.archive import rain_gauges
 
-VERSION = "1"
-LEADS = np.array([hours(h) for h in (0.5, 1, 3, 6, 12)])
-SHARE = 0.6
-RAIN = ("precipitation_total", "precipitation")
 # A tipping bucket that reports more between two messages was reset or shaken.
 _MOST_RAIN_MM = 60.0
 _KM_PER_DEGREE = 111.2
-
-
-@dataclass(frozen=True, slots=True)
-class RunoffMaterial:
-    """A gauge with its drivers on one grid; ``rain_ahead`` answers for past issue times too."""
-
-    record: Record
-    rain_ahead: RainAhead = field(default_factory=NoRainAhead)
-    rain_ahead_name: str = "ohne Regenvorhersage"
-    rain_mark: str = ""
-
-    def fingerprint(self) -> str:
-        """See Material."""
-        return fingerprint([self.record.target, *self.record.drivers.values()], VERSION, self.rain_mark)
-
-
-@dataclass(frozen=True, slots=True)
-class RainSource:
-    """Where rain ahead comes from, ready to be asked; ``mark`` changes with every new run."""
-
-    ahead: RainAhead
-    name: str
-    mark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +35,7 @@ class Runoff:
     history: timedelta = timedelta(days=120)
     learn: timedelta = timedelta(days=400)
     refit_every: timedelta = timedelta(days=1)
-    rain_source: RainSource | None = None
+    rain: RainDesk | None = None
     seed: int = 0
     generations: int = 40
     name: str = "abfluss"
@@ -85,14 +56,15 @@ class Runoff:
         drivers: dict[str, Series | None] = {"precipitation": city_rain(inputs, place, step, history)}
         drivers["temperature"] = inputs.warmth(step, history)
         record = Record(binned(raw, step, inputs.now), {k: v for k, v in drivers.items() if v is not None})
-        if self.rain_source is None:
+        if self.rain is None:
             return {of: RunoffMaterial(record)}
-        source = self.rain_source
-        return {of: RunoffMaterial(record, source.ahead, source.name, source.mark)}
+        ahead = self.rain.expected(inputs, gauge_weights(inputs, place))
+        told = self.rain.told(ahead, inputs.now)
+        return {of: RunoffMaterial(record, ahead, told, ahead.mark(inputs.now))}
 
     def fit(self, materials: Mapping[int, Any], run: Runner) -> Fitted:
         """See Product."""
-        (fitted,) = run.map(_Fit(self.seed, self.generations), list(materials.values()), "Abfluss")
+        (fitted,) = run.map(Calibration(self.seed, self.generations), list(materials.values()), "Abfluss")
         return fitted
 
     @staticmethod
@@ -105,14 +77,17 @@ class Runoff:
         if not len(material.record.target):
             return silent(ask.of, ask.now, fitted.name, "Der Pegel hat im Vorlauf nichts gemessen")
         speaker = fitted.speaker
+        told: tuple[str, ...] = ()
         if isinstance(speaker, RunoffForecaster):
-            speaker = replace(speaker, rain_ahead=material.rain_ahead)
+            told = (f"{NO_RAIN_AHEAD}: sie brachte bisher keinen Gewinn",)
+            if not fitted.without_rain:
+                speaker, told = replace(speaker, rain_ahead=material.rain_ahead), material.rain_told
         issued = min(material.record.target.times[-1], ask.now)
         made = speaker.predict(material.record, issued, LEADS, PUBLISHED)
         if isinstance(made, NotCalibrated):
             reason = "Der Pegel schweigt seit mehr als zwei Stunden" if fitted.fallback else made.reason
             return silent(ask.of, ask.now, fitted.name, reason)
-        said = (material.rain_ahead_name,) if not fitted.fallback else (fitted.verdict,)
+        said = told if not fitted.fallback else (fitted.verdict,)
         return Outcome(
             ask.of, issued, fitted.name, fitted.fallback, forecast=made, remarks=(*said, *made.remarks)
         )
@@ -120,27 +95,23 @@ class Runoff:
 
 def city_rain(inputs: Inputs, place: Location, step: Step, history: timedelta) -> Series | None:
     """Rain per step at a place: nearer gauges weigh more (inverse square of the distance; Shepard 1968)."""
-    places = {own.id: thing.location for thing, own in _rain_gauges(inputs)}
-    weights = {of: 1.0 / max(_kilometres(place, where), 0.5) ** 2 for of, where in places.items()}
-    return mean_of(rain_by_gauge(inputs, step, history), weights)
+    return mean_of(rain_by_gauge(inputs, step, history), gauge_weights(inputs, place))
+
+
+def gauge_weights(inputs: Inputs, place: Location) -> dict[int, float]:
+    """What each rain gauge says of a place, by its Datastream."""
+    places = {own.id: thing.location for thing, own in rain_gauges(inputs.inventory)}
+    return {of: 1.0 / max(_kilometres(place, where), 0.5) ** 2 for of, where in places.items()}
 
 
 def rain_by_gauge(inputs: Inputs, step: Step, history: timedelta) -> dict[int, Series]:
     """Rain per step (mm) of every gauge, by its Datastream."""
     fallen: dict[int, Series] = {}
-    for _, own in _rain_gauges(inputs):
+    for _, own in rain_gauges(inputs.inventory):
         series = inputs.series([own.id], history)[own.id]
         amounts = _differences(series) if own.observed_property.key == "precipitation_total" else series
         fallen[own.id] = binned(amounts, step, inputs.now, total=True)
     return fallen
-
-
-def _rain_gauges(inputs: Inputs) -> list[Any]:
-    """One Datastream per Thing: the counter where there is one, because it forgets no lost message."""
-    best: dict[str, Any] = {}
-    for wanted in reversed(RAIN):
-        best |= {thing.key: (thing, one) for thing, one in inputs.streams(wanted, kind="rain_gauge")}
-    return list(best.values())
 
 
 def _differences(counter: Series) -> Series:
@@ -158,104 +129,3 @@ def _kilometres(a: Location, b: Location) -> float:
     north = (a.latitude - b.latitude) * _KM_PER_DEGREE
     east = (a.longitude - b.longitude) * _KM_PER_DEGREE * cos(radians(a.latitude))
     return float(np.hypot(north, east))
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """Calibration and honest measurement of one gauge; runs in a process of its own."""
-
-    seed: int
-    generations: int
-
-    def __call__(self, material: RunoffMaterial) -> Fitted:
-        record = material.record
-        model = RunoffForecaster(LEADS, material.rain_ahead, self.seed, self.generations)
-        baselines: list[Any] = [Persistence(LEADS), LinearArx(LEADS)]
-        if not np.isfinite(record.target.values).any():
-            return Fitted(None, model.name, fallback=False, reason="Noch keine Messwerte", card=None)
-        split = split_of(record.target.times, SHARE)
-        scores, origins = self._scores([model, *baselines], record, split)
-        card = _card(material, split, self.seed, scores, len(origins)) if scores else None
-        for one in (model, *baselines):
-            one.fit(record)
-        if model.gauge is not None and card is not None and card.usable:
-            return Fitted(model, model.name, fallback=False, reason="", card=card)
-        rival = card.best_baseline if card is not None else None
-        speaker = next((one for one in baselines if one.name == rival), None)
-        reason = (
-            ""
-            if card is not None and model.name in scores and _known(scores[model.name])
-            else (
-                model.reason.removeprefix("Modell nicht kalibriert: ")
-                if model.gauge is None
-                else "noch kein Zeitraum, an dem das Modell geprüft werden konnte"
-            )
-        )
-        name = speaker.name if speaker is not None else model.name
-        return Fitted(speaker, name, fallback=speaker is not None, reason=reason, card=card)
-
-    def _scores(
-        self, forecasters: list[Any], record: Record, split: Instant
-    ) -> tuple[dict[str, dict[str, float]], Times]:
-        past = record.as_of(split)
-        step = record.target.step
-        if step is None or not len(past.target):
-            return {}, record.target.times[:0]
-        thin = max(1, round(float(hours(1) / step)))
-        origins = record.target.times[(record.target.times > split)][::thin]
-        origins = origins[origins + LEADS[-1] <= record.target.times[-1]]
-        if not len(origins):
-            return {}, origins
-        seen, last = truth(record, origins, LEADS)
-        scores: dict[str, dict[str, float]] = {}
-        for one in forecasters:
-            one.fit(past)
-            made = one.hindcast(record, origins, LEADS)
-            scores[one.name] = _score(seen, last, made)
-        return scores, origins
-
-
-def _score(seen: Floats, last: Floats, made: tuple[Floats, Floats] | None) -> dict[str, float]:
-    if made is None:
-        return {"crps": float("nan")}
-    point, bands = made
-    columns = range(seen.shape[1])
-    rows = {
-        "crps": finite_mean(np.array([metrics.crps(seen[:, k], bands[:, k], LEVELS) for k in columns])),
-        "mae": finite_mean(np.array([metrics.mean_absolute_error(seen[:, k], point[:, k]) for k in columns])),
-        "coverage90": finite_mean(
-            np.array([metrics.coverage(seen[:, k], bands[:, k, 0], bands[:, k, -1]) for k in columns])
-        ),
-    }
-    rows |= below(seen.ravel(), bands.reshape(-1, bands.shape[-1]))
-    for k, lead in enumerate(LEADS):
-        name = f"{float(lead / hours(1)):g}h"
-        rows[f"nse_{name}"] = metrics.nash_sutcliffe(seen[:, k], point[:, k])
-        rows[f"pi_{name}"] = metrics.persistence_index(seen[:, k], point[:, k], last[:, k])
-    return rows
-
-
-def _known(scores: Mapping[str, float]) -> bool:
-    return bool(np.isfinite(scores.get("crps", float("nan"))))
-
-
-def _card(
-    material: RunoffMaterial, split: Instant, seed: int, scores: dict[str, dict[str, float]], origins: int
-) -> ModelCard:
-    record = material.record
-    times = record.target.times
-    return ModelCard(
-        name="runoff hybrid",
-        target=f"Wasserstand in {record.target.unit}",
-        version=VERSION,
-        seed=seed,
-        data_start=moment(times[0]),
-        data_end=moment(times[-1]),
-        split=moment(split),
-        scores=scores,
-        deciding_metric="crps",
-        notes=(
-            f"Regen voraus: {material.rain_ahead_name}",
-            f"{origins} Vorhersagen nach der Trennung geprüft, je eine pro Stunde",
-        ),
-    )

@@ -15,12 +15,14 @@ from models.jobs.inputs import Inputs, binned, fingerprint, streams_of
 from models.jobs.outcome import Fitted, Outcome
 from models.jobs.parallel import Runner
 from models.jobs.product import Ask, Group, silent
+from models.jobs.rain import CityOutlook, RainDesk
 from models.jobs.runoff import city_rain
+from models.report.wording import full, number
 from models.series import DAY, HOUR, Floats, Instant, Series
-from models.soil_moisture import DryingModel, days_to_dry, learn_drying
+from models.soil_moisture import DaysToDry, DryingModel, days_to_dry, learn_drying
 from udp.registry.port import Inventory
 
-VERSION = "1"
+VERSION = "2"
 NAME = "drying"
 DRY_PERCENT = 12.0
 DRY_KPA = 80.0
@@ -37,10 +39,12 @@ class TreeMaterial:
     rain: Series
     temperature: Series
     critical: float
+    ahead: CityOutlook | None = None
 
     def fingerprint(self) -> str:
         """See Material."""
-        return fingerprint([self.dryness, self.rain, self.temperature], VERSION, str(self.critical))
+        issued = "" if self.ahead is None else self.ahead.issued.isoformat()
+        return fingerprint([self.dryness, self.rain, self.temperature], VERSION, str(self.critical), issued)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Trees:
     history: timedelta = timedelta(days=120)
     dry_percent: float = DRY_PERCENT
     refit_every: timedelta = timedelta(days=1)
+    rain: RainDesk | None = None
     name: str = "boden"
 
     def groups(self, inventory: Inventory) -> list[Group]:
@@ -59,7 +64,6 @@ class Trees:
 
     def gather(self, inputs: Inputs, group: Group, *, learning: bool) -> Mapping[int, TreeMaterial]:
         """See Product."""
-        del learning
         of = group.targets[0]
         stream = inputs.inventory.datastreams[of]
         place = inputs.inventory.things[stream.thing].location
@@ -70,7 +74,9 @@ class Trees:
         rain = city_rain(inputs, place, HOUR, self.history)
         nothing = Series(np.array([], dtype="datetime64[us]"), np.array([]), "")
         critical = DRY_KPA if tension else _FROM_MOISTURE / self.dry_percent
-        return {of: TreeMaterial(measured.with_values(values), rain or nothing, warmth or nothing, critical)}
+        ahead = self.rain.city(inputs) if self.rain is not None and not learning else None
+        dryness = measured.with_values(values)
+        return {of: TreeMaterial(dryness, rain or nothing, warmth or nothing, critical, ahead)}
 
     def fit(self, materials: Mapping[int, Any], run: Runner) -> Fitted:
         """See Product."""
@@ -95,20 +101,56 @@ class Trees:
         solid = np.isfinite(material.dryness.values)
         known = Series(material.dryness.times[solid], material.dryness.values[solid], "")
         now = known.on_grid(np.array([ask.now]), DAY)[0] if len(known) else float("nan")
-        made = days_to_dry(
-            model, float(now), rain_ahead=np.array([]), temperature_ahead=_warmth(material, ask.now),
-            critical_kpa=material.critical,
-        )  # fmt: skip
+        made = _days(model, float(now), material, ask.now)
         if isinstance(made, NotCalibrated):
             return silent(ask.of, ask.now, NAME, made.reason)
         return Outcome(
-            ask.of, ask.now, NAME, remarks=("Ohne Regenvorhersage: solange es trocken bleibt",),
+            ask.of, ask.now, NAME, remarks=(_said(material.ahead),),
             summary={
                 "days_to_dry": _finite(made.days),
                 "days_to_dry_10": _finite(made.earliest),
                 "days_to_dry_90": _finite(made.latest),
             },
         )  # fmt: skip
+
+
+def _days(
+    model: DryingModel, now: float, material: TreeMaterial, issued: Instant
+) -> DaysToDry | NotCalibrated:
+    """With rain ahead: the middle over its scenarios, from the driest tenth to the wettest."""
+    ahead = material.ahead
+    if ahead is None or not np.isfinite(ahead.rain_by_day).all():
+        return days_to_dry(
+            model, now, rain_ahead=np.array([]), temperature_ahead=_warmth(material, issued),
+            critical_kpa=material.critical,
+        )  # fmt: skip
+    air = ahead.air_by_day[np.isfinite(ahead.air_by_day)]
+    many = [
+        days_to_dry(
+            model, now, rain_ahead=rain, critical_kpa=material.critical,
+            temperature_ahead=air if len(air) else _warmth(material, issued),
+        )
+        for rain in ahead.rain_by_day
+    ]  # fmt: skip
+    told = [one for one in many if isinstance(one, DaysToDry)]
+    if not told:
+        return many[0]
+    # Quantiles of days that may be infinite: in order of size, never interpolated.
+    days = np.sort([one.days for one in told])
+    first, last = np.sort([one.earliest for one in told]), np.sort([one.latest for one in told])
+    tenth = round(0.1 * (len(told) - 1))
+    return DaysToDry(float(days[len(days) // 2]), float(first[tenth]), float(last[-1 - tenth]))
+
+
+def _said(ahead: CityOutlook | None) -> str:
+    if ahead is None:
+        return "Ohne Regenvorhersage: solange es trocken bleibt"
+    low, high = np.quantile(ahead.rain_by_day.sum(axis=1), (0.1, 0.9))
+    days = ahead.rain_by_day.shape[1]
+    return (
+        f"Mit {number(float(low), 0)} bis {number(float(high), 0)} mm Regen in {days} Tagen gerechnet "
+        f"(Punktvorhersage von {full(ahead.issued)})"
+    )
 
 
 def _warmth(material: TreeMaterial, now: Instant) -> Floats:

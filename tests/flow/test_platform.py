@@ -51,6 +51,7 @@ class Platform:
             "UDP_MQTT_PORT": str(free_ports(1)),
             "UDP_RADIO_PORT": str(free_ports(9, socket.SOCK_DGRAM)),
             "UDP_MODBUS_PORT": str(free_ports(7)),
+            "UDP_WEATHER_PORT": str(free_ports(1)),
             "UDP_HISTORY_DAYS": "0.3",
             "UDP_BROKER": "on" if broker else "off",
         }

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 # Above every number a register gives, below the largest a store takes.
 FIRST_NUMBER = 50_000_001
+# Of what a weather service says of the whole city; no register gives this number.
+CITY = 0
 
 
 class Kind(StrEnum):
@@ -23,11 +25,19 @@ class Kind(StrEnum):
     """The value below which the truth stays with probability `level`, in the unit of the measured one."""
     PROBABILITY = "probability"
     """Of having reached `level` (in the unit of the measured one) by the valid time, 0 to 1."""
+    NOWCAST = "nowcast"
+    """Rain (mm) at the measured gauge in the five minutes before the valid time, by radar; `level` 0."""
+    RAIN = "rain"
+    """Rain (mm) over the city in the hour before the valid time, as a weather service expects it."""
+    RAIN_OVER = "rain_over"
+    """The weather service's probability of more than `level` mm in that hour, 0 to 1."""
+    AIR = "air"
+    """Air temperature (degrees Celsius) over the city at the valid time, as a weather service expects it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ForecastKey:
-    """What a forecast Datastream is about; `of` is the measured Datastream."""
+    """What a forecast Datastream is about; `of` is the measured Datastream, `CITY` none in particular."""
 
     of: int
     kind: Kind

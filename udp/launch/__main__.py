@@ -28,6 +28,7 @@ from udp.launch.environment import (
     MODBUS_PORT,
     MQTT_PORT,
     RADIO_PORT,
+    WEATHER_PORT,
     Environment,
     require_free_port,
 )
@@ -93,6 +94,8 @@ def _run_alone(environment: Environment, stop: threading.Event) -> int:
             require_free_port(RADIO_PORT, environment.radio_port + index, socket.SOCK_DGRAM)
         for index in range(len(site.poles)):
             require_free_port(MODBUS_PORT, environment.modbus_port + index)
+        if environment.weather:
+            require_free_port(WEATHER_PORT, environment.weather_port)
     site.write()
     if environment.city:
         _udp("import-city", str(environment.data / "city.toml"), "--config", str(site.file("udp")))
@@ -163,6 +166,20 @@ def _start(site: Site, mosquitto: str | None, supervisor: Supervisor, stop: thre
         say(f"  city        virtual; {begins} and catches up first, at high speed")
     for name in site.agents:
         supervisor.start(_program(site, name, "edge", stage=4))
+    if environment.weather:
+        weather = [
+            sys.executable,
+            "-m",
+            "udp",
+            "weather",
+            "--every",
+            "150",
+            "--config",
+            str(site.file("udp")),
+        ]
+        supervisor.start(Program("weather", weather, stage=3))
+        whose = "virtual, with errors that grow" if environment.city else "the DWD's (radar and MOSMIX)"
+        say(f"  weather     forecasts are {whose}")
     supervisor.start(_program(site, "models", "models", stage=3, stop_within_s=20))
     # Once a minute: a full bin should not wait for its word.
     derive = [sys.executable, "-m", "udp", "derive", "--every", "60", "--config", str(site.file("udp"))]

@@ -113,7 +113,14 @@ class Site:
                 "key": self._secret("register-key"),
                 "sessions": str(self.data / "secrets" / "sessions.toml"),
             },
+            **self._weather(),
         }
+
+    def _weather(self) -> Table:
+        """A virtual city has its own weather, and so its own weather service; a real one asks the DWD."""
+        if not self.environment.city:
+            return {}
+        return {"weather": {"server": f"http://{_LOOPBACK}:{self.environment.weather_port}"}}
 
     def _dashboards(self) -> Table:
         return {
@@ -130,6 +137,7 @@ class Site:
             "store": self._store(),
             "artefacts": str(self.data / "models"),
             "report": str(self.data / "bericht"),
+            "rain": {"provider": "virtueller Wetterdienst" if self.environment.city else "DWD"},
         }
 
     def _ingest(self) -> Table:
@@ -199,6 +207,8 @@ class Site:
                 "things_stack_key": self._secret("door-things-stack"),
             },
         }
+        if self.environment.weather:
+            content["weather_service"] = {"port": environment.weather_port}
         if self.with_broker:
             content["broker"] = self._broker(VIRTUAL_SERVERS)
         return content

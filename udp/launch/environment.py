@@ -14,6 +14,7 @@ INGEST_PORT = "UDP_INGEST_PORT"
 MQTT_PORT = "UDP_MQTT_PORT"
 RADIO_PORT = "UDP_RADIO_PORT"
 MODBUS_PORT = "UDP_MODBUS_PORT"
+WEATHER_PORT = "UDP_WEATHER_PORT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,10 @@ class Environment:
     mqtt_port: int
     radio_port: int
     modbus_port: int
+    weather_port: int
     city: bool
     broker: bool
+    weather: bool
     history_days: float
 
     @classmethod
@@ -40,8 +43,10 @@ class Environment:
             mqtt_port=_port(variables, MQTT_PORT, 1883),
             radio_port=_port(variables, RADIO_PORT, 17001),
             modbus_port=_port(variables, MODBUS_PORT, 15021),
+            weather_port=_port(variables, WEATHER_PORT, 18090),
             city=_switch(variables, "UDP_CITY"),
             broker=_switch(variables, "UDP_BROKER"),
+            weather=_switch(variables, "UDP_WEATHER"),
             history_days=_days(variables, "UDP_HISTORY_DAYS", 14.0),
         )
 

@@ -1,0 +1,1 @@
+"""What the weather service expects: fetched, checked and kept as it was known at each moment."""

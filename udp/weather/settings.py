@@ -1,0 +1,30 @@
+"""Where weather forecasts come from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from edge.wire.session import is_loopback
+
+
+@dataclass(frozen=True, slots=True)
+class WeatherSettings:
+    """`server`: the DWD's open data server, or one that offers the same paths. `station`: number of the
+    MOSMIX station (10416 is Dortmund; the DWD's "MOSMIX-Stationskatalog" lists all). `within`: how long
+    one answer may take."""
+
+    server: str = "https://opendata.dwd.de"
+    station: str = "10416"
+    within: timedelta = timedelta(seconds=30)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.server)
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+            raise ValueError(f"server {self.server!r} must be asked by https")
+        if not re.fullmatch(r"[A-Z0-9]{4,5}", self.station):
+            raise ValueError(f"station {self.station!r} is no MOSMIX station; 10416 is Dortmund")
+        if not timedelta(seconds=1) <= self.within <= timedelta(minutes=5):
+            raise ValueError("within must be 1 to 300 seconds")

@@ -1,0 +1,88 @@
+"""`udp weather`: fetch what the weather service expects, once or for as long as it runs."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from udp.config import Settings
+from udp.errors import PlatformError, StoreRejected, StoreUnavailable
+from udp.forecasting.sql import SqlForecasts
+from udp.ledger.port import Page
+from udp.ledger.sql import SqlLedger
+from udp.registry.sql import SqlRegistry
+from udp.store.opening import open_store
+from udp.weather.archive import Archive
+from udp.weather.download import Downloads
+from udp.weather.round import WeatherRound
+
+_LOG = logging.getLogger("udp.weather")
+WORKER = "wetter"
+
+
+def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
+    """`weather`, below the verbs of `udp`."""
+    text = "Wettervorhersagen holen und aufbewahren: Regenradar für 2 Stunden, MOSMIX für zehn Tage"
+    weather = verbs.add_parser("weather", parents=[shared], help=text)
+    weather.add_argument("--every", type=float, metavar="SEKUNDEN", help="laufend, so oft; sonst einmal")
+
+
+def run(config: Settings, given: argparse.Namespace) -> int:
+    """0: done, or told to stop; 1: a source gave nothing when asked once."""
+    if not given.every:
+        with _opened(config) as (weather, _):
+            said = weather.round()
+        for source, text in sorted(said.items()):
+            print(text or f"{source}: in Ordnung")  # noqa: T201 - the answer
+        return 1 if any(said.values()) else 0
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.is_set():
+        try:
+            _keep_on(config, stop, given.every)
+        except PlatformError as error:
+            _LOG.warning("%s", error)
+            stop.wait(given.every)
+    return 0
+
+
+def _keep_on(config: Settings, stop: threading.Event, every_s: float) -> None:
+    with _opened(config) as (weather, ledger):
+        told: dict[str, str] | None = None
+        while not stop.is_set():
+            said = weather.round()
+            if said != told:
+                told = said
+                _tell(ledger, said)
+            stop.wait(every_s)
+
+
+def _tell(ledger: SqlLedger, said: dict[str, str]) -> None:
+    """On the operator page; a ledger that is away must not stop the forecasts."""
+    try:
+        ledger.write(Page(worker=WORKER, conditions=said))
+    except (StoreUnavailable, StoreRejected) as error:
+        _LOG.warning("%s; the operator page is not up to date", error)
+
+
+@contextmanager
+def _opened(config: Settings) -> Iterator[tuple[WeatherRound, SqlLedger]]:
+    with (
+        closing(SqlRegistry(config.registry.address())) as registry,
+        closing(SqlLedger(config.ledger.address())) as ledger,
+        closing(SqlForecasts(config.forecasts_address())) as forecasts,
+        closing(open_store(config.store, _now)) as store,
+    ):
+        downloads = Downloads(config.weather.server, config.weather.within.total_seconds())
+        yield WeatherRound(registry, Archive(store, forecasts), downloads, config.weather, _now), ledger
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
