@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from edge import salvage
 from edge.ballast import Ballast
 from edge.priority import Priority, priority_of
-from edge.salvage import Damaged, files_set_aside, io_failed, is_damage, salvage, set_aside
 from edge.wire import cbor
 from edge.wire.messages import Message, Receipt
 
@@ -113,14 +113,8 @@ class Spool:
         self._running_written = 0
         self._reported_at: datetime | None = None
         self._unreadable = 0
-        self._aside: Path | None = None  # a damaged file that is still to be read
         settings.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._open()
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise SpoolUnavailable(f"spool {settings.path}: {error}") from error
-            self._begin_anew(error)
+        self._start()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -189,7 +183,7 @@ class Spool:
             octets=self._octets,
             oldest=None if oldest is None else _EPOCH + timedelta(microseconds=oldest[0]),
             dropped=self._dropped,
-            damaged_files=files_set_aside(self.settings.path),
+            damaged_files=salvage.files_set_aside(self.settings.path),
         )
 
     @contextlib.contextmanager
@@ -197,7 +191,7 @@ class Spool:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            self._unreadable += io_failed(error)
+            self._unreadable += salvage.io_failed(error)
             self._mended(error)
             raise SpoolUnavailable(f"spool {self.settings.path} cannot be read: {error}") from error
 
@@ -307,7 +301,7 @@ class Spool:
             )
         (verdict,) = self._database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise Damaged(f"quick_check: {verdict}")
+            raise salvage.Damaged(f"quick_check: {verdict}")
         identity, running_s = self._database.execute("SELECT identity, running_s FROM spool").fetchone()
         self.identity = bytes(identity)
         self._running = timedelta(seconds=running_s)
@@ -341,6 +335,20 @@ class Spool:
         row = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'message'").fetchone()
         return 0 if row is None else int(row[0])
 
+    def _start(self) -> None:
+        """Open the file, or a new one in place of a damaged one; go on with what was interrupted."""
+        try:
+            salvage.settle(self.settings.path)
+            self._open()
+            self._read_out()
+        except (OSError, sqlite3.DatabaseError) as error:
+            with contextlib.suppress(sqlite3.Error, AttributeError):
+                self._database.close()
+            self._unreadable += isinstance(error, sqlite3.DatabaseError) and salvage.io_failed(error)
+            if isinstance(error, OSError) or not self._beyond_use(error):
+                raise SpoolUnavailable(f"spool {self.settings.path}: {error}; check the disk") from error
+            self._begin_anew(error)
+
     def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
         """Move the damaged file aside, with all that belongs to it, and start one with what it still gives.
 
@@ -352,25 +360,9 @@ class Spool:
         with contextlib.suppress(sqlite3.Error):
             self._database.close()
         try:
-            self._aside = set_aside(path, self._now())
-        except OSError as fault:
-            raise SpoolUnavailable(f"spool {path} cannot be moved aside: {fault}; check the disk") from fault
-        self._start()
-
-    def _start(self) -> None:
-        """Open the file anew and bring over what the one set aside still gives."""
-        path, aside = self.settings.path, self._aside
-        try:
+            salvage.set_aside(path, self._now())
             self._open()
-            if aside is not None:
-                copied = salvage(aside, self._database)
-                self._aside = None
-                self._recount()
-                log.error(
-                    "spool %s: %d messages of the damaged file could be read and will be sent; others only "
-                    "%s holds: `sqlite3 FILE .recover` may find them; remove it when it is of no more use",
-                    path, copied, aside,
-                )  # fmt: skip
+            self._read_out()
         except (OSError, sqlite3.DatabaseError) as fault:
             with contextlib.suppress(sqlite3.Error):
                 self._database.close()
@@ -378,12 +370,27 @@ class Spool:
                 f"spool {path}: a new one cannot be begun: {fault}; check the disk"
             ) from fault
 
+    def _read_out(self) -> None:
+        """Bring over what the files set aside still give."""
+        for aside in salvage.unread(self.settings.path):
+            copied = salvage.bring_over(aside, self._database)
+            self._recount()
+            log.error(
+                "spool %s: %d messages of the damaged file could be read and will be sent; others only "
+                "%s holds: `sqlite3 FILE .recover` may find them; remove it when it is of no more use",
+                self.settings.path, copied, aside,
+            )  # fmt: skip
+            salvage.read_out(aside)
+
     def _mended(self, error: sqlite3.DatabaseError) -> bool:
         """Begin a new file if this one is of no more use; False if it may be used again as it is."""
         if isinstance(error, sqlite3.ProgrammingError):  # closed: an earlier attempt went wrong half-way
             self._start()
-        elif is_damage(error) or self._unreadable >= _UNREADABLE_FOR_GOOD:
+        elif self._beyond_use(error):
             self._begin_anew(error)
         else:
             return False
         return True
+
+    def _beyond_use(self, error: sqlite3.DatabaseError) -> bool:
+        return salvage.is_damage(error) or self._unreadable >= _UNREADABLE_FOR_GOOD

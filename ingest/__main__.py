@@ -266,7 +266,7 @@ def _replay(settings: IngestSettings, arguments: argparse.Namespace) -> int:
             dry_run=arguments.dry_run,
             withdraw=arguments.withdraw_lost,
             remember=settings.remember,
-            restarts=_restarts(settings, keyring),
+            restarts=_restarts(settings, keyring, lambda: pipeline.bindings),
         )
         readers = [JournalReader(directory, name) for name in names]
         scope = Scope(arguments.since, arguments.until or _now(), arguments.device)
@@ -350,7 +350,9 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
             keyring=keyring,
             decoder=PayloadDecoder(partial(codec_named, javascript=javascript.named)),
             deduplicator=Deduplicator(
-                ledger, shared=settings.shared_ledger, restarts=_restarts(settings, keyring)
+                ledger,
+                shared=settings.shared_ledger,
+                restarts=_restarts(settings, keyring, lambda: pipeline.bindings),
             ),
             memory=QualityMemory(recall_latest(store, _LOOK_BACK)),
             quality=settings.quality,
@@ -369,7 +371,7 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
         housekeeping = threading.Thread(
             target=keep_house,
             args=(store, ledger, registry, settings.journal.directory, settings.remember),
-            kwargs={"policy": policy, "now": _now, "stop": stop},
+            kwargs={"worker": settings.worker, "policy": policy, "now": _now, "stop": stop},
             name="housekeeping",
         )
         housekeeping.start()
@@ -384,9 +386,11 @@ def _keyring(settings: IngestSettings) -> Keyring:
     return Keyring(reordering=None, keep_replaced=settings.remember)
 
 
-def _restarts(settings: IngestSettings, keyring: Keyring) -> Callable[[str], bool]:
+def _restarts(
+    settings: IngestSettings, keyring: Keyring, bindings: Callable[[], Bindings]
+) -> Callable[[str], bool]:
     named = {str(DevEUI.parse(one)) for one in settings.counter_resets}
-    return lambda dev_eui: dev_eui in named or dev_eui in keyring.restarting
+    return lambda one: one in named or one in keyring.restarting or one in bindings().restarting
 
 
 if __name__ == "__main__":

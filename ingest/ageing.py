@@ -1,7 +1,9 @@
 """Delete messages whose time is over from the journal, and prove it; what is not handled yet stays.
 
-Bytes are overwritten row by row, as the doors write to the newest file meanwhile; a file of an older
-month goes once nothing is left in it. The row numbers stay, so no later message can be taken for another.
+What is to go is written down first; then its bytes are overwritten row by row, as the doors write to the
+newest file meanwhile, and looked for again: only then it is proven. Killed in between, the next run goes
+on. A file of an older month goes once nothing is left in it. The row numbers stay, so no later message
+can be taken for another.
 """
 
 from __future__ import annotations
@@ -9,14 +11,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from ingest.journal import ERASED, JournalReader, JournalUnavailable, workers
-from udp.retention.proof import Deletion, Proofs, moment
+from ingest.journal import ERASED, JournalReader, JournalUnavailable, fold_back, workers
+from udp.retention.proof import Begun, Deletion, Proofs, moment
 
 log = logging.getLogger(__name__)
 
@@ -37,62 +40,111 @@ class JournalAgeing:
     """For every worker's journal in `directory`."""
 
     def __init__(
-        self, directory: Path, cursors: Cursors, proofs: Proofs, now: Callable[[], datetime]
+        self,
+        directory: Path,
+        cursors: Cursors,
+        proofs: Proofs,
+        now: Callable[[], datetime],
+        *,
+        patience_s: float = 30.0,
     ) -> None:
+        """`patience_s`: how long a reader of a file may keep us waiting."""
         self._directory = directory
         self._cursors = cursors
         self._proofs = proofs
         self._now = now
+        self._patience_s = patience_s
 
     def run(self, kept: timedelta | None, policy: str) -> list[Deletion]:
-        """Nothing received longer ago than `kept` is left; None keeps all. JournalUnavailable: call again."""
-        if kept is None:
-            return []
+        """Nothing received longer ago than `kept` is left; None keeps all.
+
+        JournalUnavailable names every file that is not done with: call again.
+        """
         # By whole days, so that there is one deletion a day and not one an hour.
-        now = self._now().astimezone(UTC)
-        before = (now - kept).replace(hour=0, minute=0, second=0, microsecond=0)
-        done = []
+        today = self._now().astimezone(UTC)
+        before = None if kept is None else (today - kept).replace(hour=0, minute=0, second=0, microsecond=0)
+        begun = {one.subject: one for one in self._proofs.begun("raw")}
+        done: list[Deletion] = []
+        troubles: list[str] = []
         for worker in workers(self._directory):
             reader = JournalReader(self._directory, worker)
             names = reader.names()
             for name in names:
-                handled = self._cursors.cursor(reader.key(name))
-                reader.close()  # the file may be removed
-                proof = self._forget(name, handled, before, policy, newest=name == names[-1])
-                if proof is not None:
-                    self._proofs.add(proof)
-                    done.append(proof)
-                    log.info("%s: %d messages before %s deleted", name, proof.count, proof.before[:10])
+                try:
+                    done += self._file(reader, name, begun, before, policy, newest=name == names[-1])
+                except (sqlite3.Error, OSError, JournalUnavailable) as error:
+                    troubles.append(f"{name}: {error}")
+                finally:
+                    reader.close()
+        if troubles:
+            raise JournalUnavailable(
+                "what is too old is not gone from the journal for certain, which is tried again within the "
+                f"hour: {'; '.join(troubles)}"
+            )
         return done
 
-    def _forget(
-        self, name: str, handled: int, before: datetime, policy: str, *, newest: bool
-    ) -> Deletion | None:
+    def _file(
+        self,
+        reader: JournalReader,
+        name: str,
+        begun: Mapping[str, Begun],
+        before: datetime | None,
+        policy: str,
+        *,
+        newest: bool,
+    ) -> Iterator[Deletion]:
+        key = reader.key(name)
+        handled = self._cursors.cursor(key)
+        reader.close()  # the file may be removed
         path = self._directory / f"{name}.sqlite"
-        limit = ((before - _EPOCH) // _MICROSECOND, handled)
         uri = f"{path.absolute().as_uri()}?mode=rw"
-        try:
-            with closing(sqlite3.connect(uri, uri=True, timeout=30.0)) as journal:
-                journal.execute("PRAGMA secure_delete=ON")
-                count, checksum, first, last = _summary(journal, limit)
-                if count:
-                    _overwrite(journal, limit)
-                    # Until the log is folded back, the old bytes still lie in it.
-                    journal.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                left = _one(journal, f"SELECT count(*) FROM deliveries WHERE {_OLD}", limit)  # noqa: S608
-                alive = _one(journal, f"SELECT count(*) FROM deliveries WHERE way != '{ERASED}'")  # noqa: S608
-            if not newest and not alive:
-                for end in ("", "-wal", "-shm"):
-                    path.with_name(path.name + end).unlink(missing_ok=True)
-        except (sqlite3.Error, OSError) as error:
-            raise JournalUnavailable(f"journal {path}: nothing was deleted: {error}; tried again") from error
-        if not count:
-            return None
-        return Deletion(
-            at=moment(self._now()), dataset=name, what="raw", before=moment(before), first=first, last=last,
-            series=0, count=count, deleted=count, checksum=checksum, left_over=left, summed_before=0,
-            summed_after=0, unreadable=True, policy=policy,
-        )  # fmt: skip
+        with closing(sqlite3.connect(uri, uri=True, timeout=self._patience_s)) as journal:
+            journal.execute("PRAGMA secure_delete=ON")
+            if key in begun:
+                yield from self._complete(journal, begun[key], before)
+            if before is None or not key:
+                return
+            found = _found(journal, name, before, handled)
+            if found is not None:
+                one = Begun(key, (handled,), replace(found, policy=policy))
+                if self._proofs.begin(one):
+                    yield from self._complete(journal, one, before)
+            alive = _one(journal, f"SELECT count(*) FROM deliveries WHERE way != '{ERASED}'")  # noqa: S608
+        if not newest and not alive:
+            for end in ("", "-wal", "-shm"):
+                path.with_name(path.name + end).unlink(missing_ok=True)
+
+    def _complete(
+        self, journal: sqlite3.Connection, begun: Begun, before: datetime | None
+    ) -> Iterator[Deletion]:
+        """Delete what was begun, look again, and prove it."""
+        one = begun.deletion
+        limit = _limit(datetime.fromisoformat(one.before), *begun.members)
+        # Whoever has lengthened the time meanwhile wants to keep what is left of it; the proof says so.
+        if before is not None and datetime.fromisoformat(one.before) <= before:
+            _overwrite(journal, limit)
+        fold_back(journal)  # until then the old bytes still lie in the log
+        left = _one(journal, f"SELECT count(*) FROM deliveries WHERE {_OLD}", limit)  # noqa: S608
+        proof = replace(one, at=moment(self._now()), deleted=one.count - left, left_over=left)
+        if self._proofs.confirm(begun, proof):
+            log.info("%s: %d messages before %s deleted", one.dataset, proof.deleted, one.before[:10])
+            yield proof
+
+
+def _limit(before: datetime, handled: int) -> tuple[int, int]:
+    return (before - _EPOCH) // _MICROSECOND, handled
+
+
+def _found(journal: sqlite3.Connection, name: str, before: datetime, handled: int) -> Deletion | None:
+    """What is there and has to go; nothing is proven yet."""
+    count, checksum, first, last = _summary(journal, _limit(before, handled))
+    if not count:
+        return None
+    return Deletion(
+        at="", dataset=name, what="raw", before=moment(before), first=first, last=last,
+        series=0, count=count, deleted=0, checksum=checksum, left_over=count, summed_before=0,
+        summed_after=0, unreadable=True, policy="",
+    )  # fmt: skip
 
 
 def _summary(journal: sqlite3.Connection, limit: tuple[int, int]) -> tuple[int, str, str, str]:

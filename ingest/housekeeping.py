@@ -11,10 +11,12 @@ from pathlib import Path
 from ingest.ageing import JournalAgeing
 from ingest.erasing import CaughtUp, Eraser
 from ingest.journal import JournalUnavailable
+from ingest.supervise import AlreadyRunning, exclusive
 from udp.citizens.projects import CitizenProjects
 from udp.citizens.settings import CitizenSettings
 from udp.datasets.source import PolicyFile
 from udp.errors import PlatformError
+from udp.ledger.port import Page
 from udp.ledger.sql import SqlLedger
 from udp.policy import Gate
 from udp.registry.sql import SqlRegistry
@@ -35,11 +37,13 @@ def keep_house(
     directory: Path,
     remember: timedelta,
     *,
+    worker: str,
     policy: PolicyFile,
     now: Callable[[], datetime],
     stop: threading.Event,
 ) -> None:
     """Until `stop`. `directory`: of the journal; `remember`: how long uplinks are recognised."""
+    retention = _Told(ledger, worker)
     forgot, aged = now(), now() - _AGE_EVERY
     eraser, caught_up = Eraser(store, ledger, directory, now), CaughtUp(directory, ledger)
     while not stop.wait(5.0):
@@ -52,14 +56,31 @@ def keep_house(
             if now() - aged > _AGE_EVERY:
                 # Also after a failure only in an hour: a store that cannot delete says so often enough.
                 aged = now()
-                _grow_old(Gate(policy.current()), store, ledger, registry, directory, now=now)
+                retention.say(_trouble(Gate(policy.current()), store, ledger, registry, directory, now=now))
             projects = CitizenProjects(registry.database, CitizenSettings(), None, now)
             eraser.run(projects, caught_up)
         except (PlatformError, JournalUnavailable) as error:
             log.warning("housekeeping: %s; trying again", error)
 
 
-def _grow_old(
+class _Told:
+    """What those who look at the ledger know of retention."""
+
+    def __init__(self, ledger: SqlLedger, worker: str) -> None:
+        self._ledger = ledger
+        self._worker = worker
+        self._said: str | None = None
+
+    def say(self, text: str) -> None:
+        """What is wrong now, empty when all is well; PlatformError if the ledger does not take it."""
+        if text:
+            log.warning("retention: %s", text)
+        if text != self._said:
+            self._ledger.write(Page(worker=self._worker, conditions={"retention": text}))
+            self._said = text
+
+
+def _trouble(
     gate: Gate,
     store: ObservationStore,
     ledger: SqlLedger,
@@ -67,8 +88,19 @@ def _grow_old(
     directory: Path,
     *,
     now: Callable[[], datetime],
-) -> None:
-    """First the messages, so that no replay can bring back a value that is deleted a moment later."""
+) -> str:
+    """Let messages and values grow old; what went wrong, in words."""
     proofs = Proofs(registry.database)
-    JournalAgeing(directory, ledger, proofs, now).run(gate.policy.journal_kept(), gate.policy.digest)
-    Ageing(store, registry.ever, proofs, now).run(gate)
+    troubles = []
+    try:
+        with exclusive(directory / "ageing.lock", threading.Event(), wait=False):
+            JournalAgeing(directory, ledger, proofs, now).run(gate.policy.journal_kept(), gate.policy.digest)
+    except AlreadyRunning:
+        pass  # another worker of this folder is at it
+    except JournalUnavailable as error:
+        troubles.append(str(error))
+    try:
+        Ageing(store, registry.ever, proofs, now).run(gate)
+    except PlatformError as error:
+        troubles.append(str(error))
+    return "; ".join(troubles)

@@ -96,6 +96,8 @@ class Bindings:
             if device.citizen and (project := project_of_thing(inventory.things.get(device.thing)))
         }
         self._living = frozenset(self._projects.values())
+        self.restarting = frozenset(str(eui) for eui, one in inventory.devices.items() if one.counter_reset)
+        """Devices (DevEUI as text) whose frame counter may begin at 0 again."""
 
     def has_left(self, origin: str) -> bool:
         """Whether a delivery came in for a citizen's project that was withdrawn: nobody may use it."""

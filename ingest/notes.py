@@ -58,7 +58,8 @@ def doubtful(seen: SeenUplink, why: str) -> Unusable:
     """A counter that went back, in words for those who know the device."""
     return Unusable(
         f"device {seen.dev_eui}: counter restarted or replayed: FCnt {seen.f_cnt} {why}",
-        "if the device began to count anew (ABP, a new battery), set counter_reset = true for its session "
-        "or name it in counter_resets of ingest's configuration, and replay from that day on; if it did "
-        "not, somebody sends recorded frames",
+        "if the device began to count anew (ABP after a new battery, or a counter of 16 bits after 65535), "
+        "say so in the register (column zaehlerneustart, in a city file counter_reset = true) or in "
+        "counter_resets of ingest's configuration, and replay from that day on; if it did not, somebody "
+        "sends recorded frames",
     )

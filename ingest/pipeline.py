@@ -26,7 +26,8 @@ from ingest.journal import Entry
 from ingest.mapping import WAY, ForeignMapping
 from ingest.normalise import Bindings, Columns, rounded, status_record
 from ingest.notes import Notes, doubtful, seen_uplink
-from ingest.quality import Judged, QualityMemory, QualitySettings, judge
+from ingest.outlived import misdated, outlived
+from ingest.quality import Judged, QualityMemory, QualitySettings, Verdict, judge
 from udp.errors import StoreRejected, StoreUnavailable
 from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, SequenceRun, WaitingFrames
 from udp.registry.port import Device
@@ -45,14 +46,6 @@ class Drawn(NamedTuple):
     columns: Columns
     items: list[Item]
     records: list[Sequence[Record]]
-
-
-class Verdict(NamedTuple):
-    """Observations ready for the store; `source`: message number of each."""
-
-    observations: Observations
-    source: NDArray[np.int64]
-    judged: Judged
 
 
 class Stored(NamedTuple):
@@ -278,7 +271,11 @@ class Pipeline:
                 f"the store refuses it: {reason}", "see the reason; replay after the correction"
             )
             notes.set_aside(quarantine.message(drawn.items[number], problem))
-        notes.counters["observations"] += len(verdict.observations)
+        gone = outlived(self._store, verdict.observations, max(drawn.columns.journalled, default=0))
+        for number, problem in misdated(verdict, gone):
+            notes.set_aside(quarantine.message(drawn.items[number], problem))
+        notes.counters["observations"] += len(verdict.observations) - int(gone.sum())
+        notes.counters["values_outlived"] += int(gone.sum())
 
     def keep(self, judged: Judged) -> None:
         """Remember the newest values, once they are kept: the next ones are compared with them."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.normalise import Channels
 from udp.sensorthings import Quality, QualityRule
-from udp.store.columns import Flags, Floats, Ints
+from udp.store.columns import Flags, Floats, Ints, Observations
 
 Positions = NDArray[np.int64]
 
@@ -75,6 +75,14 @@ class Judged:
     rule: Flags
     datastreams: Sequence[int]
     last: Sequence[LastValue]
+
+
+class Verdict(NamedTuple):
+    """Observations ready for the store; `source`: message number of each."""
+
+    observations: Observations
+    source: NDArray[np.int64]
+    judged: Judged
 
 
 def judge(

@@ -24,6 +24,7 @@ from ingest.heard import Empty, Unusable
 from ingest.journal import Entry, JournalReader
 from ingest.normalise import microseconds
 from ingest.notes import Notes, doubtful, seen_uplink
+from ingest.outlived import misdated, outlived
 from ingest.pipeline import Pipeline, alone
 from udp.ledger.port import Ledger, Page, Quarantined, QuarantineReader, Remembered, SeenUplink
 from udp.ledger.quarantining import digest
@@ -170,9 +171,15 @@ class Replay:
         drawn = self._pipeline.draw(chosen, drawing)
         verdict = self._pipeline.judge(drawn)
         expected = self._expected(chosen)
-        found = compare(self._store, verdict.observations, expected, self._now(), withdraw=self._withdraw)
+        gone = outlived(self._store, verdict.observations, microseconds(self._now()))
+        lost = dict(misdated(verdict, gone))
+        for number, problem in lost.items():
+            drawing.set_aside(quarantine.message(drawn.items[number], problem))
+        kept = verdict.observations.take(~gone)
+        found = compare(self._store, kept, expected, self._now(), withdraw=self._withdraw)
         again = [item for item, one in zip(uplinks, choices, strict=True) if not one.counts and not one.doubt]
-        released = self._released([*drawn.items, *again])
+        usable = [item for number, item in enumerate(drawn.items) if number not in lost]
+        released = self._released([*usable, *again])
         if not self._dry_run:
             # The store first: what the ledger has noted may be taken for stored.
             if len(found.write):

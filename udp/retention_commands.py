@@ -16,6 +16,8 @@ from udp.retention.ageing import Ageing
 from udp.retention.proof import Deletion, Proofs
 from udp.store.opening import open_store
 
+_KIND = {"values": "Werte", "raw": "Nachrichten"}
+
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     """`retention` and what follows it, below the verbs of `udp`."""
@@ -60,20 +62,26 @@ def _run(config: Settings, given: argparse.Namespace) -> int:
 def _log(config: Settings, given: argparse.Namespace) -> int:
     with closing(Database(config.registry.address())) as database:
         found = Proofs(database).read(given.last)
+        begun = Proofs(database).begun()
     for proof in reversed(found):
         _say(_told(proof))
+    for one in begun:
+        what = one.deletion
+        _say(
+            f"begonnen, noch nicht nachgeprüft: {what.dataset}: {what.count} {_KIND[what.what]} vor "
+            f"{what.before[:10]}; ingest setzt es innerhalb einer Stunde fort"
+        )
     _say(f"{len(found)} Einträge" if found else "Noch nichts gelöscht")
     return 0 if all(proof.holds for proof in found) else 1
 
 
 def _told(one: Deletion) -> str:
-    kind = {"values": "Werte", "raw": "Nachrichten"}[one.what]
     checked = "nachgeprüft: nichts mehr da" if one.left_over == 0 else f"NOCH DA: {one.left_over}"
     if one.what == "values":
         kept = "erhalten" if one.summed_before == one.summed_after else "VERÄNDERT"
         checked += f", Tageswerte {kept} ({one.summed_after})"
     return (
-        f"{one.at[:16]}Z {one.dataset}: {one.count} {kind} vor {one.before[:10]} "
+        f"{one.at[:16]}Z {one.dataset}: {one.count} {_KIND[one.what]} vor {one.before[:10]} "
         f"({one.first[:16]} bis {one.last[:16]}), SHA-256 {one.checksum[:16]}…, {checked}"
     )
 

@@ -119,6 +119,16 @@ deletion = Table(
     sqlite_autoincrement=True,
 )
 
+# Deletions that have begun and are not proven yet: written before the first octet goes.
+deletion_begun = Table(
+    "deletion_begun",
+    metadata,
+    Column("what", String(16), primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("members", JSON, nullable=False),
+    Column("content", JSON, nullable=False),
+)
+
 _APPEND_ONLY = ("audit", "deletion_proof")
 
 

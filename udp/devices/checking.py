@@ -38,6 +38,7 @@ class Mounting:
     profile: Profile
     interval_s: float
     citizen: bool
+    counter_reset: bool
     datastreams: tuple[Datastream, ...]
     channels: tuple[Channel, ...]
     record: Mapping[str, str]
@@ -110,6 +111,7 @@ class Checker:
             cells.complain("ausgebaut_am", "liegt vor eingebaut_am; eines der beiden Daten berichtigen")
         interval = cells.number("intervall_s", least=10, most=_LONGEST_S, unit=" Sekunden")
         citizen = cells.flag("buergersensor")
+        counter_reset = cells.flag("zaehlerneustart")
         record = {column: cells.text(column) for column in DEVICE_COLUMNS if column not in _NOT_RECORDED}
         if placed is None or profile is None:
             return None
@@ -125,6 +127,7 @@ class Checker:
             profile=profile,
             interval_s=every,
             citizen=citizen,
+            counter_reset=counter_reset,
             datastreams=tuple(streams),
             channels=tuple(channels),
             record=_canonical(record, cells, installed, removed),

@@ -50,6 +50,12 @@ _OF_DEVICE = (
         "erwarteter Abstand der Meldungen in Sekunden; leer: der des Profils",
     ),
     ("buergersensor", "citizen", "ja, wenn das Gerät Bürgern oder Schulen gehört"),
+    (
+        "zaehlerneustart",
+        "counter_reset",
+        "ja, wenn der Rahmenzähler (FCnt) ohne neue Sitzung wieder bei 0 beginnt: ABP nach Batteriewechsel, "
+        "oder 16-Bit-Zähler nach 65535",
+    ),
     ("leer_mm", "empty_mm", "Abstand vom Sensor zum Boden des leeren Behälters"),
     ("voll_mm", "full_mm", "Abstand vom Sensor zur Oberfläche, wenn der Behälter voll ist"),
     ("nullpunkt_mm", "zero_mm", "Abstand vom Sensor zum Nullpunkt des Pegels"),

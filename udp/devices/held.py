@@ -69,6 +69,7 @@ class HeldDevice:
             "objekt": self.thing,
             "profil": str(self.row["profile"]),
             "buergersensor": "ja" if self.row["citizen"] else "",
+            "zaehlerneustart": "ja" if self.row["counter_reset"] else "",
         }
         return {**{column: value for column, value in known.items() if value}, **self.record}
 

@@ -16,24 +16,25 @@ from udp.devices.register import DeviceRegister
 from udp.errors import ConfigurationError
 
 
-def session_tables(register: DeviceRegister) -> tuple[list[dict[str, str]], set[DevEUI]]:
+def session_tables(register: DeviceRegister) -> tuple[list[dict[str, Any]], set[DevEUI]]:
     """The sessions of devices in force, and every device the register knows, with or without one.
 
     ConfigurationError if the keys cannot be opened.
     """
     held = register.held()
     ours = {dev_eui for dev_eui, device in held.devices.items() if device.registered} | set(held.sealed)
-    sessions: list[dict[str, str]] = []
+    sessions: list[dict[str, Any]] = []
     for dev_eui in sorted(held.sealed):
         keys, device = register.keys(held, dev_eui), held.devices.get(dev_eui)
         if device is None or not device.in_force or not keys.has_session:
             continue
         secret = {name: getattr(keys, name).hex() for name in ("dev_addr", "nwk_s_key", "app_s_key")}
-        sessions.append({"dev_eui": str(dev_eui), **secret, "codec": str(device.row["codec"])})
+        restarts = {"counter_reset": True} if device.row["counter_reset"] else {}
+        sessions.append({"dev_eui": str(dev_eui), **secret, "codec": str(device.row["codec"]), **restarts})
     return sessions, ours
 
 
-def write_sessions(path: Path, sessions: Iterable[Mapping[str, str]], ours: set[DevEUI]) -> int:
+def write_sessions(path: Path, sessions: Iterable[Mapping[str, Any]], ours: set[DevEUI]) -> int:
     """Make the file hold these sessions, mode 0600; those of devices not `ours` stay. How many it holds.
 
     The file is replaced in one step, so a reader sees the old one or the new one. ConfigurationError

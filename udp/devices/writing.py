@@ -84,6 +84,7 @@ def _device_rows(connection: Connection, mountings: Iterable[Mounting]) -> list[
             channels=tuple(channel for channel in one.channels if channel.datastream in known),
             expected_interval_s=one.interval_s,
             citizen=one.citizen,
+            counter_reset=one.counter_reset,
         )
         found.append(rows.device_row(device, known) | {"retired": one.removed, "origin": schema.DEVICES})
     return found

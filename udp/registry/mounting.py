@@ -53,6 +53,7 @@ def read_device(table: Table, mount: Mount) -> None:
     """Add a `[[thing.device]]` and its Datastreams to `mount.mounted`, or complain."""
     dev_eui = _parse(table, "dev_eui", DevEUI.parse)
     citizen = table.flag("citizen", False)
+    counter_reset = table.flag("counter_reset", False)
     profile, interval, channels = _sensor(table, mount)
     if profile is None or dev_eui is None:
         return
@@ -69,6 +70,7 @@ def read_device(table: Table, mount: Mount) -> None:
             channels=channels,
             expected_interval_s=interval,
             citizen=citizen,
+            counter_reset=counter_reset,
         )
 
 

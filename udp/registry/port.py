@@ -30,7 +30,11 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A LoRaWAN end device: where its payload is decoded and where its values go."""
+    """A LoRaWAN end device: where its payload is decoded and where its values go.
+
+    `counter_reset`: its FCnt may begin at 0 again within a session (ABP after a new battery, or a
+    counter of 16 bits after 65,535).
+    """
 
     dev_eui: DevEUI
     thing: str
@@ -39,6 +43,7 @@ class Device:
     channels: tuple[Channel, ...]
     expected_interval_s: float
     citizen: bool = False
+    counter_reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

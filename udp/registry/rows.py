@@ -95,6 +95,7 @@ def device_row(device: Device, ids: Mapping[int, int]) -> Values:
         "channels": _channel_values(device.channels, ids),
         "expected_interval_s": device.expected_interval_s,
         "citizen": device.citizen,
+        "counter_reset": device.counter_reset,
         "retired": False,
         "origin": CITY,
     }
@@ -110,6 +111,7 @@ def device_of(row: Row[Any]) -> Device:
         channels=_channels_of(row.channels),
         expected_interval_s=row.expected_interval_s,
         citizen=row.citizen,
+        counter_reset=row.counter_reset,
     )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
     inspect,
     select,
     text,
@@ -24,7 +25,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from udp.errors import ConfigurationError
 
-SCHEMA = 4
+SCHEMA = 5
 # Who speaks for a row: the city file; the device register or whoever wrote it through SensorThings, whose
 # rows no city file touches. What is computed is spoken for by udp.derived.
 CITY, DEVICES, DERIVED, WRITTEN = "city", "devices", "derived", "written"
@@ -93,6 +94,7 @@ device = Table(
     Column("channels", JSON, nullable=False),
     Column("expected_interval_s", Float, nullable=False),
     Column("citizen", Boolean, nullable=False),
+    Column("counter_reset", Boolean, nullable=False, server_default=false()),
     Column("retired", Boolean, nullable=False),
     Column("origin", String(16), nullable=False, server_default=CITY),
 )
@@ -245,7 +247,7 @@ def make(connection: Connection) -> None:
         connection.execute(CreateTable(table, if_not_exists=True))
         for index in table.indexes:
             connection.execute(CreateIndex(index, if_not_exists=True))
-    _add_origins(connection)
+    _add_columns(connection)
     version = register.c.schema_version
     if connection.execute(select(register.c.id)).first() is None:
         connection.execute(register.insert().values(id=1, schema_version=SCHEMA, version=1))
@@ -253,10 +255,13 @@ def make(connection: Connection) -> None:
         connection.execute(register.update().where(version < SCHEMA).values(schema_version=SCHEMA))
 
 
-def _add_origins(connection: Connection) -> None:
-    """Version 1 had city files only."""
+def _add_columns(connection: Connection) -> None:
+    """Version 1 had city files only; before version 5 no device could restart its counter."""
     for table in (thing, datastream, device, wired):
-        if "origin" not in {column["name"] for column in inspect(connection).get_columns(table.name)}:
-            connection.execute(
-                text(f"ALTER TABLE {table.name} ADD COLUMN origin VARCHAR(16) NOT NULL DEFAULT '{CITY}'")
-            )
+        _add(connection, table, "origin", f"VARCHAR(16) NOT NULL DEFAULT '{CITY}'")
+    _add(connection, device, "counter_reset", "BOOLEAN NOT NULL DEFAULT FALSE")
+
+
+def _add(connection: Connection, table: Table, column: str, kind: str) -> None:
+    if column not in {one["name"] for one in inspect(connection).get_columns(table.name)}:
+        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column} {kind}"))

@@ -1,8 +1,8 @@
 """Delete single values whose time is over, dataset by dataset, and prove it.
 
-The order matters: first what is there is read and summed up (count, range, checksum), then it is deleted,
-then it is looked for again, then the record is written. Killed in between, the next run finds what is
-left and records that; nothing is recorded that did not happen.
+The order matters: first what is there is read, summed up (count, range, checksum) and written down as begun,
+then it is deleted, then it is looked for again, then the record is written. Killed in between, the next
+run completes what was begun; nothing is recorded that did not happen.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from udp.errors import StoreUnavailable
 from udp.policy import Gate
 from udp.registry.port import Inventory
-from udp.retention.proof import Deletion, Proofs, moment
+from udp.retention.proof import Begun, Deletion, Proofs, moment
 from udp.store import census
 from udp.store.columns import Function, Period
 from udp.store.port import ObservationStore, Prunable
@@ -72,49 +72,58 @@ class Ageing:
 
     def run(self, gate: Gate) -> list[Deletion]:
         """Delete everything due; what was there and has gone. StoreUnavailable: call again."""
-        done = []
+        self._engine()
+        done = [self._complete(begun) for begun in self._proofs.begun("values")]
         for one in self.due(gate):
-            if (proof := self._delete(one, gate.policy.digest)) is not None:
-                self._proofs.add(proof)
-                done.append(proof)
-                told = f"{proof.dataset}: {proof.count} values before {proof.before[:10]} deleted"
-                if proof.holds:
-                    _LOG.info("%s", told)
-                else:
-                    _LOG.error(
-                        "%s, but %d are left and daily figures stand for %d of %d; see: udp retention log",
-                        told, proof.left_over, proof.summed_after, proof.summed_before,
-                    )  # fmt: skip
-        return done
+            begun = self._begin(one, gate.policy.digest)
+            if begun is not None and self._proofs.begin(begun):
+                done.append(self._complete(begun))
+        return [proof for proof in done if proof is not None]
 
-    def _delete(self, due: Due, policy: str) -> Deletion | None:
-        period = Period(_EPOCH, due.before)
-        found = census.take(self._store, due.series, period)
-        count, checksum = self._checksum(due.series, found) if len(found) else (0, "")
-        first, last = (_moment(found.first.min()), _moment(found.last.max())) if len(found) else ("", "")
-        span = self._span(found, due.before)
-        summed = self._summed(due.series, span)
-        pruned = self._engine().prune(due.series, due.before)
-        if not count and not pruned.values:
+    def _begin(self, due: Due, policy: str) -> Begun | None:
+        """What is there of it; None, and the engine knows, where nothing is."""
+        found = census.take(self._store, due.series, Period(_EPOCH, due.before))
+        if not len(found):
+            self._engine().prune(due.series, due.before)  # what comes late is too old as well
             return None
-        left = census.take(self._store, due.series, period)
-        return Deletion(
+        count, checksum = self._checksum(due.series, found)
+        names, before = ", ".join(due.datasets), moment(due.before)
+        first = _EPOCH + timedelta(microseconds=int(found.first.min()))
+        deletion = Deletion(
+            at="", dataset=names, what="values", before=before, first=moment(first),
+            last=_moment(found.last.max()), series=len(found), count=count, deleted=0, checksum=checksum,
+            left_over=count, summed_before=self._summed(due.series, Period(_midnight(first), due.before)),
+            summed_after=0, unreadable=False, policy=policy,
+        )  # fmt: skip
+        return Begun(f"{names} {before}", due.series, deletion)
+
+    def _complete(self, begun: Begun) -> Deletion | None:
+        """Also what an earlier run began: pruning goes on where it stopped."""
+        series, one = begun.members, begun.deletion
+        before, first = datetime.fromisoformat(one.before), datetime.fromisoformat(one.first)
+        span = Period(_midnight(first), before)
+        pruned = self._engine().prune(series, before)
+        counted = census.take(self._store, series, Period(_EPOCH, before)).total
+        left = max(counted, self._readable(series, span))
+        proof = replace(
+            one,
             at=moment(self._now()),
-            dataset=", ".join(due.datasets),
-            what="values",
-            before=moment(due.before),
-            first=first,
-            last=last,
-            series=len(found),
-            count=count,
-            deleted=pruned.values,
-            checksum=checksum,
-            left_over=left.total + self._readable(due.series, span),
-            summed_before=summed,
-            summed_after=self._summed(due.series, span),
+            deleted=max(pruned.values, one.count - left),  # the engine tells of its last call only
+            left_over=left,
+            summed_after=self._summed(series, span),
             unreadable=pruned.unreadable,
-            policy=policy,
         )
+        if not self._proofs.confirm(begun, proof):
+            return None
+        told = f"{proof.dataset}: {proof.count} values before {proof.before[:10]} deleted"
+        if proof.holds:
+            _LOG.info("%s", told)
+        else:
+            _LOG.error(
+                "%s, but %d are left and daily figures stand for %d of %d; see: udp retention log",
+                told, proof.left_over, proof.summed_after, proof.summed_before,
+            )  # fmt: skip
+        return proof
 
     def _checksum(self, series: Sequence[int], found: census.Census) -> tuple[int, str]:
         digest, count = hashlib.sha256(), 0
@@ -135,16 +144,9 @@ class Ageing:
         )
 
     def _summed(self, series: Sequence[int], span: Period) -> int:
-        if span.start == span.end:
-            return 0
+        """Of whole days: daily figures answer for no others."""
         found = self._store.aggregate(series, span, _DAY, [Function.COUNT])
         return int(found.values[Function.COUNT].sum())
-
-    def _span(self, found: census.Census, before: datetime) -> Period:
-        """Whole days: daily figures answer for no others."""
-        if not len(found):
-            return Period(before, before)
-        return Period(_midnight(_EPOCH + timedelta(microseconds=int(found.first.min()))), before)
 
     def _engine(self) -> Prunable:
         if not isinstance(self._store, Prunable):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from edge.spool import Spool, SpoolSettings, SpoolUnavailable
 from edge.wire import cbor
 from edge.wire.identifiers import DevEUI
-from edge.wire.messages import Clock, Uplink
+from edge.wire.messages import Clock, Receipt, Uplink
+
+from ..kill_points import every_point
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -126,3 +129,65 @@ def test_a_new_spool_that_cannot_be_begun_is_tried_again(
     assert spool.state().messages > 900
     assert spool.state().damaged_files == 1
     spool.write([uplink(7)])
+
+
+def damaged_with_a_log(folder: Path) -> None:
+    """A spool of 1,200 messages with a hole, the last ten of them in the write-ahead log only."""
+    spool = opened(folder)
+    spool.write([uplink(number) for number in range(1190)])
+    spoiled(folder, spool, range(8, 9))
+    database = spool._database
+    database.execute("PRAGMA wal_autocheckpoint = 0")
+    spool.write([uplink(number) for number in range(1190, 1200)])
+    for part in ("", "-wal"):  # as kill -9 leaves them: an orderly end would fold the log back
+        (folder / f"copy{part}").write_bytes((folder / f"spool.sqlite{part}").read_bytes())
+    spool.close()
+    for left in folder.glob("spool.sqlite*"):
+        left.unlink()
+    for part in ("", "-wal"):
+        (folder / f"copy{part}").rename(folder / f"spool.sqlite{part}")
+
+
+def waiting(spool: Spool) -> list[int]:
+    """The counters of all messages."""
+    found: list[int] = []
+    while run := spool.run(1, spool.last, max_messages=100_000, max_bytes=10**9):
+        octets = cbor.assemble(
+            agent="gw-1", spool=b"s", sequence=1, floor=1, sent_at=NOON, messages=run.bodies
+        )
+        found += [one.f_cnt for one in cbor.decode(octets).messages if isinstance(one, Uplink)]
+        spool.write([], [Receipt(spool.identity, ((run.first, run.last),))])
+    return found
+
+
+def test_kill_9_at_any_step_of_the_rescue_loses_and_doubles_nothing_and_it_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def start(folder: Path) -> None:
+        opened(folder).close()
+
+    template, whole = tmp_path / "template", tmp_path / "whole"
+    template.mkdir()
+    damaged_with_a_log(template)
+    shutil.copytree(template, whole)
+    undisturbed = waiting(opened(whole))
+    assert 1_000 < len(undisturbed) < 1_200
+    assert undisturbed[-10:] == list(range(1190, 1200))
+    folders = every_point(start, template, tmp_path)
+    assert len(folders) > 30
+    print(len(folders))
+    for folder in folders:
+        caplog.clear()
+        names = [one.name for one in folder.iterdir()]
+        told_before = any(".damaged-" in one for one in names) and not any(
+            one.endswith((".moving", ".unread")) for one in names
+        )
+        spool = opened(folder)
+        assert waiting(spool) == undisturbed, folder.name
+        assert spool.state().damaged_files == 1, folder.name
+        (aside,) = folder.glob("spool.sqlite.damaged-*Z")
+        if not told_before:
+            assert f"{len(undisturbed)} messages of the damaged file" in caplog.text, folder.name
+            assert aside.name in caplog.text
+        assert not list(folder.glob("*.moving")) + list(folder.glob("*.unread"))
+        spool.close()

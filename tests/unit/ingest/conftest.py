@@ -150,7 +150,11 @@ class World:
             deduplicator=Deduplicator(
                 self.ledger,
                 shared=shared,
-                restarts=lambda one: one in self.counter_resets or one in self.keyring.restarting,
+                restarts=lambda one: (
+                    one in self.counter_resets
+                    or one in self.keyring.restarting
+                    or one in self.pipeline.bindings.restarting
+                ),
             ),
             memory=QualityMemory(recall_latest(self.store, timedelta(days=3))),
             quality=QualitySettings(),

@@ -1,14 +1,17 @@
 """Messages grow old in the journal: gone on time, never before they are handled, and provably."""
 
+import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ingest.ageing import JournalAgeing
-from ingest.journal import Delivery, JournalReader, JournalSettings, JournalWriter
+from ingest.journal import Delivery, JournalReader, JournalSettings, JournalUnavailable, JournalWriter
 from udp.registry.database import Database
 from udp.retention.proof import Proofs
+
+from ..kill_points import every_point
 
 NOW = datetime(2026, 11, 21, 13, 30, tzinfo=UTC)
 WORKER = "ingest-1"
@@ -115,3 +118,79 @@ def test_the_doors_write_on_meanwhile(journal, proofs):
     assert [one.octets for one in entries(journal)][-2:] == [b"1", b"2"]
     with sqlite3.connect(next(journal.glob("*.sqlite"))) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def old_and_new(folder):
+    """Eight messages of three months, six of which are too old, and a platform's database."""
+    clock = [NOW]
+    writer = JournalWriter(JournalSettings(folder / "journal", keep_free_bytes=0), WORKER, lambda: clock[0])
+    for days in (60, 59, 40, 39, 15, 14, 3, 1):
+        clock[0] = NOW - timedelta(days=days)
+        writer.append([Delivery(micros(clock[0]), "edge", "o", "application/cbor", SECRET * 20)])
+    writer.close()
+    database = Database(f"sqlite:///{folder}/registry.sqlite")
+    Proofs(database)
+    database.close()
+
+
+def age(folder):
+    database = Database(f"sqlite:///{folder}/registry.sqlite")
+    try:
+        ageing(folder / "journal", Proofs(database)).run(timedelta(days=10), "digest")
+        assert not Proofs(database).begun()
+        return {(one.dataset, one.count, one.checksum, one.left_over) for one in Proofs(database).read()}
+    finally:
+        database.close()
+
+
+def test_kill_9_at_any_moment_leaves_one_whole_proof_of_each_deletion(tmp_path):
+    template = tmp_path / "template"
+    template.mkdir()
+    old_and_new(template)
+    whole = tmp_path / "whole"
+    shutil.copytree(template, whole)
+    undisturbed = age(whole)
+    assert sorted(count for _, count, _, _ in undisturbed) == [2, 2, 2]
+    folders = every_point(age, template, tmp_path, since="PRAGMA secure_delete")
+    assert len(folders) > 20
+    print(len(folders))
+    for folder in folders:
+        assert age(folder) == undisturbed, folder.name
+        assert len(list((folder / "journal").glob("*.sqlite"))) == 1
+        left = b"".join(path.read_bytes() for path in (folder / "journal").iterdir())
+        assert left.count(SECRET) == 20 * 2, folder.name
+
+
+def test_a_reader_that_holds_old_pages_is_named_and_the_proof_waits_for_it(journal, proofs):
+    first = min(journal.glob("*.sqlite"))
+    with sqlite3.connect(first, isolation_level=None) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM deliveries").fetchone()
+        hasty = JournalAgeing(journal, Handled(), proofs, lambda: NOW, patience_s=0.1)
+        with pytest.raises(JournalUnavailable, match=f"{first.stem}: a reader still holds"):
+            hasty.run(timedelta(days=10), "digest")
+        # The other months do not wait for it.
+        assert len(proofs.read()) == 2
+        assert first.stem not in {one.dataset for one in proofs.read()}
+        assert [one.deletion.dataset for one in proofs.begun()] == [first.stem]
+        reader.execute("COMMIT")
+    reader.close()
+    (proof,) = ageing(journal, proofs).run(timedelta(days=10), "digest")
+    assert (proof.dataset, proof.left_over, proof.deleted) == (first.stem, 0, proof.count)
+    assert not proofs.begun()
+    assert not first.exists()
+
+
+def test_a_longer_time_said_meanwhile_keeps_what_is_left(journal, proofs):
+    first = min(journal.glob("*.sqlite"))
+    before = entries(journal)
+    with sqlite3.connect(first, isolation_level=None) as writer:
+        writer.execute("BEGIN IMMEDIATE")  # nothing can be overwritten while somebody writes
+        with pytest.raises(JournalUnavailable, match="locked"):
+            JournalAgeing(journal, Handled(), proofs, lambda: NOW, patience_s=0.1).run(timedelta(days=10), "")
+        writer.execute("COMMIT")
+    writer.close()
+    (proof,) = ageing(journal, proofs).run(None, "")
+    assert (proof.deleted, proof.left_over, proof.holds) == (0, proof.count, False)
+    kept = [one for one in before if one.received_at < micros(NOW - timedelta(days=30))]
+    assert [one.octets for one in entries(journal)][:5] == [one.octets for one in kept[:5]]

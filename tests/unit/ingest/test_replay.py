@@ -49,7 +49,7 @@ def replay(
         now=lambda: now,
         dry_run=dry_run,
         remember=timedelta(days=60),
-        restarts=lambda one: one in world.counter_resets,
+        restarts=lambda one: one in world.counter_resets or one in pipeline.bindings.restarting,
     )
     return run.run(readers or [world.reader], scope)
 

@@ -192,3 +192,39 @@ def test_the_command_says_what_is_due_deletes_and_tells(parts, tmp_path, capsys,
     told = capsys.readouterr().out
     assert "nachgeprüft: nichts mehr da, Tageswerte erhalten" in told
     assert "Werte vor 2026-11-11" in told
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing may catch it."""
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_deletion_that_is_killed_is_completed_and_proven_by_the_next_run(parts, before):
+    registry, store, _, gate, ageing, clock, _ = parts
+    proofs = Proofs(registry.database)
+    prune = store.prune
+
+    class Killing:
+        pruned, read, latest, aggregate, census = (
+            store.pruned, store.read, store.latest, store.aggregate, store.census,
+        )  # fmt: skip
+
+        def append(self, values):
+            raise NotImplementedError
+
+        def close(self):
+            raise NotImplementedError
+
+        def prune(self, series, limit):
+            if not before:
+                prune(series, limit)
+            raise Killed
+
+    with pytest.raises(Killed):
+        Ageing(Killing(), registry.ever, proofs, lambda: clock[0]).run(gate)
+    assert len(proofs.begun("values")) == 1
+    (proof,) = ageing.run(gate)
+    assert (proof.count, proof.deleted, proof.left_over, proof.holds) == (227, 227, 0, True)
+    assert proof.summed_after == proof.summed_before == 227
+    assert not proofs.begun()
+    assert ageing.run(gate) == []
