@@ -45,8 +45,8 @@ def misdated(verdict: Verdict, gone: Mask) -> Iterator[tuple[int, Unusable]]:
         yield (
             int(verdict.source[row]),
             Unusable(
-                f"the clock is wrong: it says {at} UTC, and Datastream {values.datastream[row]} keeps nothing "
-                "that old any more",
+                f"the clock is wrong: it says {at} UTC, and Datastream {values.datastream[row]} keeps "
+                "nothing that old any more",
                 "set the clock of the device or the gateway; the values are in these bytes, under a time "
                 "nobody knows",
             ),

@@ -235,6 +235,7 @@ def _as_the_first_version_made_it(url: str) -> None:
     with engine.begin() as connection:
         for table in ("thing", "datastream", "device", "wired_sensor"):
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN origin"))
+        connection.execute(text("ALTER TABLE device DROP COLUMN counter_reset"))
         for table in ("device_record", "thing_record", "device_secret", "device_import", "maintenance"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE register SET schema_version = 1"))

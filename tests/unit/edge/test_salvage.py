@@ -175,7 +175,6 @@ def test_kill_9_at_any_step_of_the_rescue_loses_and_doubles_nothing_and_it_is_to
     assert undisturbed[-10:] == list(range(1190, 1200))
     folders = every_point(start, template, tmp_path)
     assert len(folders) > 30
-    print(len(folders))
     for folder in folders:
         caplog.clear()
         names = [one.name for one in folder.iterdir()]

@@ -153,7 +153,6 @@ def test_kill_9_at_any_moment_leaves_one_whole_proof_of_each_deletion(tmp_path):
     assert sorted(count for _, count, _, _ in undisturbed) == [2, 2, 2]
     folders = every_point(age, template, tmp_path, since="PRAGMA secure_delete")
     assert len(folders) > 20
-    print(len(folders))
     for folder in folders:
         assert age(folder) == undisturbed, folder.name
         assert len(list((folder / "journal").glob("*.sqlite"))) == 1

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from edge.lorawan.sessions import read_sessions
 from edge.wire.identifiers import DevEUI
 from edge.wire.settings import Secret
+from udp.devices.exporting import export_rows
 from udp.devices.qr import crc16, read_label
 from udp.devices.sessions import session_tables, write_sessions
 from udp.devices.vault import DeviceKeys, Vault, new_key
@@ -110,6 +111,24 @@ def test_ingest_reads_what_the_register_writes(desk, row, abp, tmp_path):
     )  # fmt: skip
     assert session.nwk_s_key == bytes(range(0x10, 0x20))
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_who_restarts_a_counter_is_told_to_ingest_and_gateways_and_comes_back_with_the_table(
+    desk, row, abp, tmp_path
+):
+    desk.take_in(row(1, **abp, zaehlerneustart="ja"), row(2, **{**abp, "dev_addr": "26011E06"}))
+    devices = desk.registry.inventory().devices
+    assert [devices[one].counter_reset for one in sorted(devices)] == [True, False]
+    path = tmp_path / "sessions.toml"
+    write_sessions(path, *session_tables(desk.register))
+    assert [one.counter_reset for one in read_sessions(path)] == [True, False]
+    first, second = export_rows(desk.register, with_keys=True)
+    assert (first["zaehlerneustart"], second.get("zaehlerneustart", "")) == ("ja", "")
+    assert desk.take_in(first, second).unchanged == 2
+    desk.take_in({"dev_eui": "70B3D50000000001", "counter_reset": "nein"})
+    assert not any(one.counter_reset for one in desk.registry.inventory().devices.values())
+    desk.register.undo()
+    assert sum(one.counter_reset for one in desk.registry.inventory().devices.values()) == 1
 
 
 def test_sessions_of_others_stay_and_those_of_gone_devices_go(desk, row, abp, tmp_path):

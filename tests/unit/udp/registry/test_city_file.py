@@ -154,6 +154,12 @@ def test_the_four_reasons_not_to_publish(read, exemption):
     assert {one.exemption for one in read(HEAD + text + DEVICE).datastreams} == {exemption}
 
 
+def test_a_counter_that_restarts_is_said_in_the_file(read):
+    assert [one.counter_reset for one in read(HEAD + BIN + DEVICE).devices] == [False]
+    text = replaced(HEAD + BIN + DEVICE, "geometry =", "counter_reset = true\ngeometry =")
+    assert [one.counter_reset for one in read(text).devices] == [True]
+
+
 def test_an_own_interval_beats_the_profiles(read):
     city = read(HEAD + BIN + DEVICE + "expected_interval_s = 1234\n")
     assert city.devices[0].expected_interval_s == 1234.0
