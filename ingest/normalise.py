@@ -20,9 +20,6 @@ from udp.store.columns import Floats, Ints
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# No sensor resolves more; what lies below is the noise of binary fractions (21.900000000000002).
-_DIGITS = 12
-_POWERS = 10.0 ** np.arange(23)  # all of them exact
 _NEVER = np.iinfo(np.int64).max
 
 FieldChannels = Mapping[str, tuple[int, ...]]
@@ -198,19 +195,6 @@ class Columns:
         self.known.append(known)
         self.journalled.append(journalled_at)
         self.count.append(len(positions))
-
-
-def rounded(values: Floats) -> Floats:
-    """To twelve significant digits, all at once; rounding again changes nothing.
-
-    What has more digits before its point than that (counters) or is below 1e-11 stays as it is.
-    """
-    size = np.abs(values)
-    meant = (size > 1e-11) & (size < 10.0**_DIGITS)
-    safe = np.where(meant, values, 1.0)
-    first = np.floor(np.log10(np.abs(safe))).astype(np.int64)
-    power = _POWERS[np.clip(_DIGITS - 1 - first, 0, len(_POWERS) - 1)]
-    return np.where(meant, np.round(safe * power) / power, values)
 
 
 def _number(name: str, value: FieldValue) -> float:

@@ -24,7 +24,7 @@ from ingest.deduplicate import Deduplicator, Standing
 from ingest.heard import Empty, Joined, Noted, Unusable
 from ingest.journal import Entry
 from ingest.mapping import WAY, ForeignMapping
-from ingest.normalise import Bindings, Columns, rounded, status_record
+from ingest.normalise import Bindings, Columns, status_record
 from ingest.notes import Notes, doubtful, seen_uplink
 from ingest.outlived import misdated, outlived
 from ingest.quality import Judged, QualityMemory, QualitySettings, Verdict, judge
@@ -32,6 +32,7 @@ from udp.errors import StoreRejected, StoreUnavailable
 from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, SequenceRun, WaitingFrames
 from udp.registry.port import Device
 from udp.store.columns import Observations
+from udp.store.digits import rounded
 from udp.store.port import ObservationStore
 
 log = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from udp.datasets.reading import SHIPPED, read_policy
 from udp.events.sql import SqlEvents
 from udp.opendata.instance.exporting import Source, export_instance
 from udp.opendata.instance.files import replacing
-from udp.opendata.instance.importing import Target, import_instance
+from udp.opendata.instance.importing import Imported, Target, import_instance
+from udp.opendata.instance.undoing import undo_import
+from udp.opendata.instance.verifying import Compared
 from udp.registry.sql import SqlRegistry
 from udp.retention.proof import Proofs
 from udp.store.opening import maintain, open_store
@@ -28,16 +31,22 @@ def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     out.add_argument(
         "--with-confidential",
         action="store_true",
-        help="also sealed device keys (useless without the key that unseals) and citizens' projects",
+        help="also sealed device keys (useless without the key that unseals), citizens' projects, hashed API "
+        "keys, people and the audit log",
     )
     back = verbs.add_parser("import", parents=[shared])
     back.add_argument("folder", type=Path)
-    back.add_argument("--merge", action="store_true", help="add to what is here; what is here stays as it is")
+    way = back.add_mutually_exclusive_group()
+    way.add_argument("--merge", action="store_true", help="add to what is here; what is here stays as it is")
+    way.add_argument("--undo", action="store_true", help="take the import of this folder back")
+    back.add_argument("--brief", action="store_true", help="a line only for Datastreams that differ")
 
 
 def run(config: Settings, given: argparse.Namespace) -> int:
     """0: done; 1: after an import some Datastream is not what it was."""
-    return _export(config, given) if given.verb == "export" else _import(config, given)
+    if given.verb == "export":
+        return _export(config, given)
+    return _undo(config, given) if given.undo else _import(config, given)
 
 
 def _export(config: Settings, given: argparse.Namespace) -> int:
@@ -79,22 +88,62 @@ def _import(config: Settings, given: argparse.Namespace) -> int:
             subject=str(given.folder),
             detail=f"{done.manifest.observations} Observations",
         )
-    _say(f"{len(done.manifest.datastreams)} Datastreams, {done.manifest.observations} Observations imported")
+    told = "had been imported already" if done.again else "imported"
+    _say(f"{len(done.manifest.datastreams)} Datastreams, {done.manifest.observations} Observations {told}")
     _policy(config, given.folder)
-    if done.manifest.pruned:
-        _say(
-            f"  of {len(done.manifest.pruned)} Datastreams single values had been deleted before the export; "
-            "their hours stay in the folder (aggregates/), a store takes single values only"
-        )
-    for name, (before, after) in list(done.differ.items())[:20]:
-        _say(f"  DIFFERS {name}: {before} Observations exported, {after} here")
+    _hours(done)
+    _table([one for one in done.compared if not (given.brief and one.equal)])
     if done.differ:
         _say(
-            f"{len(done.differ)} Datastreams differ; a store that rounds times or forgets revisions does this"
+            f"{len(done.differ)} Datastreams differ; a store that forgets revisions or keeps one value per "
+            f"millisecond does this. Take it back: udp import {given.folder} --undo"
         )
         return 1
     _say("Counts and checksums of all Datastreams are those of the export")
     return 0
+
+
+def _undo(config: Settings, given: argparse.Namespace) -> int:
+    with (
+        closing(SqlRegistry(config.registry.address())) as registry,
+        closing(open_store(config.store, utc_now)) as store,
+    ):
+        audit = AuditLog(registry.database)
+        done = undo_import(given.folder, Target(registry.database, store), utc_now())
+        audit.write("udp import", "import undone", subject=str(given.folder), detail=f"{done.rows} rows")
+    _say(f"{done.rows} rows of the register and {done.streams} Datastreams are gone")
+    if done.forgotten:
+        _say("  their values are deleted up to midnight (UTC); younger ones stay in the store, under no name")
+    else:
+        _say("  this store cannot forget single Datastreams: their values stay in it, under no name")
+    if done.kept:
+        _say(f"  {done.kept} Datastreams were here before; they keep what the import added to them")
+    return 0
+
+
+def _hours(done: Imported) -> None:
+    if done.hours:
+        _say(
+            f"  of {len(done.hours)} Datastreams values had been deleted before; their hours were taken over"
+        )
+    if done.hours_left:
+        _say(
+            f"  of {len(done.hours_left)} Datastreams values had been deleted before; their hours stay in "
+            "the folder (aggregates/): this store takes none, or has a past of its own there"
+        )
+
+
+def _table(compared: Sequence[Compared]) -> None:
+    """One line per Datastream; checksums by their first twelve digits, in full in manifest.json."""
+    if not compared:
+        return
+    width = max(10, *(len(one.name) for one in compared))
+    _say(f"{'Datastream':{width}} {'exported':>10} {'here':>10} checksum     here         ")
+    for one in compared:
+        _say(
+            f"{one.name:{width}} {one.exported:>10} {one.here:>10} {one.checksum[:12]} "
+            f"{one.checksum_here[:12]} {one.verdict}"
+        )
 
 
 def _policy(config: Settings, folder: Path) -> None:

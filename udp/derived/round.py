@@ -21,6 +21,7 @@ from udp.registry.port import Derivation, Inventory
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Observations, Period
+from udp.store.digits import rounded
 from udp.store.port import ObservationStore, Prunable
 
 # Quality may change where no number does, and an hour ends without anybody saying so: the last days are
@@ -122,7 +123,7 @@ class Deriving:
                 return
             out = Period(max(out.start, first), out.end)
         read = self.store.read(work.how.inputs, Period(out.start - spread, out.end + spread))
-        made = within(work.formula.compute(work.inputs(read), work.every(), _instant(self.now())), out)
+        made = kept(within(work.formula.compute(work.inputs(read), work.every(), _instant(self.now())), out))
         known = self.store.read([work.number], out)
         batch = _revised(work.number, made, known, _instant(self.now()), tally)
         if len(batch):
@@ -155,6 +156,11 @@ def within(made: Values, period: Period) -> Values:
     """What lies in [start, end)."""
     keep = (made.time >= _instant(period.start)) & (made.time < _instant(period.end))
     return made.taken(keep)
+
+
+def kept(made: Values) -> Values:
+    """As every engine gives them back: an instance that moves must not find them changed."""
+    return made._replace(result=rounded(made.result))
 
 
 def _revised(

@@ -18,7 +18,7 @@ from udp.store import server_answers as answers
 from udp.store.columns import Ints, Observations
 from udp.store.statistics import HOUR_US, Statistics
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIELDS = ("count", "total", "minimum", "maximum", "first", "last")
 _STATEMENTS_AT_ONCE = 100
 
@@ -46,7 +46,7 @@ class InfluxPruner:
 
     def prune(self, wanted: Ints, day: datetime, hourly: Hourly) -> int:
         """All of `wanted` before `day`; the number of raw values there were."""
-        before = (day - _EPOCH) // timedelta(microseconds=1)
+        before = (day - EPOCH) // timedelta(microseconds=1)
         known = self._marks()
         marks = {one: known.get(one, _Mark(0, 0)) for one in wanted.tolist()}
         marks = {one: _Mark(max(before, mark.before), mark.kept) for one, mark in marks.items()}
@@ -58,9 +58,19 @@ class InfluxPruner:
         self._write_marks({one: _Mark(mark.before, mark.before) for one, mark in marks.items()})
         return self._delete(marks)
 
+    def adopt(self, wanted: Ints, day: datetime, hours: Statistics) -> None:
+        """Hours that were kept elsewhere, in the same order as those that are made here."""
+        before, known = (day - EPOCH) // timedelta(microseconds=1), self._marks()
+        marks = {one: known.get(one, _Mark(0, 0)) for one in wanted.tolist()}
+        self._write_marks({one: _Mark(max(before, mark.before), mark.kept) for one, mark in marks.items()})
+        self._write_hours(hours)
+        self._write_marks(
+            {one: _Mark(max(before, mark.before), max(before, mark.kept)) for one, mark in marks.items()}
+        )
+
     def pruned(self) -> Mapping[int, datetime]:
         """Limit of every Datastream ever pruned."""
-        return {one: _EPOCH + timedelta(microseconds=mark.before) for one, mark in self._marks().items()}
+        return {one: EPOCH + timedelta(microseconds=mark.before) for one, mark in self._marks().items()}
 
     def without_forgotten(self, batch: Observations) -> Observations:
         """What of `batch` may be written."""

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from udp.errors import StoreUnavailable
+from udp.errors import StoreRejected, StoreUnavailable
 from udp.store import server_answers as answers
 from udp.store import statistics
 from udp.store.acceptance import require_storable, storable_span, whole_day
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
-from udp.store.influx_pruning import InfluxPruner
+from udp.store.influx_pruning import EPOCH, InfluxPruner
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_server import LineServer, PlainWriter
 from udp.store.port import Pruned
@@ -147,6 +147,18 @@ class InfluxDBStore:
     def pruned(self) -> Mapping[int, datetime]:
         """See Prunable."""
         return self._pruner.pruned()
+
+    def adopt(self, datastreams: Collection[int], before: datetime, hours: Aggregates) -> None:
+        """See Prunable."""
+        self._server.require_writer()
+        kept = statistics.of_hours(hours, datastreams, before)
+        there = self.read(datastreams, Period(EPOCH, before))
+        if len(there):
+            raise StoreRejected(
+                f"Datastream {there.datastream[0]} has single values before {before} here: hours of another "
+                "past cannot be put in their place"
+            )
+        self._pruner.adopt(answers.ascending_ids(datastreams), before, kept)
 
     def close(self) -> None:
         """See ObservationStore; a second call does nothing."""

@@ -91,3 +91,12 @@ class Prunable(Protocol):
 
     def pruned(self) -> Mapping[int, datetime]:
         """Per Datastream ever pruned the UTC midnight before which its raw values are gone or going."""
+
+    def adopt(self, datastreams: Collection[int], before: datetime, hours: Aggregates) -> None:
+        """What another engine has kept of values it pruned before that UTC midnight: whole hours with
+        COUNT, SUM, MINIMUM, MAXIMUM, FIRST and LAST, none later, of `datastreams` only.
+
+        On return it is as if they had been pruned here; repeating changes nothing. Raw values of
+        `datastreams` before that day are ignored from then on. ValueError for hours that do not fit;
+        StoreRejected where such values are here already: two pasts cannot be one.
+        """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from udp.sensorthings import Quality
 from udp.store.columns import Aggregates, Floats, Function, Ints, Observations
 
+# In the order of Statistics.
+_KEPT = (
+    Function.COUNT, Function.SUM, Function.MINIMUM, Function.MAXIMUM, Function.FIRST, Function.LAST,
+)  # fmt: skip
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 
@@ -99,6 +103,21 @@ def aggregates(statistics: Statistics, every: timedelta, functions: Collection[F
     }
     values = {function: of[function]() for function in functions}
     return Aggregates(done.datastream, done.time.astype("datetime64[us]"), values)
+
+
+def of_hours(hours: Aggregates, datastreams: Collection[int], before: datetime) -> Statistics:
+    """Hours that another engine has kept, as summaries. ValueError where they are none (see `adopt`)."""
+    limit = np.datetime64(before.replace(tzinfo=None), "us").astype(np.int64)
+    time = hours.bucket.astype("datetime64[us]").astype(np.int64)
+    if before.utcoffset() != timedelta(0) or limit % DAY_US:
+        raise ValueError(f"before {before!r} must be midnight in UTC")
+    if missing := [one.name for one in _KEPT if one not in hours.values]:
+        raise ValueError(f"hours without {', '.join(missing)} cannot be taken over")
+    if len(time) and ((time % HOUR_US).any() or time.min() < 0 or time.max() >= limit):
+        raise ValueError(f"hours must be whole ones before {before}")
+    if foreign := set(hours.datastream.tolist()) - set(datastreams):
+        raise ValueError(f"hours of Datastream {min(foreign)}, which is not among those named")
+    return Statistics(hours.datastream, time, *(hours.values[one] for one in _KEPT))
 
 
 def microseconds(every: timedelta) -> int:

@@ -29,6 +29,7 @@ from udp.store import statistics
 from udp.store.acceptance import END, storable_span
 from udp.store.columns import Aggregates, Floats, Function, Ints, Observations, Period
 from udp.store.currency import doubted
+from udp.store.digits import rounded
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_protocol import FIELDS
 from udp.store.line_server import LineServer
@@ -240,7 +241,8 @@ def _observations(series: dict[SeriesKey, dict[str, tuple[Ints, Any]]]) -> Obser
             Observations.build(
                 datastream,
                 time * _MILLISECOND_US,
-                fields["result"][1][first],
+                # 7.09533333333 comes back as 7.095333333329: decimals are good for twelve digits there.
+                rounded(fields["result"][1][first]),
                 result_time=np.rint(columns.get("result_time", time * _MILLISECOND_US)).astype(np.int64),
                 lead=lead,
                 quality=columns.get("quality", 0),

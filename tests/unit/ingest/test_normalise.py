@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.normalise import rounded
+from udp.store.digits import rounded
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from udp.errors import ConfigurationError
 from udp.opendata.instance.files import (
     Fingerprint,
@@ -30,18 +27,23 @@ from udp.opendata.instance.files import (
     write_json,
     write_observations,
 )
+from udp.opendata.instance.hours import export_hours
 from udp.opendata.instance.manifest import NAME, Manifest, StreamSums
-from udp.opendata.instance.register_rows import CONFIDENTIAL_TABLES, LEFT_OUT, OPEN_TABLES, write_tables
+from udp.opendata.instance.register_rows import (
+    CLOSED,
+    CONFIDENTIAL_TABLES,
+    LEFT_OUT,
+    OPEN_TABLES,
+    write_tables,
+)
 from udp.opendata.instance.revisions import every_revision, months
 from udp.registry.port import Inventory
 from udp.registry.sql import SqlRegistry
 from udp.store import census
-from udp.store.columns import Function, Period
-from udp.store.port import ObservationStore, Prunable
+from udp.store.port import ObservationStore
 
 _DONE = "progress.jsonl"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HOURLY = (Function.COUNT, Function.SUM, Function.MINIMUM, Function.MAXIMUM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ def export_instance(
     with replacing(folder / "policy.toml") as unfinished:
         unfinished.write_bytes(source.policy.read_bytes())
     streams = _streams(source, folder, inventory, progress, say)
-    pruned = _export_hours(source.store, folder, inventory)
-    left_out = LEFT_OUT if confidential else (*LEFT_OUT, "sealed device keys and citizens' projects")
+    pruned = export_hours(source.store, folder, inventory)
+    left_out = LEFT_OUT if confidential else (*LEFT_OUT, CLOSED)
     manifest = Manifest(
         made_at=progress.started,
         policy_sha256=sha256(folder / "policy.toml"),
@@ -175,22 +177,6 @@ def _export_stream(
         first = first or _text(rows.phenomenon_time[0])
         last = _text(rows.phenomenon_time[-1])
     return (fingerprint.count, fingerprint.text(), first, last), files
-
-
-def _export_hours(store: ObservationStore, folder: Path, inventory: Inventory) -> dict[int, str]:
-    if not isinstance(store, Prunable):
-        return {}
-    pruned: dict[int, str] = {}
-    for number, before in store.pruned().items():
-        if number not in inventory.datastreams:
-            continue
-        found = store.aggregate([number], Period(_EPOCH, before), timedelta(hours=1), _HOURLY)
-        columns = {one.name.lower(): found.values[one] for one in _HOURLY}
-        hour = pa.array(found.bucket).cast(pa.timestamp("us", "UTC"))
-        with replacing(folder / f"aggregates/{number}.parquet") as unfinished:
-            pq.write_table(pa.table({"hour": hour, **columns}), unfinished, compression="zstd")
-        pruned[number] = before.isoformat().replace("+00:00", "Z")
-    return pruned
 
 
 def _described(inventory: Inventory) -> list[dict[str, Any]]:

@@ -1,38 +1,29 @@
-"""Fill an empty instance from an export, and prove it: every Datastream is read back and summed up again.
+"""Fill an instance from an export, and prove it: every Datastream is read back and summed up again.
 
-Killed at any moment, the next run goes on: appending again changes nothing, and which Datastreams are
-finished stands in the register's database.
+The whole export is looked through before anything is written. Killed at any moment, the next run goes on:
+appending again changes nothing, and which Datastreams are finished stands in the register's database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, insert, select
-from sqlalchemy.schema import CreateTable
 
-from udp.errors import ConfigurationError
+from udp.errors import ConfigurationError, StoreRejected
+from udp.opendata.instance import state
 from udp.opendata.instance.files import Fingerprint, read_observations, sha256
-from udp.opendata.instance.manifest import NAME, Manifest, StreamSums, read_manifest, require_whole
+from udp.opendata.instance.hours import adopt_hours, require_adoptable
+from udp.opendata.instance.manifest import NAME, Manifest, read_manifest, require_whole
 from udp.opendata.instance.register_rows import holds_something, read_tables
-from udp.opendata.instance.revisions import every_revision, months
+from udp.opendata.instance.verifying import Compared, compare
 from udp.registry.database import Database
-from udp.store.port import ObservationStore
+from udp.store.acceptance import require_storable
+from udp.store.port import ObservationStore, Prunable
 
-_metadata = MetaData()
-_progress = Table(
-    "instance_import",
-    _metadata,
-    Column("manifest", String(64), primary_key=True),
-    Column("exported", BigInteger, primary_key=True, autoincrement=False),
-    Column("here", BigInteger, nullable=False),
-)
-_BEGUN = -1
-"""No Datastream: this row says that the register has been written, those below it which number each got."""
 _MAINTAIN_EVERY = 500_000
 
 
@@ -47,105 +38,112 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`differ`: Datastreams (thing/key) whose count or checksum here is not the export's, and both counts."""
+    """`compared`: every Datastream, as exported and as it is here. `hours`: Datastreams whose deleted values'
+    hours were taken over; `hours_left`: those whose hours stay in the folder, and why. `again`: this very
+    export had been imported before."""
 
     manifest: Manifest
-    differ: Mapping[str, tuple[int, int]]
+    compared: Sequence[Compared]
+    hours: Sequence[str]
+    hours_left: Sequence[str]
+    again: bool
+
+    @property
+    def differ(self) -> dict[str, tuple[int, int]]:
+        """Datastreams (thing/key) that are not what they were: Observations exported, and here."""
+        return {one.name: (one.exported, one.here) for one in self.compared if not one.equal}
 
 
 def import_instance(
     folder: Path, target: Target, *, merge: bool = False, say: Callable[[str], None] = lambda _text: None
 ) -> Imported:
     """All of `folder`. ConfigurationError before anything is written if a file is not whole, or the target
-    holds something and `merge` is not set. With `merge` what is here stays, and what has more here than in
-    the export is not counted as different."""
+    holds something and `merge` is not set, or means something else by a Datastream of the same name. With
+    `merge` what is here stays."""
     manifest = read_manifest(folder)
     require_whole(folder, manifest)
+    _require_storable(folder, manifest)
+    require_adoptable(folder, manifest)
     name = sha256(folder / NAME)
-    _make(target.database)
-    numbers = _begun(target.database, name)
+    state.make(target.database)
+    numbers = state.numbers(target.database, name)
+    again = numbers is not None
     if numbers is None:
         if not merge:
             _require_empty(target)
-        numbers = _write_register(target.database, folder, manifest, name)
-    done = _finished(target.database, name)
-    differ: dict[str, tuple[int, int]] = {}
+        numbers = _write_register(target.database, folder, manifest, name, whole=not merge)
+    done, added = state.finished(target.database, name), state.added(target.database, name)
+    mine = {exported: here for exported, here in numbers.items() if here in added and exported not in done}
+    adopt_hours(target.store, folder, manifest, mine)
     since_upkeep = 0
     for count, exported in enumerate(sorted(manifest.datastreams), 1):
-        here = numbers[exported]
         if exported not in done:
-            since_upkeep += _append(target.store, folder, exported, here, manifest)
-            _finish(target.database, name, exported, here)
+            since_upkeep += _append(target.store, folder, exported, numbers[exported], manifest)
+            state.finish(target.database, name, exported)
         if since_upkeep > _MAINTAIN_EVERY:
             since_upkeep = 0
             while target.upkeep():
                 pass
         if count % 100 == 0:
             say(f"{count} of {len(manifest.datastreams)} Datastreams")
-    for exported, sums in sorted(manifest.datastreams.items()):
-        found = _sums(target.store, numbers[exported], sums)
-        same = found.text() == sums.checksum or (merge and found.count > sums.observations)
-        if not same:
-            differ[f"{sums.thing}/{sums.key}"] = (sums.observations, found.count)
-    return Imported(manifest, differ)
+    compared = [
+        compare(target.store, folder, manifest, exported, numbers[exported])
+        for exported in sorted(manifest.datastreams)
+    ]
+    taken, left = _hours_told(target.store, manifest, numbers, added)
+    return Imported(manifest, compared, taken, left, again)
+
+
+def _require_storable(folder: Path, manifest: Manifest) -> None:
+    """Every Observation of the export is one, and together they are what the manifest says."""
+    for exported, sums in manifest.datastreams.items():
+        found = Fingerprint()
+        for name in manifest.months_of(exported):
+            rows = read_observations(folder / name, exported)
+            try:
+                require_storable(rows)
+            except StoreRejected as error:
+                raise ConfigurationError(f"{folder / name}: {error}") from error
+            found.add(rows)
+        if found.text() != sums.checksum:
+            raise ConfigurationError(
+                f"{folder}/{NAME}: Datastream {sums.thing}/{sums.key} is not what its files hold "
+                f"({sums.observations} Observations said, {found.count} found); export again"
+            )
 
 
 def _require_empty(target: Target) -> None:
-    held = holds_something(target.database) or len(target.store.latest()) > 0
-    if held:
+    with target.database.reading() as connection:
+        spent = state.spent(connection)
+    held = set(target.store.latest().datastream.tolist())
+    if isinstance(target.store, Prunable):
+        held |= set(target.store.pruned())
+    if holds_something(target.database) or held - spent:
         raise ConfigurationError(
             "the target is not empty; choose a register and a store that hold nothing, or say --merge: "
             "what is here stays then, and what is missing is added"
         )
 
 
-def _write_register(database: Database, folder: Path, manifest: Manifest, name: str) -> dict[int, int]:
+def _write_register(
+    database: Database, folder: Path, manifest: Manifest, name: str, *, whole: bool
+) -> dict[int, int]:
+    """All rows, or none where one cannot be."""
     with database.writing() as connection:
-        numbers = read_tables(connection, folder / "register", datetime.now(UTC))
+        written = read_tables(
+            connection, folder / "register", datetime.now(UTC), spent=state.spent(connection), whole=whole
+        )
+        numbers = written.numbers.datastreams
         if missing := manifest.datastreams.keys() - numbers.keys():
             raise ConfigurationError(f"{folder}: register without Datastream {min(missing)}; copy it again")
-        rows = [{"manifest": name, "exported": _BEGUN, "here": 0}]
-        rows += [
-            {"manifest": name, "exported": -2 - exported, "here": here} for exported, here in numbers.items()
-        ]
-        connection.execute(insert(_progress), rows)
+        state.note_begun(connection, name, numbers, written.rows)
     return numbers
-
-
-def _begun(database: Database, name: str) -> dict[int, int] | None:
-    """The numbers given by an earlier run of this very export; None for the first run."""
-    with database.reading() as connection:
-        rows = _rows(connection, name)
-    if _BEGUN not in rows:
-        return None
-    return {-2 - exported: here for exported, here in rows.items() if exported < _BEGUN}
-
-
-def _finished(database: Database, name: str) -> set[int]:
-    with database.reading() as connection:
-        return {exported for exported in _rows(connection, name) if exported >= 0}
-
-
-def _finish(database: Database, name: str, exported: int, here: int) -> None:
-    with database.writing() as connection:
-        connection.execute(insert(_progress).values(manifest=name, exported=exported, here=here))
-
-
-def _rows(connection: Connection, name: str) -> dict[int, int]:
-    wanted = select(_progress.c.exported, _progress.c.here).where(_progress.c.manifest == name)
-    return {row.exported: row.here for row in connection.execute(wanted)}
-
-
-def _make(database: Database) -> None:
-    with database.writing() as connection:
-        connection.execute(CreateTable(_progress, if_not_exists=True))
 
 
 def _append(store: ObservationStore, folder: Path, exported: int, here: int, manifest: Manifest) -> int:
     """Month by month, older revisions before newer ones, so that each finds what it supersedes."""
     count = 0
-    mine = f"observations/{exported}/"
-    for name in sorted(one for one in manifest.files if one.startswith(mine)):
+    for name in manifest.months_of(exported):
         rows = read_observations(folder / name, here)
         for revision in np.unique(rows.revision):
             store.append(rows.take(rows.revision == revision))
@@ -153,13 +151,16 @@ def _append(store: ObservationStore, folder: Path, exported: int, here: int, man
     return count
 
 
-def _sums(store: ObservationStore, here: int, sums: StreamSums) -> Fingerprint:
-    found = Fingerprint()
-    if not sums.first:
-        return found
-    span = (datetime.fromisoformat(sums.first), datetime.fromisoformat(sums.last))
-    for _, period in months(*span):
-        rows = every_revision(store, here, period)
-        if len(rows):
-            found.add(rows)
-    return found
+def _hours_told(
+    store: ObservationStore, manifest: Manifest, numbers: dict[int, int], added: set[int]
+) -> tuple[list[str], list[str]]:
+    """Names of those whose hours were taken over, and of those whose were not."""
+    held = store.pruned() if isinstance(store, Prunable) else {}
+    taken: list[str] = []
+    left: list[str] = []
+    for exported, before in sorted(manifest.pruned.items()):
+        sums = manifest.datastreams[exported]
+        here = numbers[exported]
+        mine = here in added and here in held and held[here] >= datetime.fromisoformat(before)
+        (taken if mine else left).append(f"{sums.thing}/{sums.key}")
+    return taken, left

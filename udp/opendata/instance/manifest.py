@@ -11,7 +11,7 @@ from typing import Any
 from udp.errors import ConfigurationError
 from udp.opendata.instance.files import CHECKSUM, replacing, sha256, write_json
 
-FORMAT = 1
+FORMAT = 2
 NAME = "manifest.json"
 SUMS = "SHA256SUMS"
 
@@ -41,17 +41,32 @@ class Manifest:
     left_out: tuple[str, ...]
     pruned: Mapping[int, str] = field(default_factory=dict)
 
+    _months: dict[int, list[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in sorted(self.files):
+            folder, _, rest = name.partition("/")
+            number = rest.partition("/")[0]
+            if folder == "observations" and number.isdecimal():
+                self._months.setdefault(int(number), []).append(name)
+
     @property
     def observations(self) -> int:
         """Of all Datastreams, every revision counted."""
         return sum(one.observations for one in self.datastreams.values())
+
+    def months_of(self, datastream: int) -> list[str]:
+        """Its files of Observations, ascending by month."""
+        return self._months.get(datastream, [])
 
     def write(self, folder: Path) -> None:
         """The last file of an export: without it, it is none."""
         with replacing(folder / SUMS) as unfinished:
             lines = (f"{digest}  {name}\n" for name, digest in sorted(self.files.items()))
             unfinished.write_text("".join(lines), encoding="utf-8")
-        write_json(folder / NAME, {"format": FORMAT, "checksum": CHECKSUM, **asdict(self)})
+        told = asdict(self)
+        del told["_months"]
+        write_json(folder / NAME, {"format": FORMAT, "checksum": CHECKSUM, **told})
 
 
 def read_manifest(folder: Path) -> Manifest:

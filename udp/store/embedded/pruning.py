@@ -12,7 +12,7 @@ import sqlite3
 
 import numpy as np
 
-from udp.errors import StoreUnavailable
+from udp.errors import StoreRejected, StoreUnavailable
 from udp.store.columns import Ints
 from udp.store.embedded import electing, forgotten, hot, manifest, packed, places
 from udp.store.embedded.cold import ColdFolder
@@ -20,7 +20,7 @@ from udp.store.embedded.database import Database
 from udp.store.embedded.maintenance import Maintenance
 from udp.store.embedded.places import HOURS, Span
 from udp.store.embedded.reading import Reader
-from udp.store.statistics import DAY_US, HOUR_US, condense, of_observations
+from udp.store.statistics import DAY_US, HOUR_US, Statistics, condense, of_observations
 
 # A step of maintenance that is just running ends within this time.
 _WAIT_S = 60.0
@@ -59,6 +59,26 @@ class Pruner:
             with self._database.writing() as connection:
                 forgotten.finish(connection, marks)
         return deleted
+
+    def adopt(self, wanted: Ints, before: int, hours: Statistics) -> None:
+        """Hours that another engine has kept take the place of values that were never here."""
+        past = Span(0, before)
+        with self._database.writing() as connection:
+            if len(there := self._reader.observations(connection, wanted, past)):
+                raise StoreRejected(
+                    f"Datastream {there.datastream[0]} has single values before {there.phenomenon_time[-1]} "
+                    "here: hours of another past cannot be put in their place"
+                )
+            forgotten.mark(connection, wanted, before)
+        days = hours.time // DAY_US
+        for day in np.unique(days).tolist():
+            of_day = hours.take(days == day)
+            streams = np.unique(of_day.datastream)
+            pairs = np.column_stack([streams, np.full(len(streams), day)])
+            with self._database.writing() as connection:
+                packed.write_days(connection, of_day, pairs)
+        with self._database.writing() as connection:
+            forgotten.finish(connection, forgotten.Marks(wanted, np.full(len(wanted), before)))
 
     def _prune_open_days(self, marks: forgotten.Marks) -> None:
         """Rows in SQLite; the day's statistics of these Datastreams take their place."""

@@ -153,6 +153,12 @@ class EmbeddedStore:
             for one, before in zip(marks.datastream.tolist(), marks.before.tolist(), strict=True)
         }
 
+    def adopt(self, datastreams: Collection[int], before: datetime, hours: Aggregates) -> None:
+        """See Prunable; days one by one, so that appends wait for one of them at most."""
+        kept = statistics.of_hours(hours, datastreams, before)
+        wanted, limit = _wanted(datastreams), _microseconds(before)
+        self._repeatedly(lambda: self._pruner.adopt(wanted, limit, kept))
+
     def close(self) -> None:
         """See ObservationStore; a second call does nothing."""
         self._database.close()

@@ -1,0 +1,1 @@
+"""What meters say, in the words of energy software."""
