@@ -99,9 +99,14 @@ class Pipeline:
         """Bring the entries into store and ledger; StoreUnavailable: call again from the ledger's cursor."""
         self._alone(journal, entries, lambda some: self._handle(journal, some))
 
-    def take_up(self, entries: Sequence[Entry], addresses: Collection[bytes]) -> None:
-        """Frames of these addresses, handled before when nobody vouched for them, once more."""
-        self._alone("", entries, lambda some: self._take_up(some, addresses))
+    def take_up(self, entries: Sequence[Entry], addresses: Collection[bytes]) -> Collection[bytes]:
+        """Frames of these addresses, handled before when nobody vouched for them, once more.
+
+        The addresses of those that nobody vouches for still.
+        """
+        unopened: set[bytes] = set()
+        self._alone("", entries, lambda some: self._take_up(some, addresses, unopened))
+        return unopened
 
     def _alone(
         self, journal: str, entries: Sequence[Entry], attempt: Callable[[Sequence[Entry]], None]
@@ -133,9 +138,9 @@ class Pipeline:
         self._ledger.write(replace(page, frames=waiting, packets=told))
         self._remember(stored)
 
-    def _take_up(self, entries: Sequence[Entry], addresses: Collection[bytes]) -> None:
+    def _take_up(self, entries: Sequence[Entry], addresses: Collection[bytes], unopened: set[bytes]) -> None:
         notes = Notes()  # what else these deliveries say was noted when they came
-        uplinks = list(self._vouched_for(self.open(entries, Notes()), addresses))
+        uplinks = list(self._vouched_for(self.open(entries, Notes()), addresses, unopened))
         if not uplinks:
             return
         notes.counters["frames_taken_up"] += len(uplinks)
@@ -161,11 +166,15 @@ class Pipeline:
                 found.append(item)
         return found
 
-    def _vouched_for(self, items: Sequence[Item], addresses: Collection[bytes]) -> Iterator[Item]:
+    def _vouched_for(
+        self, items: Sequence[Item], addresses: Collection[bytes], unopened: set[bytes]
+    ) -> Iterator[Item]:
         for item in items:
-            if isinstance(item.heard, Frame) and address_of(item.heard) in addresses:
-                with contextlib.suppress(Unusable):  # somebody else's device with this address
+            if isinstance(item.heard, Frame) and (address := address_of(item.heard)) in addresses:
+                try:
                     yield self._opened(item)
+                except Unusable:  # somebody else's device with this address, or a key that is yet to come
+                    unopened.add(address)
 
     def _store_new(self, uplinks: Sequence[Item], others: Sequence[Item], notes: Notes) -> Stored:
         """Store what was not stored before; what ledger and quality are to remember is not remembered yet."""

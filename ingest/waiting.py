@@ -1,14 +1,16 @@
 """Take up frames that came before their session: once somebody vouches for them they are uplinks.
 
 The ledger knows in which rows of the journal frames of an address lie. They are handled between live
-batches, each exactly once: deduplication knows those that came by another way meanwhile.
+batches, each exactly once: deduplication knows those that came by another way meanwhile. What nobody
+vouches for goes on waiting: another worker may know a session before our file has it, and a key may be
+corrected.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ingest.journal import JournalReader, JournalUnavailable
 from ingest.pipeline import Pipeline
@@ -27,6 +29,7 @@ class _Job:
     name: str
     frames: Sequence[WaitingFrames]
     row: int
+    unopened: set[bytes] = field(default_factory=set)
 
     @property
     def last(self) -> int:
@@ -87,8 +90,10 @@ class TakeUp:
         entries = self._reader.read(job.name, job.row, _BATCH)
         entries = [one for one in entries if one.row <= job.last]
         if entries:
-            self._pipeline.take_up(entries, {one.dev_addr for one in job.frames})
+            job.unopened |= set(self._pipeline.take_up(entries, {one.dev_addr for one in job.frames}))
             job.row = entries[-1].row
         if not entries or job.row >= job.last:
-            self._ledger.write(Page(taken_up=job.frames))
+            waiting = [one for one in job.frames if one.dev_addr in job.unopened]
+            done = [one for one in job.frames if one.dev_addr not in job.unopened]
+            self._ledger.write(Page(taken_up=done, unopened=waiting))
             self._jobs.remove(job)

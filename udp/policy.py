@@ -10,8 +10,7 @@ DCAT and Grafana will):
    exist;
 3. for each Datastream `admitted.limits.get(id)`: None leaves as measured. Else single values do not leave:
    history in buckets of whole `time_step` that are over, and now as `current_at_once` says;
-4. what is made of several series (sums, counts of places) is made from admitted series only, or asks
-   `Gate.enough` first.
+4. what is made of several series (sums, counts of places) is made from admitted series only.
 
 No policy entry, no publication. Open is only what the city file and the policy both open, with a licence.
 """
@@ -19,7 +18,7 @@ No policy entry, no publication. Open is only what the city file and the policy 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -123,20 +122,6 @@ class Gate:
             found = judged_series(self.policy, inventory)
             self._judged = judged = (inventory, found)
         return judged[1]
-
-    def enough(self, together: Iterable[Series], caller: Caller) -> bool:
-        """Whether a figure made of all these series may be told although single ones may not: every one is
-        in the policy, is open but for being small, and there are enough users behind them."""
-        users, needed = 0, 1
-        for one in together:
-            rule = self.policy.rule(one)
-            if rule is None:
-                return caller.sees_all
-            if not (_undiminished(one, rule, caller) or _opened(one, rule)):
-                return False
-            users += users_of(one.thing)
-            needed = max(needed, rule.outside.minimum_users)
-        return caller.sees_all or users >= needed
 
     def agent_visible(self, agent: str, inventory: Inventory, caller: Caller) -> bool:
         """Whether `caller` may know that this agent exists: the public, if it carries something public."""

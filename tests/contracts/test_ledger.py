@@ -360,3 +360,12 @@ def test_a_flood_of_unknown_senders_pushes_out_the_oldest_only(ledger: SqlLedger
     assert len(kept) == 18_000
     assert kept[0] == flood[0]  # somebody vouches for it already
     assert kept[-1] == flood[-1]
+
+
+def test_frames_that_were_looked_at_and_not_opened_wait_until_they_are_wanted_anew(ledger: SqlLedger) -> None:
+    one = WaitingFrames(b"\1\2\3\4", "w-1", 3, 9)
+    ledger.write(Page(frames=[one], wanted=[one.dev_addr]))
+    ledger.write(Page(unopened=[one]))
+    assert ledger.wanted_frames(["w-1"]) == []
+    ledger.write(Page(wanted=[one.dev_addr]))
+    assert ledger.wanted_frames(["w-1"]) == [one]

@@ -149,8 +149,9 @@ class Page:
     `counters` are added to. `gauges` and `conditions` (what is wrong now; an empty text ends it)
     replace what the same `worker` said before; Report adds up what all workers say. `released`
     entries leave the quarantine: they could be used after all. `frames` wait for a session;
-    `wanted` addresses have one now; `taken_up` frames need to wait no longer. `packets`: the newest
-    of each project are kept, all are counted.
+    `wanted` addresses have one now, as far as this worker knows; `taken_up` frames need to wait no
+    longer; `unopened` ones were looked at and wait on, until their address is wanted anew. `packets`:
+    the newest of each project are kept, all are counted.
     """
 
     uplinks: Sequence[SeenUplink] = ()
@@ -166,6 +167,7 @@ class Page:
     frames: Sequence[WaitingFrames] = ()
     wanted: Collection[bytes] = ()
     taken_up: Sequence[WaitingFrames] = ()
+    unopened: Sequence[WaitingFrames] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,9 @@ def _write_frames(connection: Connection, statements: Statements, page: Page, no
         own = (table.c.dev_addr == one.dev_addr) & (table.c.journal == one.journal)
         connection.execute(delete(table).where(own & (table.c.last <= one.last)))
         connection.execute(update(table).where(own).values(first=one.last + 1, wanted=0))
+    for one in page.unopened:
+        own = (table.c.dev_addr == one.dev_addr) & (table.c.journal == one.journal)
+        connection.execute(update(table).where(own).values(wanted=0))
     if rows:
         _trim_frames(connection)
 

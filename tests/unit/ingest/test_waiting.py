@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -188,3 +189,57 @@ def test_an_unreadable_month_keeps_only_its_own_frames_waiting(world: World, pat
     take_up = TakeUp(world.reader.another(), world.pipeline, world.ledger)
     assert take_up.step(between=False)
     assert levels(world) == [1]
+
+
+def of_another_worker(world: World, path: Path) -> Sessions:
+    """A second worker of this ledger, with a sessions file of its own."""
+    keyring = Keyring(reordering=None, keep_replaced=timedelta(days=60))
+    return Sessions(
+        SessionsFile(path, keyring, lambda: NOW),
+        keyring,
+        KeptSessions(world.journal.directory, "other"),
+        world.ledger,
+    )
+
+
+def test_a_worker_whose_sessions_lag_does_not_write_off_what_another_has_a_key_for(
+    world: World, path: Path, tmp_path: Path
+) -> None:
+    hear(world, JOINED, 1, 2)
+    handled(world)
+    ahead = tmp_path / "ahead.toml"
+    ahead.write_text(listed(JOINED))
+    ahead.chmod(0o600)
+    lagging = with_sessions(world, path)
+    take_up = TakeUp(world.reader.another(), world.pipeline, world.ledger)
+    of_another_worker(world, ahead).refresh()
+    path.write_text(listed(FOREIGN))  # this worker's file: another device at the same address, so far
+    assert lagging.refresh()
+    while take_up.step(between=False):
+        pass
+    assert levels(world) == []
+    path.write_text(listed(FOREIGN, JOINED))
+    assert lagging.refresh()
+    take_up.look()
+    while take_up.step(between=False):
+        pass
+    assert levels(world) == [1, 2]
+    assert world.ledger.wanted_frames([world.reader.key("w-2026-11")]) == []
+
+
+def test_a_key_that_was_wrong_at_first_and_is_corrected_still_opens_what_waited(
+    world: World, path: Path
+) -> None:
+    hear(world, JOINED, 1, 2)
+    handled(world)
+    take_up = TakeUp(world.reader.another(), world.pipeline, world.ledger)
+    for key in (bytes([5]) * 16, JOINED.nwk_s_key):
+        path.write_text(listed(replace(JOINED, nwk_s_key=key)))
+        world.pipeline._keyring = Keyring(reordering=None)
+        file = SessionsFile(path, world.pipeline._keyring, lambda: NOW)
+        kept = KeptSessions(world.folder / "fresh", "w")
+        assert Sessions(file, world.pipeline._keyring, kept, world.ledger).refresh()
+        take_up.look()
+        while take_up.step(between=False):
+            pass
+    assert levels(world) == [1, 2]

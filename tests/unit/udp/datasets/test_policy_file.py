@@ -156,16 +156,6 @@ def test_small_objects_stay_closed_to_the_public(users, seen):
     assert known(policy, OPERATOR, pair).datastreams
 
 
-def test_a_sum_of_small_ones_may_leave_when_enough_stand_behind_it():
-    gate = Gate(Policy((dataset(outside=Outside(minimum_users=10)),)))
-    one = [Series(stream(n, str(n)), thing(str(n), users=4), False) for n in range(3)]
-    assert not gate.enough(one[:2], PUBLIC)
-    assert gate.enough(one, PUBLIC)
-    closed = replace(one[0], stream=stream(9, access=Access.RESTRICTED, licence=""))
-    assert not gate.enough([*one, closed], PUBLIC)
-    assert not Gate(Policy(())).enough(one, PUBLIC)
-
-
 def test_the_place_of_a_citizens_sensor_is_rounded_and_its_surroundings_stay_inside():
     pair = thing(theme="luft", adresse="Feldweg 3"), stream(measures="pm10")
     seen = known(read_policy(), PUBLIC, pair, citizen=True).things["ding"]
