@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from edge.wire.settings import Secret
 from udp.access.settings import AccessSettings
+from udp.api.sensorthings.mqtt.settings import MqttSettings
 from udp.api.settings import ApiSettings
 from udp.citizens.settings import CitizenSettings
 from udp.devices.settings import DeviceSettings
@@ -86,6 +87,7 @@ class Settings:
     access: AccessSettings = field(default_factory=AccessSettings)
     opendata: OpenDataSettings = field(default_factory=OpenDataSettings)
     weather: WeatherSettings = field(default_factory=WeatherSettings)
+    sensorthings_mqtt: MqttSettings = field(default_factory=MqttSettings)
 
     def forecasts_address(self) -> str:
         """Where forecasts are kept, for the driver only. ConfigurationError if it is no address."""

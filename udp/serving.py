@@ -62,6 +62,8 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
                 silent_after=watch.silent_after,
                 forecasts=forecasts,
                 opendata=config.opendata,
+                mqtt=config.sensorthings_mqtt,
+                public_url=config.opendata.public_url or f"http://localhost:{config.server.port}",
                 citizens=citizen_commands.open_office(config, registry),
             )
         )
@@ -79,6 +81,10 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
                 # Longer than programs wait between two rounds, so that they keep their connection.
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=5,
+                # MQTT for browsers: nothing that unpacks to more than it is.
+                ws="wsproto",
+                ws_max_size=config.sensorthings_mqtt.most_packet * 2,
+                ws_per_message_deflate=False,
             )
         )
         _LOG.info("API and pages at http://%s:%d/", config.server.host, config.server.port)

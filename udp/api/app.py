@@ -15,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import WebSocketRoute
 
 from udp.api import (
     devices,
@@ -39,6 +40,8 @@ from udp.api.opendata import routes as opendata
 from udp.api.pages import Pages, Sessions
 from udp.api.parameters import known_parameters
 from udp.api.sensorthings import routes as sensorthings
+from udp.api.sensorthings.mqtt.listener import PATH as MQTT_PATH
+from udp.api.sensorthings.mqtt.listener import Listener
 from udp.policy import figures_visible
 
 _ALLOWED = ["Authorization", "X-Api-Key", "If-None-Match", "Last-Event-ID", "Cache-Control"]
@@ -81,7 +84,9 @@ def create_app(ports: Ports) -> FastAPI:
     app.include_router(mobile.router(), dependencies=ours)
     app.include_router(signing.router())
     app.state.sensorthings = sensorthings.made(desk)
+    app.state.mqtt = Listener(desk, app.state.sensorthings, ports.mqtt)
     app.include_router(sensorthings.router())
+    app.router.routes.append(WebSocketRoute(MQTT_PATH, app.state.mqtt.by_websocket, name="mqtt"))
     app.add_api_route(
         "/health",
         _health,
@@ -140,7 +145,9 @@ def _describe(app: FastAPI) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await app.state.mqtt.start()
     yield
+    await app.state.mqtt.close()
     app.state.feed.close()
     app.state.event_feed.close()
 

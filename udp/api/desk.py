@@ -17,6 +17,7 @@ from udp.access.porter import Porter
 from udp.api.asking import identify
 from udp.api.current import LatestAnswers, Snapshot, read_snapshot
 from udp.api.refreshed import Refreshed
+from udp.api.sensorthings.mqtt.settings import MqttSettings
 from udp.api.settings import ApiSettings
 from udp.api.view import View, Views, read_views
 from udp.auth import Keys
@@ -77,7 +78,7 @@ class Writable:
 class Ports:
     """The parts behind the API; without a `policy`, the shipped one; without a `porter`, nobody signs in
     and keys have no limits; without `writing`, nobody writes. `silent_after`: by subject of events, None
-    while nobody watched."""
+    while nobody watched. `public_url`: the address of the API where nobody has asked by one."""
 
     registry: Registry
     store: ObservationStore
@@ -96,6 +97,8 @@ class Ports:
     silent_after: Callable[[str], timedelta | None] = lambda _subject: None
     forecasts: ForecastsView | None = None
     opendata: OpenDataSettings = field(default_factory=OpenDataSettings)
+    mqtt: MqttSettings = field(default_factory=MqttSettings)
+    public_url: str = "http://localhost:8080"
 
 
 class Desk:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 from edge.wire.settings import Secret
 from udp.api.app import create_app
 from udp.api.desk import Ports, Writable
+from udp.api.sensorthings.mqtt.settings import MqttSettings
 from udp.api.settings import ApiSettings
 from udp.auth import SqlKeys
 from udp.ledger.sql import SqlLedger
@@ -104,6 +106,12 @@ def report(asked: Outsider, terminal: Any) -> None:
     terminal.line(f"  {'total':45} {asked.requests.total():5} requests {asked.checks.total():5} checks")
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def described() -> CityDescription:
     kinds = (("air_temperature", "Lufttemperatur", "Cel"), ("relative_humidity", "Luftfeuchte", "%"))
     things = tuple(
@@ -134,6 +142,7 @@ def outside(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     for number in registry.inventory().datastreams:
         store.append(Observations.build(number, times, np.round(rng.normal(10, 8, 24), 1), quality=1, rule=1))
     keys = SqlKeys(registry.database, Secret(KEY))
+    port = free_port()
     with TestClient(
         create_app(
             Ports(
@@ -142,9 +151,11 @@ def outside(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
                 ledger,
                 keys,
                 None,
-                ApiSettings(),
+                ApiSettings(refresh_s=0.1),
                 lambda: NOW,
                 writing=Writable(registry.database, store),
+                mqtt=MqttSettings(port=port, public=(f"mqtt://127.0.0.1:{port}",)),
+                public_url="http://testserver",
             )
         )
     ) as client:

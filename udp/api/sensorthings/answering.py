@@ -80,6 +80,11 @@ def answer(question: Question, store: ObservationStore) -> Answer:
     return Answer(json.dumps(body, ensure_ascii=False, separators=(",", ":")))
 
 
+def writer(question: Question, store: ObservationStore) -> Writer:
+    """Renders entities that are known already, as an answer to `question` would."""
+    return _Answering(question, store).writer
+
+
 class _Answering:
     """The parts of one answer, made once each."""
 
@@ -91,7 +96,7 @@ class _Answering:
         self._extents = lru_cache(maxsize=1)(self._read_extents)
         self._judge = Judge(question.catalogue, question.now, Work(limits.work), self._extents)
         self._harvest = Harvest(store, self._judge, Rows(limits.rows))
-        self._writer = Writer(
+        self.writer = Writer(
             question.root,
             question.catalogue,
             self._judge,
@@ -124,8 +129,8 @@ class _Answering:
         if target.references:
             return {"@iot.selfLink": self._plain(target)["@iot.selfLink"]}
         if target.row is not None:
-            return self._writer.observations(target.row, options)[0]
-        return self._writer.entities(target.records, options)[0]
+            return self.writer.observations(target.row, options)[0]
+        return self.writer.entities(target.records, options)[0]
 
     def collection(self, target: Target, options: Options) -> Any:
         """A page of entities."""
@@ -155,7 +160,7 @@ class _Answering:
                 {"@iot.selfLink": self_link(self._question.root, one.kind, one.id)} for one in page
             ]
         else:
-            made["value"] = self._writer.entities(page, options)
+            made["value"] = self.writer.entities(page, options)
 
     def _observations(self, made: dict[str, Any], target: Target, options: Options, address: str) -> None:
         chosen = self._choose(target.streams, options.filter)
@@ -171,14 +176,14 @@ class _Answering:
                 {"@iot.selfLink": self_link(self._question.root, "Observation", one)} for one in ids
             ]
         elif options.data_array:
-            made["value"] = self._writer.data_array(found.rows, options)
+            made["value"] = self.writer.data_array(found.rows, options)
         else:
-            made["value"] = self._writer.observations(found.rows, options)
+            made["value"] = self.writer.observations(found.rows, options)
 
     def _plain(self, target: Target) -> dict[str, Any]:
         if target.row is not None:
-            return self._writer.observations(target.row, Options())[0]
-        return self._writer.entities(target.records, Options())[0]
+            return self.writer.observations(target.row, Options())[0]
+        return self.writer.entities(target.records, Options())[0]
 
     def _choose(self, streams: Sequence[int], condition: Node | None) -> Chosen:
         return choose(self._judge, streams, condition, self._count)

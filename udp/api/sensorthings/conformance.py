@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from udp.api.sensorthings.model import SETS
@@ -43,11 +44,17 @@ WRITING = tuple(
         "data-array/data-array",
     )
 )
+RECEIVING = _ROOT + "receive-updates-via-mqtt/receive-updates"
+CREATING = _ROOT + "create-observations-via-mqtt/observations-creation"
 
 
-def landing(root: str, *, writable: bool) -> dict[str, Any]:
-    """`root` ends in /v1.1. `writable`: whether this instance takes writes at all."""
+def landing(root: str, *, writable: bool, mqtt: Sequence[str]) -> dict[str, Any]:
+    """`root` ends in /v1.1. `writable`: whether this instance takes writes at all. `mqtt`: addresses."""
+    by_mqtt = [RECEIVING, CREATING] if writable else [RECEIVING]
+    classes = [*CLASSES, *(WRITING if writable else ()), *by_mqtt]
     return {
         "value": [{"name": name, "url": f"{root}/{name}"} for name in SETS],
-        "serverSettings": {"conformance": [*CLASSES, *(WRITING if writable else ())]},
-    }
+        "serverSettings": {
+            "conformance": classes, **{one: {"endpoints": list(mqtt)} for one in by_mqtt},
+        },
+    }  # fmt: skip

@@ -130,7 +130,8 @@ def router() -> APIRouter:
 
 async def landing(request: Request, who: Asking, room: Room) -> Response:
     """The entity sets and what is really offered."""
-    offered = conformance.landing(_root(request), writable=room.writer is not None)
+    addresses = request.app.state.mqtt.endpoints(request)
+    offered = conformance.landing(_root(request), writable=room.writer is not None, mqtt=addresses)
     return respond(request, who, representations.dumps(offered), media_type=answering.JSON, seconds=_SECONDS)
 
 
@@ -162,7 +163,7 @@ async def _read(  # noqa: PLR0917 - what a route gets, and the path
 
 async def create(request: Request, at: AtDesk, who: Asking, room: Room, path: str) -> Response:
     """A new entity (201, Location), a link (204), or many Observations (201, their addresses)."""
-    writer = _writer(room, who)
+    writer = writer_for(room, who)
     body = await _body(request, _JSON)
     place = path.strip("/")
     if place == "CreateObservations":
@@ -178,7 +179,7 @@ async def create(request: Request, at: AtDesk, who: Asking, room: Room, path: st
 
 async def change(request: Request, at: AtDesk, who: Asking, room: Room, path: str) -> Response:
     """PATCH changes what is said, PUT all, JSON Patch step by step; 200 with the entity as it is now."""
-    writer = _writer(room, who)
+    writer = writer_for(room, who)
     patch = request.method == "PATCH" and _media_type(request) == _JSON_PATCH
     body = await _body(request, _JSON_PATCH if patch else _JSON)
     whole = request.method == "PUT"
@@ -190,12 +191,13 @@ async def change(request: Request, at: AtDesk, who: Asking, room: Room, path: st
 
 async def delete(request: Request, at: AtDesk, who: Asking, room: Room, path: str) -> Response:
     """The entity and what cannot be without it; 200 as the standard asks."""
-    writer = _writer(room, who)
+    writer = writer_for(room, who)
     await _write(request, at, who, path, lambda: writer.delete(path))
     return Response(status_code=200, headers=cache_header(who, 0))
 
 
-def _writer(room: SensorThings, who: Caller) -> Writer:
+def writer_for(room: SensorThings, who: Caller) -> Writer:
+    """KeyRequired, NotAllowed or NotOffered for whoever may not write here."""
     if not operates(who):
         if who == PUBLIC:
             raise KeyRequired("writing needs an operator's key; send it as Authorization: Bearer <key>")

@@ -22,7 +22,7 @@ from udp.api.sensorthings.rendering import values_of
 from udp.errors import NotFound, StoreUnavailable
 from udp.registry import writing
 from udp.registry.sql import grow, lock
-from udp.registry.written import notes
+from udp.registry.written import Identity, notes
 from udp.sensorthings import QualityRule
 from udp.store import census
 from udp.store.columns import Observations
@@ -32,12 +32,14 @@ _MOST_WITHDRAWN = 200_000
 
 @dataclass(slots=True)
 class Writer:
-    """Writes one after the other; `known` reads what there is at this moment."""
+    """Writes one after the other; `known` reads what there is at this moment. `touched` hears of
+    Observations of which something was said that the store does not hold."""
 
     to: Writable
     known: Callable[[], Known]
     now: Callable[[], datetime]
     random_bits: Callable[[int], int] = secrets.randbits
+    touched: Callable[[Identity], None] = lambda _identity: None
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def create(self, path: str, body: Any) -> str:
@@ -206,6 +208,8 @@ class Writer:
             composer.observations.append(Wish(series, said))
 
         self._transact(known, kept)
+        if found.id == was and found.result == before["result"]:
+            self.touched(found.identity)
         if found.id != was:
             self._withdraw(known, row, {"moved": found.id})
         return found.id

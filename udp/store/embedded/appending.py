@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from udp.store.columns import Ints, Observations
-from udp.store.embedded import electing, forgotten, hot, places
+from udp.store.embedded import arriving, electing, forgotten, hot, places
 from udp.store.embedded.known import KnownRevisions
 from udp.store.embedded.manifest import files_between
 from udp.store.embedded.places import ColdFile
@@ -61,6 +61,7 @@ def append(
         batch, slots = batch.take(taken), slots[taken]
     connection.executemany(_TOUCH, [(slot, now_us, now_us) for slot in np.unique(slots).tolist()])
     electing.offer(connection, batch, reader)
+    arriving.remember(connection, batch, now_us)
 
 
 def _frozen_revisions(connection: sqlite3.Connection, file: ColdFile, late: Observations) -> Ints:

@@ -11,7 +11,7 @@ from pathlib import Path
 from udp.errors import StoreUnavailable
 from udp.store.embedded import earlier_formats
 
-FORMAT = 3
+FORMAT = 4
 
 # slot: hours since the epoch for days still open; see `places` for closed days.
 # mark: revision << 16 | quality << 8 | rule: three columns less to bind per row.
@@ -43,6 +43,9 @@ CREATE TABLE IF NOT EXISTS counter (last INTEGER NOT NULL);
 INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM counter);
 CREATE TABLE IF NOT EXISTS pruned (
     datastream INTEGER PRIMARY KEY, before INTEGER NOT NULL, complete INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS listening (one INTEGER PRIMARY KEY CHECK (one = 1), until INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS arrival (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, size INTEGER NOT NULL, rows BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS hourly (id INTEGER PRIMARY KEY, packed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS daily (id INTEGER PRIMARY KEY, packed BLOB NOT NULL);
 """

@@ -21,6 +21,7 @@ def convert(connection: sqlite3.Connection, version: int) -> None:
     """To format 3: statistics of closed days in blocks of series; those of open hours are made anew.
 
     Memory does not grow with the store: years of thousands of series are millions of rows.
+    Format 4 has two tables more, which begin empty.
     """
     if not 1 <= version <= 2:
         return

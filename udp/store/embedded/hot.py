@@ -15,7 +15,7 @@ from udp.store.columns import Ints, Observations
 from udp.store.embedded.places import Span, as_times, day_of_late_slot
 
 Rows = NDArray[np.void]
-_ROW = np.dtype(
+ROW = np.dtype(
     [
         ("datastream", "i8"), ("time", "i8"), ("lead", "i8"),
         ("result", "f8"), ("result_time", "i8"), ("mark", "i8"),
@@ -125,7 +125,11 @@ def write_superseded(connection: sqlite3.Connection, former: Observations) -> No
 
 def observations(rows: Iterable[Any]) -> Observations:
     """Columns from (datastream, time, lead, result, result_time, mark) rows."""
-    table = np.fromiter(rows, _ROW)
+    return of_table(np.fromiter(rows, ROW))
+
+
+def of_table(table: Rows) -> Observations:
+    """Columns from such rows in one array."""
     mark = table["mark"]
     return Observations(
         np.ascontiguousarray(table["datastream"]),

@@ -14,7 +14,7 @@ import numpy as np
 
 from udp.errors import StoreRejected, StoreUnavailable
 from udp.store.columns import Ints
-from udp.store.embedded import electing, forgotten, hot, manifest, packed, places
+from udp.store.embedded import arriving, electing, forgotten, hot, manifest, packed, places
 from udp.store.embedded.cold import ColdFolder
 from udp.store.embedded.database import Database
 from udp.store.embedded.maintenance import Maintenance
@@ -124,6 +124,7 @@ class Pruner:
             connection.executemany("DELETE FROM superseded WHERE datastream = ? AND time < ?", limits)
             for datastream, before in limits:
                 electing.withdraw(connection, self._reader, datastream, before)
+            arriving.forget(connection)
 
     def _values(self, marks: forgotten.Marks, slots_in: str) -> int:
         """How many values there are of what is to be forgotten, in files and a table's slots."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Self, TypeVar
 
@@ -12,9 +12,10 @@ import pyarrow as pa
 from udp.errors import StoreUnavailable
 from udp.store import statistics
 from udp.store.acceptance import require_storable, storable_span, whole_day
+from udp.store.arrivals import Arrival
 from udp.store.census import Census
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
-from udp.store.embedded import appending, forgotten, hot
+from udp.store.embedded import appending, arriving, forgotten, hot
 from udp.store.embedded.cold import ColdFolder
 from udp.store.embedded.counting import Counter
 from udp.store.embedded.database import Database
@@ -125,6 +126,21 @@ class EmbeddedStore:
                 return self._counter.census(connection, wanted, span)
 
         return self._repeatedly(once)
+
+    def listen(self, until: datetime) -> None:
+        """See TellsArrivals."""
+        with self._database.writing() as connection:
+            arriving.listen(connection, _microseconds(until))
+
+    def position(self) -> int:
+        """See TellsArrivals."""
+        with self._database.reading() as connection:
+            return arriving.position(connection)
+
+    def arrivals(self, after: int, most_rows: int) -> Sequence[Arrival]:
+        """See TellsArrivals."""
+        with self._database.reading() as connection:
+            return [Arrival(*one) for one in arriving.after(connection, after, most_rows)]
 
     def maintain(self, now: datetime) -> bool:
         """One step of closing days and merging files; True when another is due.

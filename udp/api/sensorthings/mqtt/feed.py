@@ -1,0 +1,194 @@
+"""Looks once a second at what is new in register and store, and tells who has subscribed to it.
+
+It looks only while somebody has subscribed, and nobody can hold it up: what is told waits in the client's
+own place (`Outbox`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import anyio.to_thread
+
+from udp.api.desk import Desk
+from udp.api.sensorthings import answering, rendering
+from udp.api.sensorthings.answering import Question
+from udp.api.sensorthings.catalogue import Catalogue
+from udp.api.sensorthings.links import PREFIX
+from udp.api.sensorthings.mqtt import telling
+from udp.api.sensorthings.mqtt.figures import Figures
+from udp.api.sensorthings.mqtt.session import SLOW, Session
+from udp.api.sensorthings.mqtt.telling import Identity, Message, Round, Subscription, World
+from udp.api.sensorthings.mqtt.topics import Wish
+from udp.api.sensorthings.routes import SensorThings
+from udp.api.view import Views
+from udp.errors import RegistryUnavailable, StoreUnavailable
+from udp.policy import Caller
+from udp.registry import written
+from udp.store.arrivals import Arrival, Following
+from udp.store.columns import Observations, Period
+
+_LOG = logging.getLogger(__name__)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FASTEST_S = 0.05
+_LISTEN_FOR = timedelta(seconds=60)
+_LISTEN_EVERY_S = 20.0
+_AT_ONCE = 2_000
+_MOST_TOUCHED = 10_000
+Pair = tuple[Session, Subscription]
+
+
+class Feed:
+    """Belongs to one event loop; `touch` may be called from any thread."""
+
+    def __init__(
+        self, desk: Desk, room: SensorThings, figures: Figures, sessions: Callable[[], Iterable[Session]]
+    ) -> None:
+        ports = desk.ports
+        self._desk, self._room, self._figures, self._sessions = desk, room, figures, sessions
+        self._database = ports.writing.database if ports.writing else None
+        self._following = Following(ports.writing.store if ports.writing else None, ports.store)
+        self._touched: deque[Identity] = deque(maxlen=_MOST_TOUCHED)
+        self._listened_at = float("-inf")
+        self._task: asyncio.Task[None] | None = None
+        self.trouble = ""
+
+    def wake(self) -> None:
+        """Somebody may have subscribed."""
+        if self._task is None and self._pairs():
+            self._task = asyncio.create_task(self._run(), name="SensorThings by MQTT")
+            self._task.add_done_callback(self._ended)
+
+    def touch(self, identity: Identity) -> None:
+        """Something was said of an Observation that the store does not hold, and so does not tell."""
+        self._touched.append(identity)
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def subscription(self, wanted: Wish, qos: int, who: Caller) -> Subscription:
+        """Whatever changes from now on is told. TopicRefused, StoreUnavailable, RegistryUnavailable."""
+        await self._listen()
+        views = await self._desk.views.get()
+
+        def made() -> Subscription:
+            position = self._following.position()
+            catalogue = self._room.catalogues.of(views, who, self._database)
+            return telling.subscription(wanted, qos, catalogue, position, self._world(), self._writer)
+
+        return await anyio.to_thread.run_sync(made)
+
+    def _pairs(self) -> list[Pair]:
+        return [(session, one) for session in self._sessions() for one in session.subscriptions.values()]
+
+    async def _run(self) -> None:
+        while self._pairs():
+            await asyncio.sleep(max(self._desk.settings.refresh_s, _FASTEST_S))
+            try:
+                await self._listen()
+                await self._round()
+            except (StoreUnavailable, RegistryUnavailable) as error:
+                if not self.trouble:
+                    _LOG.warning("SensorThings by MQTT pauses: %s", error)
+                self.trouble = str(error)
+            else:
+                self.trouble = ""
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            _LOG.error("SensorThings by MQTT stopped", exc_info=error)
+            self.trouble = "stopped by a mistake of ours; the log says which"
+            for session in self._sessions():
+                session.leave(SLOW, "updates have stopped; connect again")
+        else:
+            # Somebody may have subscribed between the last look and now.
+            self.wake()
+
+    async def _listen(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._listened_at >= _LISTEN_EVERY_S:
+            until = self._desk.now() + _LISTEN_FOR
+            await anyio.to_thread.run_sync(self._following.listen, until)
+            self._listened_at = now
+
+    async def _round(self) -> None:
+        """What is new, in parts: senders get their turn in between."""
+        parts = await self._of_touched()
+        while pairs := self._pairs():
+            # Who subscribes meanwhile begins at a later number and is in the next look.
+            after = min(one.after for _, one in pairs)
+            arrived = await anyio.to_thread.run_sync(self._following.arrivals, after, _AT_ONCE)
+            self._count_missed(after, arrived)
+            parts += [part for one in arrived for part in _cut(one)]
+            views = await self._desk.views.get()
+            for part in parts or [(0, Observations.empty())]:
+                await self._tell(views, pairs, part)
+            if not arrived:
+                return
+            parts = []
+            for _, one in pairs:
+                one.after = max(one.after, arrived[-1].number)
+
+    async def _tell(self, views: Views, pairs: Sequence[Pair], arrived: tuple[int, Observations]) -> None:
+        def blocking() -> tuple[list[Message], list[Catalogue]]:
+            catalogues = [
+                self._room.catalogues.of(views, session.visitor.caller, self._database)
+                for session, _ in pairs
+            ]
+            subscriptions = [one for _, one in pairs]
+            round_ = Round(self._world(), self._writer, [arrived])
+            return list(round_.messages(zip(subscriptions, catalogues, strict=True))), catalogues
+
+        messages, catalogues = await anyio.to_thread.run_sync(blocking)
+        owner = {id(one): session for session, one in pairs}
+        for message in messages:
+            owner[id(message.to)].tell(message.to, message.topic, message.payload)
+        for (_, one), catalogue in zip(pairs, catalogues, strict=True):
+            one.catalogue = catalogue
+
+    async def _of_touched(self) -> list[tuple[int, Observations]]:
+        identities = {self._touched.popleft() for _ in range(len(self._touched))}
+        if not identities:
+            return []
+
+        def read() -> Observations:
+            parts = []
+            for series, time, lead in sorted(identities):
+                moment = _EPOCH + timedelta(microseconds=time)
+                found = self._desk.ports.store.read(
+                    [series], Period(moment, moment + timedelta(microseconds=1))
+                )
+                parts.append(found.take(found.lead == lead))
+            return Observations.concatenate(parts)
+
+        return [(0, await anyio.to_thread.run_sync(read))]
+
+    def _count_missed(self, after: int, arrived: Sequence[Arrival]) -> None:
+        gap = arrived[0].number - after - 1 if arrived else 0
+        if gap > 0:
+            self._figures.missed += gap
+            _LOG.warning("SensorThings by MQTT: %d appends were forgotten before they were told", gap)
+
+    def _world(self) -> World:
+        database = self._database
+        if database is None:
+            return World(self._desk.ports.store, lambda _wanted: {})
+        return World(self._desk.ports.store, lambda wanted: written.notes(database, wanted))
+
+    def _writer(self, catalogue: Catalogue) -> rendering.Writer:
+        root = self._desk.ports.public_url.rstrip("/") + PREFIX
+        question = Question(root, "", "", catalogue, self._desk.now(), self._room.limits)
+        return answering.writer(question.noting(self._world().notes), self._desk.ports.store)
+
+
+def _cut(one: Arrival) -> list[tuple[int, Observations]]:
+    return [(one.number, one.rows.take(slice(at, at + _AT_ONCE))) for at in range(0, len(one.rows), _AT_ONCE)]
