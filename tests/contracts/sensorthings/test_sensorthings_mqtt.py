@@ -152,8 +152,9 @@ RELATIVE = [
 
 
 @conformance(RECEIVE)
-@pytest.mark.parametrize(("changed", "root", "link"), RELATIVE)
-def test_by_a_path_over_other_entities(about, port, everything, changed, root, link):
+@pytest.mark.parametrize("path", RELATIVE)
+def test_by_a_path_over_other_entities(about, port, everything, path):
+    changed, root, link = path
     topic = f"v1.1/{path_of(everything[root])}/{link}"
     with ear(port, KEY) as one:
         about.check(one.subscribe(topic) == [1], topic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,7 @@ from udp.store.columns import Observations
 from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.embedded.store import EmbeddedStore
 
+sys.path.insert(0, str(Path(__file__).parents[3] / "contracts" / "sensorthings"))  # for listening.py
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 OPERATOR_KEY = "operator-key-of-this-test"
 SECRET_VALUE = 4711.25
@@ -130,6 +132,12 @@ class City:
         ]
         parts[place] = "\n".join(["", *added, *kept, ""])
         self.policy.write_text("[[dataset]]".join(parts), encoding="utf-8")
+
+    def mqtt_port(self) -> int:
+        """Opened at the first call."""
+        listener = self.client.app.state.mqtt  # type: ignore[attr-defined]
+        assert self.client.portal is not None
+        return listener.port or self.client.portal.call(listener.open_somewhere)
 
     @property
     def operator(self) -> dict[str, str]:

@@ -5,11 +5,14 @@ Whoever adds a route adds it to EXITS (or, with a reason, to NO_DATA); the first
 """
 
 import asyncio
+import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from fastapi.routing import APIRoute
-from starlette.routing import Mount, Route
+from listening import Ear
+from starlette.routing import Mount, Route, WebSocketRoute
 
 from udp.api import desk
 from udp.api.view import Filter
@@ -87,6 +90,15 @@ EXITS = {
         "/v1.1/ObservedProperties?$filter=name eq '{property}'&$count=true", "/v1.1/Things?$select=name&$orderby=name desc",
         "/v1.1/Datastreams?$filter=id eq {id}&$count=true", "/v1.1/Datastreams?$orderby=Thing/properties/users desc&$expand=Thing",
     ],
+    "/mqtt": [
+        "#", "v1.1/#", "v1.1/+", "v1.1/+/Observations", "v1.1/Things/#", "+/Datastreams", "v1.1/+/name", "v1.1/Observations", "v1.1/Things",
+        "v1.1/Locations", "v1.1/Datastreams", "v1.1/Sensors", "v1.1/ObservedProperties", "v1.1/FeaturesOfInterest", "v1.1/HistoricalLocations",
+        "v1.1/Observations?$select=result,phenomenonTime", "v1.1/Observations?$expand=Datastream", "v1.1/Things?$filter=name ne 'x'",
+        "v1.1/Datastreams?$orderby=name&$expand=Thing", "$SYS/#", "$SYS/broker/clients/connected", "$share/all/v1.1/Observations", "udp/v1/+/up",
+        "application/+/device/+/event/+", "v1.1/Datastreams({id})", "v1.1/Datastreams({id})/Observations", "v1.1/Datastreams({id})/#",
+        "v1.1/Datastreams({id})/+", "v1.1/Datastreams({id})/Thing/name", "v1.1/Datastreams({id})/Observations?$select=result",
+        "v1.1/Observations('{id}-{time}')/result",
+    ],
     "/app/v1/near": ["/app/v1/near?near=51.1,7.1", "/app/v1/near?near=51.1,7.1&limit=500"],
     "/app/v1/bins": ["/app/v1/bins", "/app/v1/bins?near=51.1,7.1"],
     "/app/v1/containers": ["/app/v1/containers", "/app/v1/containers?near=51.1,7.1"],
@@ -120,7 +132,7 @@ NO_DATA = {
 def routes(app):
     found = {}
     for one in flat(app.routes):
-        assert isinstance(one, APIRoute | Mount | Route), one
+        assert isinstance(one, APIRoute | Mount | Route | WebSocketRoute), one
         found.setdefault(one.path or "/", []).append(one)
     return found
 
@@ -143,7 +155,8 @@ def test_every_route_stands_in_one_of_the_tables(city):
 def test_every_exit_asks_who_is_there(city):
     for path, found in routes(city.client.app).items():
         for one in found:
-            if path in EXITS:
+            # Who speaks MQTT says who he is within it, and is heard below.
+            if path in EXITS and path != "/mqtt":
                 assert isinstance(one, APIRoute), path
                 assert asks_the_gate(one.dependant), f"{path} never asks the gate"
 
@@ -213,7 +226,65 @@ def listen(town, caller):
     return asyncio.run(first())
 
 
-@pytest.mark.parametrize("path", EXITS)
+def test_nothing_that_is_closed_comes_out_by_mqtt(town):
+    listeners = {who: headers.get("X-Api-Key") for who, (headers, _) in everybody(town).items()}
+    listeners["the operator"] = town.operator["Authorization"].partition(" ")[2]
+    time_us = int(town.clock[0].timestamp()) * 1_000_000
+    wanted = sorted(
+        {
+            template.replace("{id}", str(town.ids[key])).replace("{time}", str(time_us))
+            for template in EXITS["/mqtt"]
+            for key in CLOSED
+        }
+    )
+    ears = {who: Ear(town.mqtt_port(), key) for who, key in listeners.items()}
+    granted = {who: dict(zip(wanted, one.subscribe(*wanted), strict=True)) for who, one in ears.items()}
+    for who, codes in granted.items():
+        refused = {topic for topic, code in codes.items() if code == 0x80}
+        closed = {one for one in wanted if "(" in one and "#" not in one and "+" not in one}
+        never = {
+            one
+            for one in wanted
+            if one[:4] in ("$SYS", "$sha", "udp/", "appl") or ("=" in one and "select" not in one)
+        }
+        assert refused == (never if who == "the operator" else never | closed), (
+            who,
+            refused ^ (never | closed),
+        )
+    things = tuple(
+        replace(
+            one,
+            name=f"{one.name} umbenannt",
+            properties={**one.properties, "neu": "4711" if one.key in CLOSED else "ja"},
+        )
+        for one in town.registry.inventory().things.values()
+    )
+    streams = tuple(town.registry.inventory().datastreams.values())
+    town.registry.import_city(CityDescription("Stadt", True, things, streams, (), ()))
+    town.clock[0] += timedelta(minutes=1)
+    for key in CLOSED:
+        town.measure(f"{key}/x", [town.clock[0], town.clock[0] - timedelta(minutes=1)], [SECRET, SECRET])
+    town.measure("offen-luft/x", [town.clock[0]], [1.625])
+    for who, one in ears.items():
+        heard = []
+        while (
+            not heard
+            or heard[-1] != ("v1.1/Observations?$select=result,phenomenonTime", heard[-1][1])
+            or heard[-1][1]["result"] != 1.625
+        ):
+            heard.append(one.next())
+        text = "\n".join(f"{topic} {json.dumps(told, ensure_ascii=False)}" for topic, told in heard)
+        assert "Offen offen-luft umbenannt" in text, "what is open is told, else this proves nothing"
+        for key in CLOSED:
+            found = [word for word in telling(key, town.ids[key]) if word in text]
+            assert not found or who == "the operator", (who, key, found)
+            assert who != "the operator" or {"4711", f"Geheim {key}", f"Datastreams({town.ids[key]})"} <= {
+                *found
+            }, key
+        one.close()
+
+
+@pytest.mark.parametrize("path", [one for one in EXITS if one != "/mqtt"])
 def test_nothing_that_is_closed_comes_out(town, path):
     asked = 0
     for who, (headers, caller) in everybody(town).items():
@@ -269,7 +340,8 @@ def test_operators_see_all_of_it_else_the_table_proves_nothing(town):
             for template in addresses
         )
         for path, addresses in EXITS.items()
-        if path != "/api/v1/events/live"  # never ends for whoever may listen
+        # The first never ends for whoever may listen; the second was heard above.
+        if path not in ("/api/v1/events/live", "/mqtt")
     }
     for path in ("/api/v1/things", "/api/v1/things/{key}", "/api/v1/datastreams", "/api/v1/datastreams/{number}",
                  "/api/v1/latest", "/api/v1/live", "/v1.1/{path:path}"):  # fmt: skip

@@ -35,7 +35,8 @@ from udp.store.columns import Observations, Period
 _LOG = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FASTEST_S = 0.05
-_LISTEN_FOR = timedelta(seconds=60)
+# Long enough for a clock that is set meanwhile; what is remembered for nobody is bounded by the store.
+_LISTEN_FOR = timedelta(minutes=5)
 _LISTEN_EVERY_S = 20.0
 _AT_ONCE = 2_000
 _MOST_TOUCHED = 10_000
