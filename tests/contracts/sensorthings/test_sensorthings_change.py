@@ -40,6 +40,26 @@ def whole(about):
 
 
 @conformance(CHANGE + "update-entity")
+def test_a_patch_leaves_what_else_was_said_of_an_observation(about):
+    address = whole(about)["Observation"]
+    said = {
+        "validTime": "2026-11-20T00:00:00Z/2026-11-21T00:00:00Z",
+        "parameters": {"a": 1},
+        "resultQuality": {"dqc": "ok"},
+    }
+    about.send("PATCH", address, said, status=200)
+    about.send("PATCH", address, {"result": 99.0}, status=200)
+    about.send("PATCH", address, {"parameters": {"a": 2}}, status=200)
+    seen = about.see(address)
+    about.check(
+        (seen["result"], seen["parameters"], seen["validTime"]) == (99.0, {"a": 2}, said["validTime"]), "kept"
+    )
+    about.check(seen["resultQuality"]["dqc"] == "ok", "and the quality it was given")
+    about.send("PATCH", address, {"validTime": None}, status=200)
+    about.check("validTime" not in about.see(address), "until it is taken back")
+
+
+@conformance(CHANGE + "update-entity")
 @pytest.mark.parametrize(("name", "sample"), PLAIN)
 def test_patch_changes_what_it_says_and_nothing_else(about, name, sample):
     address = about.new(name, sample())

@@ -190,6 +190,7 @@ class Writer:
         before = {
             name: values_of(row, name)[0] for name in ("phenomenonTime", "resultTime", "result", "parameters")
         }
+        before |= self._noted(row)
         if patch:
             body = jsonpatch.changed({name: one for name, one in before.items() if one is not None}, body)
         wanted = drafts.draft(
@@ -214,12 +215,15 @@ class Writer:
             self._withdraw(known, row, {"moved": found.id})
         return found.id
 
+    def _noted(self, row: Observations) -> dict[str, Any]:
+        """What else was said of it, which a change leaves as it is unless it says otherwise."""
+        (identity,) = _identities(row)
+        found = notes(self.to.database, [identity]).get(identity, {})
+        return {name: one for name, one in found.items() if name in TYPES["Observation"].properties}
+
     def _withdraw(self, known: Known, rows: Observations, note: Mapping[str, Any] | None = None) -> None:
         with self.to.database.writing() as connection:
-            for identity in zip(
-                rows.datastream.tolist(), rows.phenomenon_time.astype("int64").tolist(), rows.lead.tolist(),
-                strict=True,
-            ):  # fmt: skip
+            for identity in _identities(rows):
                 writing.put_note(connection, identity, note or {}, withdrawn=True)
             if not known.written.withdrawn.issuperset(rows.datastream.tolist()):
                 lock(connection)
@@ -233,6 +237,11 @@ class Writer:
         if found.total:
             rows = self.to.store.read(series, census.everything())
             self._withdraw(known, rows.take(rows.rule != QualityRule.WITHDRAWN))
+
+
+def _identities(rows: Observations) -> list[Identity]:
+    times = rows.phenomenon_time.astype("int64").tolist()
+    return list(zip(rows.datastream.tolist(), times, rows.lead.tolist(), strict=True))
 
 
 def _back(parent: Target, link: str) -> str:
