@@ -13,6 +13,8 @@ from dashboards.operator.report import (
     HeardBy,
     ModuleState,
     ModuleStream,
+    MqttRefusal,
+    MqttState,
     Operations,
     QuarantineEntry,
     SequenceGap,
@@ -41,6 +43,27 @@ def fetch(interface: Interface) -> Operations:
         modules=each(whole.entries("modules"), "modules", _module),
         webhooks=each(whole.entries("webhooks"), "webhooks", _webhook),
         events=each(whole.entries("events"), "events", _event),
+        mqtt=None if whole.raw("mqtt") is None else _mqtt(whole.entry("mqtt")),
+    )
+
+
+def _mqtt(entry: Entry) -> MqttState:
+    names = ("clients", "subscriptions", "waiting", "sent", "created", "refused", "dropped", "missed_appends")
+    return MqttState(
+        trouble=entry.text("trouble", ""),
+        figures={name: entry.integer(name, 0) for name in names},
+        refusals=each(entry.entries("refusals"), "refusals", _refusal),
+    )
+
+
+def _refusal(entry: Entry) -> MqttRefusal:
+    return MqttRefusal(
+        at=entry.moment("at"),
+        who=entry.text("who"),
+        origin=entry.text("origin", ""),
+        wanted=entry.text("wanted"),
+        topic=entry.text("topic", ""),
+        why=entry.text("why"),
     )
 
 

@@ -151,6 +151,27 @@ class WebhookCount:
 
 
 @dataclass(frozen=True, slots=True)
+class MqttRefusal:
+    """What a client of SensorThings by MQTT wanted and did not get."""
+
+    at: datetime
+    who: str
+    origin: str
+    wanted: str
+    topic: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class MqttState:
+    """SensorThings by MQTT since the API began; `trouble` is empty while subscribers are told."""
+
+    trouble: str
+    figures: Mapping[str, int]
+    refusals: Sequence[MqttRefusal]
+
+
+@dataclass(frozen=True, slots=True)
 class Operations:
     """Everything at the moment `at`; `catching_up` names (kind, name) of those whose past is arriving."""
 
@@ -167,3 +188,4 @@ class Operations:
     catching_up: frozenset[tuple[str, str]] = frozenset()
     webhooks: Sequence[WebhookCount] = ()
     events: Sequence[EventEntry] = ()
+    mqtt: MqttState | None = None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dashboards.operator import webhooks
+from dashboards.operator import mqtt, webhooks
 from dashboards.operator.findings import LOSS_EXPECTED, loss
 from dashboards.operator.report import AgentState, DeviceState, HeardBy, ModuleState, Operations
 from dashboards.operator.silence import (
@@ -61,6 +61,7 @@ def tables(operations: Operations, time: LocalTime) -> list[TableView]:
         _losses(operations),
         _quarantine(operations, time),
         _webhooks(operations, time),
+        _mqtt(operations, time),
         _counters(operations),
         _devices(operations, time),
     ]
@@ -251,6 +252,14 @@ def _webhooks(operations: Operations, time: LocalTime) -> TableView:
     return TableView(
         "webhooks", "Bürgersensoren und The Things Network", _shown(len(found), len(found)), heads, found,
         "Noch kein Paket eines Projekts.", "Freigeben und ablehnen: /betrieb/buerger",
+    )  # fmt: skip
+
+
+def _mqtt(operations: Operations, time: LocalTime) -> TableView:
+    heads = ("Zeit", "Was", "Thema", "Grund", "Wer")
+    return TableView(
+        "mqtt", "SensorThings über MQTT", mqtt.caption(operations.mqtt), heads, mqtt.rows(operations, time),
+        "Nichts wurde abgelehnt.", "Gezählt seit dem Start der Schnittstelle (udp run).",
     )  # fmt: skip
 
 

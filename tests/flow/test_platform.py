@@ -49,6 +49,7 @@ class Platform:
             "UDP_HTTP_PORT": str(self.http),
             "UDP_INGEST_PORT": str(free_ports(1)),
             "UDP_MQTT_PORT": str(free_ports(1)),
+            "UDP_SENSORTHINGS_PORT": str(free_ports(1)),
             "UDP_RADIO_PORT": str(free_ports(9, socket.SOCK_DGRAM)),
             "UDP_MODBUS_PORT": str(free_ports(7)),
             "UDP_WEATHER_PORT": str(free_ports(1)),

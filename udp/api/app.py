@@ -167,9 +167,10 @@ def _feed(desk: Desk) -> LiveFeed:
     )
 
 
-async def _health(at: AtDesk, who: Asking, response: Response) -> schemas.HealthAnswer:
+async def _health(request: Request, at: AtDesk, who: Asking, response: Response) -> schemas.HealthAnswer:
     """503 when a part has failed; `warning` still answers 200."""
     parts = await health.examine(at, who)
+    parts["mqtt"] = health.mqtt(request.app.state.mqtt, who)
     status = health.worst(parts)
     response.status_code = 503 if status is health.Status.FAILED else 200
     response.headers["Cache-Control"] = "no-store"
@@ -194,7 +195,7 @@ async def _metrics(request: Request, at: AtDesk, who: Asking) -> Response:
         return Response(own, headers=headers, media_type=metrics.MEDIA_TYPE)
     report, views = await at.report.get(), await at.views.get()
     opened = await anyio.to_thread.run_sync(at.ports.events.open_events)
-    own += metrics.events_text(opened)
+    own += metrics.events_text(opened) + metrics.mqtt_text(request.app.state.mqtt)
     text = metrics.ledger_text(
         report,
         request.app.state.feed,

@@ -10,6 +10,7 @@ from enum import StrEnum
 import anyio.to_thread
 
 from udp.api.desk import Desk
+from udp.api.sensorthings.mqtt.listener import Listener
 from udp.errors import PlatformError
 from udp.ledger.port import Report
 from udp.policy import Caller, operates
@@ -41,6 +42,15 @@ async def examine(desk: Desk, who: Caller) -> dict[str, Part]:
     if found["ledger"].status is not Status.FAILED:
         found["pipeline"] = _pipeline(await desk.report.get(), who)
     return found
+
+
+def mqtt(listener: Listener, who: Caller) -> Part:
+    """Whether subscribers of SensorThings are told what is new."""
+    if listener.trouble:
+        return Part(Status.WARNING, f"pauses: {listener.trouble}" if operates(who) else "pauses")
+    if not operates(who):
+        return Part(Status.OK, "answers")
+    return Part(Status.OK, f"{listener.clients} clients, {listener.subscriptions} subscriptions")
 
 
 def worst(parts: dict[str, Part]) -> Status:

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from udp.api.live import LiveFeed
+from udp.api.sensorthings.mqtt.listener import Listener
 from udp.events.port import Event, EventKind
 from udp.ledger.port import Gap, Report
 
@@ -64,6 +65,33 @@ def events_text(opened: Sequence[Event]) -> bytes:
         family.add_metric([kind.value], sum(one.kind is kind for one in opened))
     registry.register(_Figures([family]))
     return generate_latest(registry)
+
+
+def mqtt_text(listener: Listener) -> bytes:
+    """SensorThings by MQTT, in the exposition format."""
+    registry = CollectorRegistry()
+    registry.register(_Figures([*_mqtt(listener)]))
+    return generate_latest(registry)
+
+
+def _mqtt(listener: Listener) -> Iterator[Metric]:
+    name, figures = "udp_sensorthings_mqtt", listener.figures
+    yield GaugeMetricFamily(f"{name}_clients", "Clients connected now", listener.clients)
+    yield GaugeMetricFamily(f"{name}_subscriptions", "Subscriptions they have now", listener.subscriptions)
+    yield GaugeMetricFamily(f"{name}_waiting", "Messages that clients have not taken yet", listener.waiting)
+    yield CounterMetricFamily(f"{name}_sent", "Messages to clients", figures.sent)
+    yield CounterMetricFamily(f"{name}_created", "Observations created by MQTT", figures.created)
+    yield CounterMetricFamily(
+        f"{name}_missed_appends", "Appends forgotten before they were told", figures.missed
+    )
+    refused = CounterMetricFamily(f"{name}_refused", "What clients were refused", labels=["wanted"])
+    for wanted, count in sorted(figures.refused.items()):
+        refused.add_metric([wanted], count)
+    yield refused
+    dropped = CounterMetricFamily(f"{name}_dropped", "Clients that were disconnected", labels=["reason"])
+    for reason, count in sorted(figures.dropped.items()):
+        dropped.add_metric([reason], count)
+    yield dropped
 
 
 class _Figures(Collector):

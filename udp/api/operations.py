@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from edge.wire.identifiers import DevEUI
@@ -17,6 +17,7 @@ from udp.api.current import MISSED_INTERVALS, SHORTEST_INTERVAL_S, Snapshot
 from udp.api.desk import Asking, AtDesk
 from udp.api.events import described
 from udp.api.problems import KeyRequired, NotAllowed
+from udp.api.sensorthings.mqtt.listener import Listener
 from udp.ledger.hearing import Hearing
 from udp.ledger.port import Quarantined, Report
 from udp.policy import PUBLIC, operates
@@ -43,6 +44,7 @@ def router() -> APIRouter:
 
 
 async def operations(
+    request: Request,
     at: AtDesk,
     who: Asking,
     quarantine: Annotated[int, Query(ge=0, le=1000, description="newest entries shown")] = 100,
@@ -61,6 +63,7 @@ async def operations(
     for row in body["devices"]:
         learned = at.ports.silent_after(f"device:{row['dev_eui']}")
         row["silent_after_s"] = None if learned is None else learned.total_seconds()
+    body["mqtt"] = _mqtt(request.app.state.mqtt)
     view = await at.view(who)
     body["events"] = [
         described(one, view, staff=True) for one in (*opened, *(one for one in recent if one.closed_at))
@@ -112,6 +115,30 @@ def content(
         ],
         "quarantine": {"count": report.quarantine, "newest": [_quarantined(one) for one in entries]},
     }
+
+
+def _mqtt(listener: Listener) -> dict[str, Any]:
+    """SensorThings by MQTT since this process began."""
+    figures = listener.figures
+    return {
+        "port": listener.port,
+        "trouble": listener.trouble,
+        "clients": listener.clients,
+        "subscriptions": listener.subscriptions,
+        "waiting": listener.waiting,
+        "sent": figures.sent,
+        "created": figures.created,
+        "missed_appends": figures.missed,
+        "refused": figures.refused.total(),
+        "dropped": figures.dropped.total(),
+        "refusals": [
+            {
+                "at": columns_json.time(one.at), "who": one.who, "origin": one.origin, "wanted": one.wanted,
+                "topic": one.topic, "why": one.why,
+            }
+            for one in figures.newest()
+        ],
+    }  # fmt: skip
 
 
 def times(snapshot: Snapshot) -> dict[int, datetime]:

@@ -29,6 +29,7 @@ from udp.launch.environment import (
     MQTT_PORT,
     RADIO_PORT,
     WEATHER_PORT,
+    SENSORTHINGS_PORT,
     Environment,
     require_free_port,
 )
@@ -115,6 +116,7 @@ def _run_alone(environment: Environment, stop: threading.Event) -> int:
 def _require_ports(environment: Environment) -> None:
     require_free_port(HTTP_PORT, environment.http_port)
     require_free_port(INGEST_PORT, environment.ingest_port)
+    require_free_port(SENSORTHINGS_PORT, environment.sensorthings_port)
     if environment.broker:
         require_free_port(MQTT_PORT, environment.mqtt_port)
 
@@ -195,7 +197,9 @@ def _announce(site: Site) -> None:
     address = f"http://localhost:{site.environment.http_port}"
     key = site.credentials.text("operator-key")
     say(f"\n  Open        {address}/\n  Operator    {address}/betrieb/?schluessel={key}")
-    say(f"  Data API    {address}/api/v1/latest\n  Logs        {site.data / 'log'}")
+    say(f"  Data API    {address}/api/v1/latest")
+    say(f"  MQTT        localhost:{site.environment.sensorthings_port}, topics of SensorThings")
+    say(f"  Logs        {site.data / 'log'}")
     if not site.environment.city:
         say(f"  No city yet: .venv/bin/udp import-city YOUR-CITY.toml --config {site.file('udp')}")
     say("  Ctrl-C stops everything; the data stay.\n")

@@ -109,6 +109,7 @@ class Site:
             "access": {"session_key": self._secret("session-key")},
             "citizens": {"webhook_url": self._door()},
             "opendata": {"folder": str(self.data / "opendata")},
+            "sensorthings_mqtt": {"host": _LOOPBACK, "port": self.environment.sensorthings_port},
             "devices": {
                 "key": self._secret("register-key"),
                 "sessions": str(self.data / "secrets" / "sessions.toml"),

@@ -12,6 +12,7 @@ from udp.errors import ConfigurationError
 HTTP_PORT = "UDP_HTTP_PORT"
 INGEST_PORT = "UDP_INGEST_PORT"
 MQTT_PORT = "UDP_MQTT_PORT"
+SENSORTHINGS_PORT = "UDP_SENSORTHINGS_PORT"
 RADIO_PORT = "UDP_RADIO_PORT"
 MODBUS_PORT = "UDP_MODBUS_PORT"
 WEATHER_PORT = "UDP_WEATHER_PORT"
@@ -25,6 +26,7 @@ class Environment:
     http_port: int
     ingest_port: int
     mqtt_port: int
+    sensorthings_port: int
     radio_port: int
     modbus_port: int
     weather_port: int
@@ -41,6 +43,7 @@ class Environment:
             http_port=_port(variables, HTTP_PORT, 8080),
             ingest_port=_port(variables, INGEST_PORT, 8081),
             mqtt_port=_port(variables, MQTT_PORT, 1883),
+            sensorthings_port=_port(variables, SENSORTHINGS_PORT, 1884),
             radio_port=_port(variables, RADIO_PORT, 17001),
             modbus_port=_port(variables, MODBUS_PORT, 15021),
             weather_port=_port(variables, WEATHER_PORT, 18090),

@@ -14,6 +14,7 @@ def site(folder: Path, first_port: int) -> Site:
             "UDP_HTTP_PORT": str(first_port),
             "UDP_INGEST_PORT": str(first_port + 1),
             "UDP_MQTT_PORT": str(first_port + 2),
+            "UDP_SENSORTHINGS_PORT": str(first_port + 3),
             "UDP_RADIO_PORT": str(first_port + 100),
             "UDP_MODBUS_PORT": str(first_port + 200),
         }
@@ -31,6 +32,7 @@ def test_the_settings_of_one_never_name_the_other(tmp_path):
         text = path.read_text(encoding="utf-8")
         assert str(tmp_path / "herne") not in text
         assert "19000" not in text and "19001" not in text and "19002" not in text
+        assert "19003" not in text
         twin = (tmp_path / "herne" / "config" / path.name).read_text(encoding="utf-8")
         assert str(tmp_path / "castrop") not in twin
     secrets = [
