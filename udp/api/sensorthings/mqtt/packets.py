@@ -125,6 +125,9 @@ class Decoder:
             yield packet
 
     def _next(self) -> Packet | None:
+        if self._waiting and (self._waiting[0] == Kind.CONNECT << 4) != (self.version == 0):
+            # Also what speaks another protocol altogether need not be waited for.
+            raise Malformed("CONNECT comes first and once", PROTOCOL_ERROR)
         size, head = 0, 1
         while True:
             if head >= len(self._waiting):
@@ -148,8 +151,6 @@ class Decoder:
         if not first >> 4:
             raise Malformed("packet type 0 is reserved")
         kind, flags, read = Kind(first >> 4), first & 15, Octets(content)
-        if (kind is Kind.CONNECT) != (self.version == 0):
-            raise Malformed("CONNECT comes first and once", PROTOCOL_ERROR)
         if kind is Kind.PUBLISH:
             return self._publish(flags, read)
         if flags != _FLAGS.get(kind, 0):
