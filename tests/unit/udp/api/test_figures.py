@@ -50,7 +50,7 @@ def test_health_names_its_parts(measured):
     answer = measured.client.get("/health")
     health = schemas.HealthAnswer.model_validate_json(answer.content)
     assert answer.status_code == 200
-    assert set(health.parts) == {"registry", "store", "ledger", "pipeline"}
+    assert set(health.parts) == {"registry", "store", "ledger", "pipeline", "mqtt"}
     assert health.status == "warning"
     assert health.parts["pipeline"].status == "warning"
 
