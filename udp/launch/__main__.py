@@ -28,8 +28,8 @@ from udp.launch.environment import (
     MODBUS_PORT,
     MQTT_PORT,
     RADIO_PORT,
-    WEATHER_PORT,
     SENSORTHINGS_PORT,
+    WEATHER_PORT,
     Environment,
     require_free_port,
 )
