@@ -28,6 +28,7 @@ from udp.store.port import ObservationStore
 log = logging.getLogger(__name__)
 
 _AGE_EVERY = timedelta(hours=1)
+_AHEAD_OF_ALL = timedelta(days=7)
 
 
 def keep_house(
@@ -50,17 +51,34 @@ def keep_house(
         try:
             while maintain(store, now()) and not stop.is_set():
                 pass
-            if now() - forgot > timedelta(days=1):
-                ledger.forget(now() - remember)
-                forgot, aged = now(), now() - _AGE_EVERY
-            if now() - aged > _AGE_EVERY:
+            # Both ways: a clock that was set back must not end the deletions for as long as it went.
+            if abs(now() - aged) > _AGE_EVERY:
                 # Also after a failure only in an hour: a store that cannot delete says so often enough.
                 aged = now()
-                retention.say(_trouble(Gate(policy.current()), store, ledger, registry, directory, now=now))
+                doubt = clock_doubted(ledger, now())
+                if not doubt and abs(now() - forgot) > timedelta(days=1):
+                    ledger.forget(now() - remember)
+                    forgot = now()
+                gate = Gate(policy.current())
+                retention.say(doubt or _trouble(gate, store, ledger, registry, directory, now=now))
             projects = CitizenProjects(registry.database, CitizenSettings(), None, now)
             eraser.run(projects, caught_up)
         except (PlatformError, JournalUnavailable) as error:
             log.warning("housekeeping: %s; trying again", error)
+
+
+def clock_doubted(ledger: SqlLedger, now: datetime) -> str:
+    """Why nothing may be deleted by our clock, empty if it may: a clock that jumps ahead by years would
+    end every time of keeping at once, and no clock set right afterwards brings anything back."""
+    others = ledger.latest_by_others()
+    if others is None or now - others <= _AHEAD_OF_ALL:
+        return ""
+    return (
+        f"the clock here says {now:%Y-%m-%d %H:%M} UTC, and by their own clocks no agent and no gateway has "
+        f"said anything after {others:%Y-%m-%d %H:%M} UTC: nothing is deleted or forgotten until one of them "
+        "confirms it; set the clock if it is wrong; if nothing was heard for so long, `udp retention run` "
+        "deletes values that are due"
+    )
 
 
 class _Told:
@@ -97,7 +115,7 @@ def _trouble(
             JournalAgeing(directory, ledger, proofs, now).run(gate.policy.journal_kept(), gate.policy.digest)
     except AlreadyRunning:
         pass  # another worker of this folder is at it
-    except JournalUnavailable as error:
+    except (JournalUnavailable, OSError) as error:  # on a full disk not even the lock can be made
         troubles.append(str(error))
     try:
         Ageing(store, registry.ever, proofs, now).run(gate)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from edge.wire.identifiers import GatewayEUI
@@ -118,6 +118,14 @@ class SqlLedger:
         """See Ledger."""
         with self._reading() as connection:
             return report(connection, self._now())
+
+    def latest_by_others(self) -> datetime | None:
+        """The latest time any agent or gateway has told by its own clock; None if none ever spoke."""
+        agents, gateways = tables.agents.c.last_sent_at, tables.gateways.c.last_received_at
+        with self._reading() as connection:
+            told = [connection.scalar(select(func.max(column))) for column in (agents, gateways)]
+        known = [one for one in told if one is not None]
+        return _moment(max(known)) if known else None
 
     def receptions(self, identity: bytes) -> Sequence[tuple[str, Reception]]:
         """See Ledger."""
