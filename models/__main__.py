@@ -7,9 +7,9 @@ import logging
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,11 +23,11 @@ from models.jobs.assembly import PRODUCTS, products
 from models.jobs.config import ModelSettings
 from models.jobs.cycle import Cycle, Tally, with_products
 from models.jobs.inputs import Inputs
-from models.jobs.parallel import Runner
+from models.jobs.parallel import Runner, end_workers
 from models.jobs.rain import RainDesk
-from models.jobs.reporting import Reporter
+from models.jobs.report_pages import ReportPages
 from models.jobs.scoring import score
-from models.report.page import render as render_page
+from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
 from udp.forecasting.port import Verdict
 from udp.forecasting.sql import SqlForecasts
@@ -37,6 +37,7 @@ from udp.weather.archive import Archive
 
 _log = logging.getLogger("models")
 _SOON_S = 15.0
+_REPORT_EVERY_S = 3600.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,18 +89,18 @@ class _Desk:
         made = products(self.settings, self.forecasts.told().cases, self.rain)
         return with_products(replace(self.cycle, products=made), names)
 
-    def write_report(self, folder: Path, at: datetime) -> Path:
-        """The report as of ``at``; replaced whole, so that no reader sees half of it."""
-        inventory = self.cycle.registry.inventory()
-        inputs = Inputs(self.cycle.store, inventory, at)
-        reporter = Reporter(
-            inputs, self.forecasts.told(), self.cycle.artefacts, self.settings.city, self.settings.seed
-        )
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "index.html"
-        fresh = folder / ".index.html.new"
-        fresh.write_text(render_page(reporter.report()), encoding="utf-8")
-        return fresh.replace(path)
+    @property
+    def reports(self) -> ReportPages:
+        """What reports are made of."""
+        cycle, settings = self.cycle, self.settings
+        return ReportPages(cycle.store, cycle.artefacts, settings.city, settings.seed)
+
+    def publish_reports(self, at: datetime) -> None:
+        """For staff, below the directory of pages."""
+        if self.settings.pages_dir is not None:
+            inventory, told = self.cycle.registry.inventory(), self.forecasts.told()
+            policy = PolicyFile(self.settings.policy)
+            self.reports.publish(self.settings.pages_dir, policy, inventory, told, at)
 
 
 def _fit(settings: ModelSettings, asked: argparse.Namespace) -> int:
@@ -146,7 +147,8 @@ def _report(settings: ModelSettings, asked: argparse.Namespace) -> int:
     folder = asked.out or settings.report or Path("bericht")
     with ExitStack() as stack:
         desk = _Desk.opened(settings, stack)
-        print(desk.write_report(folder, _at(asked, settings)))
+        inventory, told = desk.cycle.registry.inventory(), desk.forecasts.told()
+        print(desk.reports.write(folder / "index.html", inventory, told, _at(asked, settings)))
     return 0
 
 
@@ -164,27 +166,55 @@ def _cases(settings: ModelSettings, asked: argparse.Namespace) -> int:
 
 
 def _run(settings: ModelSettings, _asked: argparse.Namespace) -> int:
-    stop = threading.Event()
+    """Until told to stop, also in the middle of a calibration: what a round has not kept, the next one does
+    again, so nothing is lost by not waiting for it."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, _stopped)
     os.nice(settings.niceness)
-    with ExitStack() as stack:
+    with ExitStack() as stack, suppress(KeyboardInterrupt):
         desk = _Desk.opened(settings, stack)
-        while not stop.is_set():
-            began = desk.cycle.clock()
-            pause = settings.cycle.total_seconds()
-            try:
-                if (waiting := _catching_up(desk)) is not None:
-                    _log.info("%s", waiting)
-                    pause = _SOON_S
-                else:
-                    _log.info("round: %s", _round(desk))
-            except PlatformError as error:
-                # The store or the register is away: the last forecasts stand, and it comes back.
-                _log.warning("%s", error)
-                pause = _SOON_S
-            stop.wait(max(1.0, pause - (desk.cycle.clock() - began)))
+        reported = -_REPORT_EVERY_S
+        while True:
+            done, pause = _one_round(desk)
+            if done and desk.cycle.clock() - reported >= _REPORT_EVERY_S:
+                reported = desk.cycle.clock()
+                _report_on(desk)
+            time.sleep(pause)
+    end_workers()
     return 0
+
+
+def _report_on(desk: _Desk) -> None:
+    """A report that cannot be made or put down must not stop forecasts."""
+    began = desk.cycle.clock()
+    try:
+        desk.publish_reports(_floored(_now(), desk.settings))
+        _log.info("report: %.1f s", desk.cycle.clock() - began)
+    except (PlatformError, OSError) as error:
+        _log.warning("no report: %s", error)
+
+
+def _stopped(_number: int, _frame: object) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # once is enough: a second one would tear the tidying up
+    raise KeyboardInterrupt
+
+
+def _one_round(desk: _Desk) -> tuple[bool, float]:
+    """Whether there was one, and how long to wait for the next."""
+    began, pause, done = desk.cycle.clock(), desk.settings.cycle.total_seconds(), False
+    try:
+        if (waiting := _catching_up(desk)) is not None:
+            _log.info("%s", waiting)
+            pause = _SOON_S
+        else:
+            _log.info("round: %s", _round(desk))
+            done = True
+    except PlatformError as error:
+        # The store or the register is away: the last forecasts stand, and it comes back.
+        _log.warning("%s", error)
+        pause = _SOON_S
+    return done, max(1.0, pause - (desk.cycle.clock() - began))
 
 
 def _round(desk: _Desk) -> Tally:

@@ -72,13 +72,16 @@ class SoilSettings:
 class ModelSettings:
     """The whole process. ``behind``: while half of all series end longer ago, the data are still
     catching up, and a round would only be repeated. ``niceness``: how far forecasts stand back behind
-    taking in data."""
+    taking in data. ``report``: where the verb puts the whole report. ``pages_dir``: the directory of pages;
+    below it the service puts staff's reports, shortened by ``policy`` (the city's own policy.toml)."""
 
     registry: str = "sqlite:///var/registry.sqlite"
     forecasts: str = ""  # beside the registry
     store: StoreSettings = field(default_factory=StoreSettings)
     artefacts: Path = Path("var/models")
     report: Path | None = None
+    pages_dir: Path | None = None
+    policy: Path | None = None
     city: str = "Castrop-Rauxel"
     cycle: timedelta = timedelta(minutes=10)
     behind: timedelta = timedelta(hours=2)

@@ -100,6 +100,7 @@ class Cycle:
         mark = fingerprint([], *(f"{of} {one.fingerprint()}" for of, one in sorted(materials.items())))
         if newest is not None and newest.fingerprint == mark and not force:
             return
+        _log.info("%s %s: learning", product.name, group.name)
         fitted = product.fit(materials, self.run)
         artefact = Artefact(fitted, inputs.issued_at.replace(microsecond=0), mark)
         self.artefacts.keep(product.name, group.name, artefact)

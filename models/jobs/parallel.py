@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
 from udp.errors import ConfigurationError
@@ -88,3 +89,8 @@ class Runner:
 def _threads(settings: ParallelSettings) -> int | None:
     """Processes that each start as many threads as cores only wait for each other."""
     return 1 if settings.backend == "loky" else None
+
+
+def end_workers() -> None:
+    """Kill processes that still compute for a round nobody waits for."""
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)

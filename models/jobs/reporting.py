@@ -16,6 +16,7 @@ from models.jobs.artefacts import Artefacts
 from models.jobs.consumption import Consumption, MeterMaterial
 from models.jobs.fill import Fill, FillMaterial
 from models.jobs.inputs import Inputs, binned
+from models.jobs.report_events import events_section, return_period
 from models.jobs.report_parts import (
     ahead,
     comparison_table,
@@ -58,8 +59,8 @@ class Reporter:
     def report(self) -> Report:
         """The document; sections without anything to tell are left out."""
         sections = [
-            self.overview(), self.streams(), self.containers(), self.pilot(), self.consumption(),
-            self.others(),
+            self.overview(), self.streams(), events_section(self.inputs, self.artefacts, self._name),
+            self.containers(), self.pilot(), self.consumption(), self.others(),
         ]  # fmt: skip
         return Report(
             self.city,
@@ -108,14 +109,11 @@ class Reporter:
         if best is None:
             return ["In den letzten 30 Tagen wurde kein Regen gemessen."]
         of, rarity = best
-        years = (
-            "häufiger als einmal im Jahr" if rarity.return_period < 1
-            else f"etwa alle {number(rarity.return_period, 0)} Jahre"
-        )  # fmt: skip
         return [
             f"Stärkster Regen der letzten 30 Tage: {number(rarity.depth, 1)} mm in {rarity.minutes} Minuten, "
-            f"{self._name(of)}, bis {full(rarity.ends_at)}. So viel fällt hier {years} "
-            f"({kostra.TABLE.edition}; 2023 durch KOSTRA-DWD-2020 abgelöst)."
+            f"{self._name(of)}, bis {full(rarity.ends_at)}. So viel fällt hier "
+            f"{return_period(rarity.return_period)} ({kostra.TABLE.edition}; 2023 durch "
+            "KOSTRA-DWD-2020 abgelöst)."
         ]
 
     def _hydrograph(self, of: int, level: Series, rain: Series | None) -> Picture:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from models.card import ModelCard
+from models.report.bars import BarChart
 from models.report.drawing import Chart
 
 
@@ -15,7 +16,7 @@ class Picture:
     """A chart with its words; ``rows`` are the same figures as a table under ``heads``."""
 
     heading: str
-    chart: Chart
+    chart: Chart | BarChart
     notes: Sequence[str] = ()
     heads: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()

@@ -10,6 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from models.card import ModelCard, german
+from models.report.bars import BarChart, draw_bars
 from models.report.document import CardEntry, Report
 from models.report.drawing import draw, reliability
 from models.report.wording import full, number
@@ -30,20 +31,27 @@ class _CardView:
     calibration: Markup
 
 
-def render(report: Report) -> str:
-    """HTML 5, UTF-8."""
+def style() -> str:
+    """The style sheet, for pages that may not carry it inside."""
+    return resources.files("models.report").joinpath("report.css").read_text(encoding="utf-8")
+
+
+def render(report: Report, stylesheet: str = "") -> str:
+    """HTML 5, UTF-8; with its style inside unless ``stylesheet`` says where it lies."""
     source = resources.files("models.report").joinpath("report.html").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string(source).render(
         report=report, made=full(report.made_at), sections=report.sections, drawn=dict(_drawn(report)),
-        groups=_groups(report.cards),
+        groups=_groups(report.cards), stylesheet=stylesheet, style=Markup(style()),  # noqa: S704 - ours
     )  # fmt: skip
 
 
 def _drawn(report: Report) -> Iterator[tuple[tuple[str, int], Markup]]:
     for section in report.sections:
         for place, picture in enumerate(section.pictures):
-            yield (section.anchor, place), draw(picture.chart, f"{section.anchor}-{place}")
+            name, chart = f"{section.anchor}-{place}", picture.chart
+            made = draw_bars(chart, name) if isinstance(chart, BarChart) else draw(chart, name)
+            yield (section.anchor, place), made
 
 
 def _groups(entries: Sequence[CardEntry]) -> list[tuple[str, list[_CardView]]]:

@@ -37,7 +37,7 @@ from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
 from udp.api.mobile import routes as mobile
 from udp.api.opendata import routes as opendata
-from udp.api.pages import Pages, Sessions
+from udp.api.pages import Pages
 from udp.api.parameters import known_parameters
 from udp.api.sensorthings import routes as sensorthings
 from udp.api.sensorthings.mqtt.listener import PATH as MQTT_PATH
@@ -102,7 +102,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.add_api_route("/api", _list, response_class=HTMLResponse, include_in_schema=False, dependencies=ours)
     pages = None
     if ports.pages is not None:
-        pages = Pages(ports.pages, ports.keys, Sessions(ports.monotonic), ports.porter)
+        pages = Pages(ports.pages, ports.keys, ports.monotonic, ports.porter)
     citizens.install(app, ports, pages, ours)
     app.state.opendata = opendata.made(desk)
     app.include_router(opendata.router())

@@ -1,11 +1,12 @@
-"""The finished pages, served as they lie in their directory; those of the operators behind their key."""
+"""The finished pages, served as they lie in their directory; those of staff behind their keys and roles."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import parse_qsl, urlencode
 
@@ -21,11 +22,11 @@ from udp.access.porter import Porter
 from udp.api.asking import key_of, session_of
 from udp.api.problems import prefers_german
 from udp.auth import KeyRefused, Keys, OutOfScope
-from udp.policy import operates
+from udp.policy import Caller, Role, operates
 
 OPERATOR_ROOM = "betrieb"
+CLIMATE_ROOM = "klima"
 KEY_PARAMETER = "schluessel"
-COOKIE = "udp_betrieb"
 SESSION_S = 12 * 3600
 _MOST_SESSIONS = 256
 # What no route took below these is refused as a problem document, not as a missing page.
@@ -39,8 +40,28 @@ _TYPES = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Pages for some of the staff: who may enter, and what others are told, in German and English."""
+
+    admits: Callable[[Caller], bool]
+    role: str
+    whose: tuple[str, str]
+
+
+def _sees_climate(caller: Caller) -> bool:
+    """The report is made for the whole role: a key for some datasets only does not open it."""
+    return operates(caller) or (Role.CLIMATE in caller.roles and caller.datasets is None)
+
+
+ROOMS: Mapping[str, Room] = {
+    OPERATOR_ROOM: Room(operates, "operator", ("den Betrieb", "operators")),
+    CLIMATE_ROOM: Room(_sees_climate, "climate", ("das Klimateam", "the climate team")),
+}
+
+
 class Sessions:
-    """Operators who have shown their key; forgotten at restart, when full, and after twelve hours."""
+    """Staff who have shown their key in one room; forgotten at restart, when full, and after twelve hours."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -65,11 +86,18 @@ class Sessions:
 class Pages(StaticFiles):
     """`directory` may not exist yet: the pages are drawn by another process."""
 
-    def __init__(self, directory: Path, keys: Keys, sessions: Sessions, porter: Porter | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        keys: Keys,
+        monotonic: Callable[[], float] = time.monotonic,
+        porter: Porter | None = None,
+    ) -> None:
         super().__init__(directory=directory, html=True, check_dir=False)
         self._root = directory
         self._keys = keys
-        self._sessions = sessions
+        # One list per room: a session of the climate team must not open the operators' pages.
+        self._sessions = {room: Sessions(monotonic) for room in ROOMS}
         self._porter = porter
 
     async def check_config(self) -> None:
@@ -85,14 +113,15 @@ class Pages(StaticFiles):
             raise HTTPException(404)
         if any(part.startswith(".") and part != "." for part in parts):
             return _missing(request)
-        if parts and parts[0] == OPERATOR_ROOM:
-            refusal = await self.refuse(request)
+        closed = bool(parts) and parts[0] in ROOMS
+        if closed:
+            refusal = await self.refuse(request, parts[0])
             if refusal is not None:
                 return refusal
         if not await anyio.to_thread.run_sync(self._root.is_dir):
             return _not_yet(request)
         response = await self._found(path, scope)
-        if parts and parts[0] == OPERATOR_ROOM:
+        if closed:
             response.headers["Cache-Control"] = "private, no-store"
         elif response.status_code < 400:
             response.headers["Cache-Control"] = _PUBLIC_CACHE
@@ -108,16 +137,17 @@ class Pages(StaticFiles):
                 raise
             return _missing(Request(scope))
 
-    async def refuse(self, request: Request) -> Response | None:
-        """None for operators; else where to go or what to bring."""
+    async def refuse(self, request: Request, room: str = OPERATOR_ROOM) -> Response | None:
+        """None for those whom the room admits; else where to go or what to bring."""
+        wanted = ROOMS[room]
         if (given := request.query_params.get(KEY_PARAMETER)) is not None:
-            return await self._exchange(request, given)
-        if self._sessions.holds(request.cookies.get(COOKIE, "")):
+            return await self._exchange(request, given, room)
+        if self._sessions[room].holds(request.cookies.get(_cookie(room), "")):
             return None
-        if (key := key_of(request)) is not None and await self._is_operator(key, request):
+        if (key := key_of(request)) is not None and await self._opens(key, request, wanted):
             return None
         session = await session_of(request, self._porter)
-        if session is not None and operates(session.caller):
+        if session is not None and wanted.admits(session.caller):
             return None
         if session is None and self._porter and self._porter.sign_in and "html" in _accepted(request):
             target = urlencode({"weiter": request.url.path})
@@ -125,24 +155,24 @@ class Pages(StaticFiles):
         return _text(
             request,
             401,
-            f"Diese Seite ist für den Betrieb. Bitte mit ?{KEY_PARAMETER}=<Schlüssel> öffnen; "
-            "einen Schlüssel macht: udp keys create --role operator",
-            f"This page is for operators. Open it with ?{KEY_PARAMETER}=<key>; "
-            "udp keys create --role operator makes one.",
+            f"Diese Seite ist für {wanted.whose[0]}. Bitte mit ?{KEY_PARAMETER}=<Schlüssel> öffnen; "
+            f"einen Schlüssel macht: udp keys create --role {wanted.role}",
+            f"This page is for {wanted.whose[1]}. Open it with ?{KEY_PARAMETER}=<key>; "
+            f"udp keys create --role {wanted.role} makes one.",
         )
 
-    async def _exchange(self, request: Request, key: str) -> Response:
+    async def _exchange(self, request: Request, key: str, room: str) -> Response:
         """The key leaves the address bar at once: a session takes its place."""
-        if not await self._is_operator(key, request):
+        if not await self._opens(key, request, ROOMS[room]):
             return _text(request, 401, "Dieser Schlüssel ist unbekannt.", "This key is not known.")
         rest = [pair for pair in parse_qsl(request.url.query) if pair[0] != KEY_PARAMETER]
         target = URL(request.url.path).replace(query=urlencode(rest))
         response = RedirectResponse(_local(str(target)), status_code=303)
         response.set_cookie(
-            COOKIE,
-            self._sessions.open(),
+            _cookie(room),
+            self._sessions[room].open(),
             max_age=SESSION_S,
-            path=f"/{OPERATOR_ROOM}",
+            path=f"/{room}",
             secure=request.url.scheme == "https",
             httponly=True,
             samesite="strict",
@@ -150,13 +180,17 @@ class Pages(StaticFiles):
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    async def _is_operator(self, key: str, request: Request) -> bool:
+    async def _opens(self, key: str, request: Request, room: Room) -> bool:
         try:
             grant = await anyio.to_thread.run_sync(self._keys.grant, key)
             grant.require_path(request.url.path)
         except (KeyRefused, OutOfScope):
             return False
-        return operates(grant.caller)
+        return room.admits(grant.caller)
+
+
+def _cookie(room: str) -> str:
+    return f"udp_{room}"
 
 
 def _accepted(request: Request) -> str:

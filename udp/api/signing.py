@@ -122,7 +122,8 @@ async def account(request: Request, at: AtDesk) -> Response:
     return _page(
         "Ihr Konto",
         f"<dl><dt>Name</dt><dd>{escape(session.caller.name)}</dd><dt>Rollen</dt><dd>{escape(roles)}</dd></dl>"
-        '<p><a href="/betrieb/">Betriebsseite</a> · <a href="/">Öffentliche Seiten</a></p>'
+        '<p><a href="/betrieb/">Betriebsseite</a> · <a href="/klima/">Bericht für das Klimateam</a> · '
+        '<a href="/">Öffentliche Seiten</a></p>'
         '<form method="post" action="/abmelden">'
         f'<input type="hidden" name="{CSRF_FIELD}" value="{escape(session.csrf)}">'
         "<button>Abmelden</button></form>",

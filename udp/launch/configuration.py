@@ -138,6 +138,8 @@ class Site:
             "store": self._store(),
             "artefacts": str(self.data / "models"),
             "report": str(self.data / "bericht"),
+            "pages_dir": str(self.data / "pages"),
+            "policy": str(self.policy()),
             "rain": {"provider": "virtueller Wetterdienst" if self.environment.city else "DWD"},
         }
 

@@ -6,7 +6,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from udp.api.pages import COOKIE, SESSION_S, Sessions
+from udp.api.pages import SESSION_S, Sessions
+from udp.auth import KeyWish
+from udp.roles import Role
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ def test_the_key_in_the_address_becomes_a_session_and_leaves_the_address(site):
     assert answer.status_code == 303
     assert answer.headers["location"] == "/betrieb/?sicht=alle"
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith(f"{COOKIE}=")
+    assert cookie.startswith("udp_betrieb=")
     assert key not in cookie
     for word in ("HttpOnly", "SameSite=strict", "Path=/betrieb"):
         assert word in cookie
@@ -199,3 +201,34 @@ def test_sessions_end_and_do_not_pile_up():
     names = [sessions.open() for _ in range(300)]
     assert sessions.holds(names[-1])
     assert not sessions.holds(names[0])
+
+
+@pytest.fixture
+def climate(site):
+    """A key of the climate team, and its report beside the operators' page."""
+    (site.pages / "klima").mkdir()
+    (site.pages / "klima" / "index.html").write_text("<!doctype html>Bericht", encoding="utf-8")
+    return site.keys.create(Role.CLIMATE, "Klimateam")
+
+
+def test_the_climate_team_reads_its_report_and_not_the_operators_pages(site, climate):
+    assert site.client.get("/klima/").status_code == 401
+    assert "udp keys create --role climate" in site.client.get("/klima/").text
+    assert site.client.get("/klima/", headers={"X-Api-Key": climate}).text == "<!doctype html>Bericht"
+    assert site.client.get("/betrieb/", headers={"X-Api-Key": climate}).status_code == 401
+    assert site.client.get("/klima/", headers=site.operator).status_code == 200
+    crew = site.keys.create(Role.CREW, "Tour")
+    assert site.client.get("/klima/", headers={"X-Api-Key": crew}).status_code == 401
+    narrow = site.keys.make(KeyWish(Role.CLIMATE, "Forschung", datasets=("wetter",)))
+    assert site.client.get("/klima/", headers={"X-Api-Key": narrow}).status_code == 401
+
+
+def test_a_session_of_one_room_opens_no_other(site, climate):
+    answer = site.client.get(f"/klima/?schluessel={climate}", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/klima/")
+    name = answer.headers["set-cookie"].split(";")[0].split("=")[1]
+    assert "Path=/klima" in answer.headers["set-cookie"]
+    assert site.client.get("/klima/").headers["cache-control"] == "private, no-store"
+    for cookie in (f"udp_betrieb={name}", f"udp_klima={name}"):
+        site.client.cookies.clear()
+        assert site.client.get("/betrieb/", headers={"Cookie": cookie}).status_code == 401

@@ -1,0 +1,100 @@
+"""The service stops when told, also while it learns; work spread over machines says the same."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+from small_city import NOW, fill_bins, rain_and_level
+
+from models.jobs.parallel import ParallelSettings, Runner
+from udp.forecasting.sql import SqlForecasts
+
+
+def write_settings(city, **more):
+    path = city.folder / "models.toml"
+    path.write_text(
+        f'registry = "sqlite:///{city.folder}/registry.sqlite"\n'
+        f'forecasts = "sqlite:///{city.folder}/forecasts.sqlite"\nartefacts = "{city.folder}/artefacts"\n'
+        f'pages_dir = "{city.folder}/pages"\nbehind = 1e9\n[store.embedded]\nfolder = "{city.folder}/store"\n'
+        + "".join(f"[{table}]\n{text}\n" for table, text in more.items())
+    )
+    return path
+
+
+@pytest.fixture
+def service(city):
+    """`udp-models run` as a process, its words in a file."""
+    started = []
+
+    def start(**more):
+        log = (city.folder / "log").open("w+")
+        command = [sys.executable, "-m", "models", "run", "--config", str(write_settings(city, **more))]
+        started.append(subprocess.Popen(command, stderr=log, stdout=log, start_new_session=True))
+        return started[-1], (city.folder / "log").read_text
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def until(condition, process, said, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None and time.monotonic() < end, said()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_in_the_middle_of_learning(city, service, number):
+    times, rain, level = rain_and_level(days=60)
+    city.put("regen", "precipitation_total", times, np.cumsum(rain))
+    city.put("pegel", "water_level", times, level)
+    process, said = service()
+    until(lambda: re.search(r"abfluss \S+: learning", said()), process, said)
+    below = psutil.Process(process.pid).children(recursive=True)
+    began = time.monotonic()
+    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)  # who is impatient must not tear the tidying up
+    assert process.wait(15) == 0, said()
+    print(f"stopped {time.monotonic() - began:.1f} s after being told")
+    assert not [one for one in below if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert "Traceback" not in said()
+
+
+def test_after_a_round_it_reports_and_waits(city, service):
+    fill_bins(city, days=3)
+    process, said = service()
+    until(lambda: "report: " in said(), process, said)
+    assert "round: " in said() and (city.folder / "pages" / "klima" / "index.html").exists()
+    process.terminate()
+    assert process.wait(15) == 0 and "Traceback" not in said()
+
+
+def test_a_dask_cluster_forecasts_the_same(city, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    fill_bins(city)
+    alone = SqlForecasts(f"sqlite:///{tmp_path}/alone.sqlite")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        settings = ParallelSettings(backend="dask", scheduler=cluster.scheduler_address)
+        spread = Runner(settings, progress=False)
+        assert spread.map(abs, list(range(-50, 0)), "x") == list(range(50, 0, -1))
+        city.runner = spread
+        tally = city.cycle("fuellstand").round(NOW)
+    assert (tally.fitted, tally.asked) == (1, 8) and not tally.silent
+    theirs = city.forecasts.told().statements
+    city.runner = Runner(ParallelSettings(backend="sequential"), progress=False)
+    city.cycle("fuellstand", forecasts=alone, artefacts="alone").round(NOW)
+    assert {key: (one.bands, one.chance, one.summary) for key, one in theirs.items()} == {
+        key: (one.bands, one.chance, one.summary) for key, one in alone.told().statements.items()
+    }
+    alone.close()
