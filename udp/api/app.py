@@ -13,7 +13,6 @@ import anyio.to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import WebSocketRoute
 
@@ -32,10 +31,12 @@ from udp.api import (
     v1,
 )
 from udp.api.citizens import installing as citizens
+from udp.api.compressing import Compressing
 from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
 from udp.api.mobile import routes as mobile
+from udp.api.ngsild import routes as ngsild
 from udp.api.opendata import routes as opendata
 from udp.api.pages import Pages
 from udp.api.parameters import known_parameters
@@ -82,6 +83,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.include_router(devices.router(), dependencies=ours)
     app.include_router(policy_answer.router(), dependencies=ours)
     app.include_router(mobile.router(), dependencies=ours)
+    app.include_router(ngsild.router())
     app.include_router(signing.router())
     app.state.sensorthings = sensorthings.made(desk)
     app.state.mqtt = Listener(desk, app.state.sensorthings, ports.mqtt)
@@ -108,7 +110,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.include_router(opendata.router())
     if pages is not None:
         app.mount("/", pages, name="pages")
-    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(Compressing)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],

@@ -101,14 +101,16 @@ def _route(scope: Scope) -> str:
     path = getattr(route, "path", None)
     if isinstance(path, str) and path:
         return path
-    return "other" if scope["path"].startswith(("/api", "/app", "/v1.1", "/opendata")) else "pages"
+    return (
+        "other" if scope["path"].startswith(("/api", "/app", "/ngsi-ld", "/v1.1", "/opendata")) else "pages"
+    )
 
 
 def _of_interface(path: str) -> bool:
-    return path.split("/")[1:2] in (["api"], ["app"], ["health"], ["metrics"], ["opendata"])
+    return path.split("/")[1:2] in (["api"], ["app"], ["health"], ["metrics"], ["ngsi-ld"], ["opendata"])
 
 
 def _policy(path: str) -> str:
-    if path.startswith(("/api/", "/app/", "/v1.1")) or path in ("/health", "/metrics"):
+    if path.startswith(("/api/", "/app/", "/ngsi-ld/", "/v1.1")) or path in ("/health", "/metrics"):
         return _DATA
     return _OPERATOR if _FRAMED_NOWHERE.search(path) else _PAGES

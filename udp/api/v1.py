@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from udp.api import representations, schemas
+from udp.api.compressing import chosen
 from udp.api.desk import Asking, AtDesk, Desk, answer, cache_header, unchanged
 from udp.api.headers import head_only
 from udp.api.live import LiveFeed
@@ -164,7 +165,8 @@ async def latest(
     headers = {"ETag": rendered.etag, **cache_header(who, 1)}
     if unchanged(request, rendered.etag):
         return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    # Packed once for all who ask; whoever prefers brotli reads gzip as well, if he says so.
+    if chosen(request.headers.get("accept-encoding", ""), among=("gzip",)):
         headers["Content-Encoding"] = "gzip"
         return Response(rendered.compressed, headers=headers, media_type=_JSON)
     return Response(rendered.body, headers=headers, media_type=_JSON)

@@ -107,6 +107,15 @@ EXITS = {
     "/app/v1/climate/now": ["/app/v1/climate/now", "/app/v1/climate/now?near=51.1,7.1"],
     "/app/v1/warnings": ["/app/v1/warnings"],
     "/app/v1/trees": ["/app/v1/trees"],
+    "/ngsi-ld/v1/entities": [
+        "/ngsi-ld/v1/entities?type=Thing&limit=1000", "/ngsi-ld/v1/entities?type=AirQualityObserved,WeatherObserved,IndoorEnvironmentObserved",
+        "/ngsi-ld/v1/entities?attrs={property}&count=true", "/ngsi-ld/v1/entities?id=urn:ngsi-ld:Thing:{thing}&options=keyValues",
+        "/ngsi-ld/v1/entities?attrs=pm10,no2,co2,energy,heat",
+    ],
+    "/ngsi-ld/v1/entities/{identifier}": ["/ngsi-ld/v1/entities/urn:ngsi-ld:Thing:{thing}", "/ngsi-ld/v1/entities/urn:ngsi-ld:AirQualityObserved:{thing}"],
+    "/ngsi-ld/v1/temporal/entities/{identifier}": ["/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:Thing:{thing}", "/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:AirQualityObserved:{thing}"],
+    "/ngsi-ld/v1/types": ["/ngsi-ld/v1/types"],
+    "/ngsi-ld/v1/context.jsonld": ["/ngsi-ld/v1/context.jsonld"],
     "/opendata": ["/opendata"],
     "/opendata/": ["/opendata/"],
     "/opendata/catalog.{syntax}": ["/opendata/catalog.ttl", "/opendata/catalog.rdf", "/opendata/catalog.jsonld"],
@@ -344,7 +353,7 @@ def test_operators_see_all_of_it_else_the_table_proves_nothing(town):
         if path not in ("/api/v1/events/live", "/mqtt")
     }
     for path in ("/api/v1/things", "/api/v1/things/{key}", "/api/v1/datastreams", "/api/v1/datastreams/{number}",
-                 "/api/v1/latest", "/api/v1/live", "/v1.1/{path:path}"):  # fmt: skip
+                 "/api/v1/latest", "/api/v1/live", "/v1.1/{path:path}", "/ngsi-ld/v1/entities/{identifier}"):  # fmt: skip
         assert "zaehler" in texts[path], path
     for path in (
         "/api/v1/datastreams/{number}/observations",
