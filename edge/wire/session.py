@@ -27,6 +27,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.wire.arrivals import Arrivals, Delivery, Token
+from edge.wire.client import Client
 from edge.wire.settings import Secret
 
 log = logging.getLogger(__name__)
@@ -119,7 +120,8 @@ class Session:
         self._presence = presence
         self._plain = plain
         self._wake = wake
-        self._connections = 0
+        self._connections = 0  # counts every beginning and every end: between two, no token is good
+        self._same_connection = threading.RLock()
         self._arrived = Arrivals(settings.receive_maximum, settings.receive_bytes)
         self._overflowing = False
         self._again: threading.Timer | None = None
@@ -182,9 +184,10 @@ class Session:
         Tokens of an earlier connection are passed over: the broker delivers those messages again,
         and their packet identifiers may meanwhile mean something else.
         """
-        for token in tokens:
-            if token is not None and token.connection == self._connections:
-                self._client.ack(token.packet, 1)
+        with self._same_connection:
+            self._client.acknowledge(
+                one.packet for one in tokens if one is not None and one.connection == self._connections
+            )
 
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, expiry: timedelta | None = None
@@ -214,12 +217,12 @@ class Session:
         handed.wait_for_publish(timeout)
         return bool(handed.is_published())
 
-    def _new_client(self, client_id: str) -> mqtt.Client:
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
+    def _new_client(self, client_id: str) -> Client:
+        client = Client(
+            self._hear,
+            callback_api_version=CallbackAPIVersion.VERSION2,
             client_id=self.settings.client_id or client_id,
             protocol=mqtt.MQTTv311 if self._plain else mqtt.MQTTv5,
-            manual_ack=True,
         )
         if self.settings.username is not None:
             password = self.settings.password
@@ -236,7 +239,6 @@ class Session:
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
         return client
 
     def _on_connect(
@@ -256,7 +258,7 @@ class Session:
             # The broker delivers all of these again. Without a session it does not: then the
             # queue holds their only copy.
             self._arrived.clear()
-        self._connections += 1
+        self._another_connection()
         if self._presence is not None:
             client.publish(self._presence, ONLINE, qos=1, retain=True)
         if self._subscriptions:
@@ -291,7 +293,14 @@ class Session:
         if self._again is not None:
             self._again.cancel()
         self.connection = None
+        self._another_connection()
         self._wake()
+
+    def _another_connection(self) -> None:
+        # Not between the look at a token and the sending of its PUBACK: paho throws away what it did
+        # not send when it connects anew, but only what it was given before.
+        with self._same_connection:
+            self._connections += 1
 
     def _on_subscribe(
         self, _client: mqtt.Client, _userdata: object, _mid: int, reasons: _Callback, _p: _Callback
@@ -312,13 +321,13 @@ class Session:
         self._again.start()
         self._wake()
 
-    def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+    def _hear(self, octets: bytes, payload: bytes, packet: int | None) -> None:
         try:
-            topic = message.topic
+            topic = octets.decode()
         except UnicodeDecodeError:
             topic = ""  # no topic of anybody's: the receiver files it under what it does not know
-        token = Token(self._connections, message.mid) if message.qos else None
-        delivery = Delivery(topic, bytes(message.payload), token)
+        token = None if packet is None else Token(self._connections, packet)
+        delivery = Delivery(topic, payload, token)
         if self._arrived.offer(delivery):
             self._overflowing = False
         elif token is not None or self._plain:
