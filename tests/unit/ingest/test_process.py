@@ -178,10 +178,7 @@ class Running:
     def stored(self) -> list[int]:
         if not (self.folder / "store" / "hot.sqlite").exists():
             return []  # the pipeline has not come so far yet
-        try:
-            store = EmbeddedStore(EmbeddedSettings(folder=self.folder / "store"), lambda: NOW, read_only=True)
-        except StoreUnavailable:
-            return []  # the file is there, its tables are not yet
+        store = EmbeddedStore(EmbeddedSettings(folder=self.folder / "store"), lambda: NOW, read_only=True)
         try:
             found = store.read(
                 self.streams,
@@ -189,6 +186,8 @@ class Running:
                     datetime.fromisoformat("2026-01-01T00:00Z"), datetime.fromisoformat("2027-01-01T00:00Z")
                 ),
             )
+        except StoreUnavailable:
+            return []  # the file is there, its tables are not yet
         finally:
             store.close()
         return sorted(round(1000 * volume) for volume in found.result.tolist())  # a litre per pulse
