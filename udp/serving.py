@@ -25,6 +25,7 @@ from udp.ledger.sql import SqlLedger
 from udp.registry.profiles import load_profiles
 from udp.registry.sql import SqlRegistry
 from udp.store.opening import open_store
+from udp.weather.warning_state import SqlWarnings
 
 _LOG = logging.getLogger("udp")
 
@@ -61,6 +62,7 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
                 sheets=DeviceSheets(registry.database),
                 silent_after=watch.silent_after,
                 forecasts=forecasts,
+                warnings=SqlWarnings(registry.database),
                 opendata=config.opendata,
                 mqtt=config.sensorthings_mqtt,
                 public_url=config.opendata.public_url or f"http://localhost:{config.server.port}",

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from udp.store.opening import open_store
 from udp.weather.archive import Archive
 from udp.weather.download import Downloads
 from udp.weather.round import WeatherRound
+from udp.weather.warning_state import SqlWarnings, WarningRound
 
 _LOG = logging.getLogger("udp.weather")
 WORKER = "wetter"
@@ -28,7 +30,7 @@ WORKER = "wetter"
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
     """`weather`, below the verbs of `udp`."""
-    text = "Wettervorhersagen holen und aufbewahren: Regenradar für 2 Stunden, MOSMIX für zehn Tage"
+    text = "Wetter holen: amtliche Warnungen, Regenradar für 2 Stunden, MOSMIX für zehn Tage"
     weather = verbs.add_parser("weather", parents=[shared], help=text)
     weather.add_argument("--every", type=float, metavar="SEKUNDEN", help="laufend, so oft; sonst einmal")
 
@@ -72,8 +74,20 @@ def _tell(ledger: SqlLedger, said: dict[str, str]) -> None:
         _LOG.warning("%s; the operator page is not up to date", error)
 
 
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """Warnings first: they are what cannot wait."""
+
+    weather: WeatherRound
+    warned: WarningRound
+
+    def round(self) -> dict[str, str]:
+        """What is wrong by source."""
+        return self.warned.round() | self.weather.round()
+
+
 @contextmanager
-def _opened(config: Settings) -> Iterator[tuple[WeatherRound, SqlLedger]]:
+def _opened(config: Settings) -> Iterator[tuple[_Rounds, SqlLedger]]:
     with (
         closing(SqlRegistry(config.registry.address())) as registry,
         closing(SqlLedger(config.ledger.address())) as ledger,
@@ -81,7 +95,9 @@ def _opened(config: Settings) -> Iterator[tuple[WeatherRound, SqlLedger]]:
         closing(open_store(config.store, _now)) as store,
     ):
         downloads = Downloads(config.weather.server, config.weather.within.total_seconds())
-        yield WeatherRound(registry, Archive(store, forecasts), downloads, config.weather, _now), ledger
+        weather = WeatherRound(registry, Archive(store, forecasts), downloads, config.weather, _now)
+        warned = WarningRound(SqlWarnings(registry.database), downloads, config.weather.warncells, _now)
+        yield _Rounds(weather, warned), ledger
 
 
 def _now() -> datetime:

@@ -33,6 +33,7 @@ from udp.policy import PUBLIC, Caller, Gate
 from udp.registry.database import Database
 from udp.registry.port import Registry
 from udp.store.port import ObservationStore
+from udp.weather.warning_state import WarningState
 
 
 def utc_now() -> datetime:
@@ -66,6 +67,13 @@ class ForecastsView(Protocol):
         """See `Forecasts`."""
 
 
+class WarningsView(Protocol):
+    """What the API reads of official warnings (udp.weather.warning_state)."""
+
+    def read(self) -> WarningState | None:
+        """See `SqlWarnings`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Writable:
     """Where writes through SensorThings go: the register's database, and the store open for appending."""
@@ -96,6 +104,7 @@ class Ports:
     sheets: DeviceSheets | NoSheets = field(default_factory=NoSheets)
     silent_after: Callable[[str], timedelta | None] = lambda _subject: None
     forecasts: ForecastsView | None = None
+    warnings: WarningsView | None = None
     opendata: OpenDataSettings = field(default_factory=OpenDataSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     public_url: str = "http://localhost:8080"
@@ -116,6 +125,9 @@ class Desk:
         self.report: Refreshed[Report] = self._refreshed(lambda _before: ports.ledger.report())
         self.told: Refreshed[Told] = self._refreshed(
             lambda _before: Told() if ports.forecasts is None else ports.forecasts.told()
+        )
+        self.warned: Refreshed[WarningState | None] = self._refreshed(
+            lambda _before: None if ports.warnings is None else ports.warnings.read()
         )
         self.latest = LatestAnswers()
 

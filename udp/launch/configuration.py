@@ -121,7 +121,8 @@ class Site:
         """A virtual city has its own weather, and so its own weather service; a real one asks the DWD."""
         if not self.environment.city:
             return {}
-        return {"weather": {"server": f"http://{_LOOPBACK}:{self.environment.weather_port}"}}
+        # It warns of nothing: an empty list from it would be told as peace.
+        return {"weather": {"server": f"http://{_LOOPBACK}:{self.environment.weather_port}", "warncells": []}}
 
     def _dashboards(self) -> Table:
         return {

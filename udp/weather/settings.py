@@ -13,11 +13,13 @@ from edge.wire.session import is_loopback
 @dataclass(frozen=True, slots=True)
 class WeatherSettings:
     """`server`: the DWD's open data server, or one that offers the same paths. `station`: number of the
-    MOSMIX station (10416 is Dortmund; the DWD's "MOSMIX-Stationskatalog" lists all). `within`: how long
-    one answer may take."""
+    MOSMIX station (10416 is Dortmund; the DWD's "MOSMIX-Stationskatalog" lists all). `warncells`:
+    whose official warnings are told (8 and the municipality's key; the district is 1, its key and 000);
+    none, and nothing is asked. `within`: how long one answer may take."""
 
     server: str = "https://opendata.dwd.de"
     station: str = "10416"
+    warncells: tuple[str, ...] = ("805562004",)
     within: timedelta = timedelta(seconds=30)
 
     def __post_init__(self) -> None:
@@ -26,5 +28,8 @@ class WeatherSettings:
             raise ValueError(f"server {self.server!r} must be asked by https")
         if not re.fullmatch(r"[A-Z0-9]{4,5}", self.station):
             raise ValueError(f"station {self.station!r} is no MOSMIX station; 10416 is Dortmund")
+        for one in self.warncells:
+            if not re.fullmatch(r"[0-9]{9}", one):
+                raise ValueError(f"warncells: {one!r} is no warning cell; Castrop-Rauxel is 805562004")
         if not timedelta(seconds=1) <= self.within <= timedelta(minutes=5):
             raise ValueError("within must be 1 to 300 seconds")

@@ -18,8 +18,8 @@ from starlette.responses import Response
 
 from udp.api import representations
 from udp.api.desk import Asking, AtDesk, Desk, answer
-from udp.api.mobile import climate, places, schemas
-from udp.api.mobile.answers import VERSION, Feature, collection, ordered
+from udp.api.mobile import climate, places, schemas, warned
+from udp.api.mobile.answers import Feature, collection, ordered
 from udp.api.mobile.reading import Present, present
 from udp.api.mobile.spot import Spot, checked_limit, spot
 from udp.api.problems import InvalidRequest
@@ -31,10 +31,6 @@ _JSON = "application/json"
 _GEOJSON = "application/geo+json"
 _SECONDS = 15
 _SOME = 20
-_NO_SOURCE = (
-    "Es ist keine Quelle amtlicher Warnungen angeschlossen. "
-    "Eine leere Liste heißt nicht, dass keine Gefahr besteht."
-)
 
 
 class _OnMaps(Response):
@@ -151,18 +147,10 @@ async def climate_now(request: Request, at: AtDesk, who: Asking, asked: _Around)
     return _answered(request, who, await anyio.to_thread.run_sync(made), _GEOJSON)
 
 
-async def warnings(request: Request, who: Asking) -> Response:
-    """`quelle` null: nobody tells us, and the empty list says nothing."""
-    body: dict[str, Any] = {
-        "version": VERSION,
-        "stand": None,
-        "gueltig_bis": None,
-        "quelle": None,
-        "hinweis": _NO_SOURCE,
-        "anzahl": 0,
-        "warnungen": [],
-    }
-    return _answered(request, who, body, _JSON)
+async def warnings(request: Request, at: AtDesk, who: Asking) -> Response:
+    """In the words of the weather service. `zustand` "unbekannt": the list proves nothing, nobody was asked
+    or nobody answered; `quelle` null: no source is connected."""
+    return _answered(request, who, warned.answer_of(await at.warned.get(), at.now()), _JSON)
 
 
 async def _listed(

@@ -296,6 +296,7 @@ class Warnings(Said):
     """Official warnings; without a source nobody may take the empty list for peace."""
 
     version: Version
+    zustand: Literal["aktuell", "unbekannt"] = Field(description="unbekannt: an empty list proves nothing")
     stand: Stand
     gueltig_bis: Until
     quelle: str | None = Field(description="null: no source is connected, the list says nothing")
