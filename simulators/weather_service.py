@@ -5,7 +5,11 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import formatdate
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from simulators.outlook import Outlook
@@ -15,12 +19,23 @@ log = logging.getLogger(__name__)
 
 RADAR_PATH = "/weather/radar/composite/rv/composite_rv_LATEST.tar"
 _POINT = re.compile(
-    r"/weather/local_forecasts/mos/MOSMIX_L/single_stations/([A-Z0-9]{4,5})/kml/MOSMIX_L_LATEST_\1\.kmz"
+    r"/weather/local_forecasts/mos/MOSMIX_L/single_stations/([A-Z0-9]{4,5})/kml/MOSMIX_L_(LATEST|\d{10})_\1\.kmz"
 )
 # How often a product is issued, and when it can be had: the radar every five minutes, MOSMIX_L at 3, 9, 15
 # and 21 UTC.
 _RADAR_EVERY_S, _RADAR_DELAY_S = 300, 150
 _POINT_EVERY_S, _POINT_FIRST_S, _POINT_DELAY_S = 6 * 3600, 3 * 3600, 70 * 60
+# The real one keeps two days; a virtual city that begins with weeks of its past has its forecasts too.
+_KEPT_S = 366 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What is offered: when it was issued and published (epoch seconds), and its content."""
+
+    issued: int
+    published: int
+    content: bytes
 
 
 class WeatherService:
@@ -30,7 +45,7 @@ class WeatherService:
         self._outlook = outlook
         self._now = now
         self._lock = threading.Lock()
-        self._made: dict[str, tuple[int, bytes]] = {}
+        self._made: dict[str, File] = {}
         self._server: ThreadingHTTPServer | None = None
 
     def open(self, host: str, port: int) -> int:
@@ -46,21 +61,27 @@ class WeatherService:
             self._server.shutdown()
             self._server.server_close()
 
-    def file(self, path: str) -> tuple[int, bytes] | None:
-        """Issue time and content of the newest file at a path; None for a path that is not offered."""
-        station = _POINT.fullmatch(path)
-        if path != RADAR_PATH and station is None:
+    def file(self, path: str) -> File | None:
+        """The newest file at a path, or that of a past issue; None for what is not offered."""
+        if path == RADAR_PATH:
+            issued = self._radar_issue()
+            return self._held(path, issued, issued + _RADAR_DELAY_S, radar_archive)
+        if (point := _POINT.fullmatch(path)) is None:
             return None
-        issued = self._radar_issue() if station is None else self._point_issue()
+        station, newest = point[1], self._point_issue()
+        issued = newest if point[2] == "LATEST" else _issue(point[2])
+        if not newest - _KEPT_S <= issued <= newest or (newest - issued) % _POINT_EVERY_S:
+            return None
+        made = partial(point_archive, station=station)
+        return self._held(path, issued, issued + _POINT_DELAY_S, made)
+
+    def _held(self, path: str, issued: int, published: int, make: Callable[[Outlook, float], bytes]) -> File:
         with self._lock:  # whoever asks second waits for the same file instead of making it again
             held = self._made.get(path)
-            if held is None or held[0] != issued:
-                content = (
-                    radar_archive(self._outlook, issued)
-                    if station is None
-                    else point_archive(self._outlook, issued, station[1])
-                )
-                held = self._made[path] = (issued, content)
+            if held is None or held.issued != issued:
+                held = File(issued, published, make(self._outlook, issued))
+                if "LATEST" in path:
+                    self._made[path] = held
             return held
 
     def _radar_issue(self) -> int:
@@ -71,6 +92,14 @@ class WeatherService:
         return int(count * _POINT_EVERY_S + _POINT_FIRST_S)
 
 
+def _issue(text: str) -> int:
+    """Epoch seconds of 2026112109; 0 for no such hour."""
+    try:
+        return int(datetime.strptime(text, "%Y%m%d%H").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return 0
+
+
 def _handler(service: WeatherService) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -78,16 +107,19 @@ def _handler(service: WeatherService) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             found = service.file(self.path)
             if found is None:
-                self._answer(404, b"")
+                self._answer(404, b"", {})
                 return
-            mark = f'"{found[0]}"'
-            known = self.headers.get("If-None-Match") == mark
-            self._answer(304 if known else 200, b"" if known else found[1], mark)
+            mark = f'"{found.issued}"'
+            headers = {"ETag": mark, "Last-Modified": formatdate(found.published, usegmt=True)}
+            if self.headers.get("If-None-Match") == mark:
+                self._answer(304, b"", headers)
+            else:
+                self._answer(200, found.content, headers)
 
-        def _answer(self, status: int, content: bytes, mark: str = "") -> None:
+        def _answer(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
             self.send_response(status)
-            if mark:
-                self.send_header("ETag", mark)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

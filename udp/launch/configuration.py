@@ -121,8 +121,10 @@ class Site:
         """A virtual city has its own weather, and so its own weather service; a real one asks the DWD."""
         if not self.environment.city:
             return {}
+        server = f"http://{_LOOPBACK}:{self.environment.weather_port}"
+        past = self.environment.history_days * 86_400
         # It warns of nothing: an empty list from it would be told as peace.
-        return {"weather": {"server": f"http://{_LOOPBACK}:{self.environment.weather_port}", "warncells": []}}
+        return {"weather": {"server": server, "warncells": [], "past": past}}
 
     def _dashboards(self) -> Table:
         return {

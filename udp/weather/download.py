@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import urllib3
 
@@ -24,10 +26,11 @@ class SourceUnusable(PlatformError):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A file and what names this very version of it."""
+    """A file, what names this very version of it, and when it was published, as far as the server says so."""
 
     content: bytes
     mark: Mapping[str, str]
+    modified: datetime | None = None
 
 
 class Downloads:
@@ -69,4 +72,12 @@ def _read(answer: urllib3.BaseHTTPResponse, address: str) -> Fetched | None:
             raise SourceUnusable(f"{address} is larger than {MOST_OCTETS} octets")
     pairs = (("ETag", "If-None-Match"), ("Last-Modified", "If-Modified-Since"))
     mark = {ask: answer.headers[told] for told, ask in pairs if told in answer.headers}
-    return Fetched(bytes(content), mark)
+    return Fetched(bytes(content), mark, _moment(answer.headers.get("Last-Modified", "")))
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo is not None else None

@@ -54,10 +54,19 @@ class PointForecast:
     temperature: Floats
 
 
-def path_of(station: str) -> str:
-    """Where the newest forecast of a station lies."""
+def path_of(station: str, issued_at: datetime | None = None) -> str:
+    """Where a forecast of a station lies; the newest without `issued_at`."""
     folder = "/weather/local_forecasts/mos/MOSMIX_L/single_stations"
-    return f"{folder}/{station}/kml/MOSMIX_L_LATEST_{station}.kmz"
+    which = "LATEST" if issued_at is None else f"{issued_at.astimezone(UTC):%Y%m%d%H}"
+    return f"{folder}/{station}/kml/MOSMIX_L_{which}_{station}.kmz"
+
+
+def issues(since: datetime, until: datetime) -> list[datetime]:
+    """When MOSMIX_L is issued between two moments: at 3, 9, 15 and 21 UTC."""
+    first = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    hours = range(int((until - first) / timedelta(hours=1)) + 1)
+    found = [first + timedelta(hours=one) for one in hours]
+    return [one for one in found if one.hour % 6 == 3 and since <= one <= until]
 
 
 def read_forecast(archive: bytes, station: str) -> PointForecast:

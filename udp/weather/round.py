@@ -31,6 +31,7 @@ class WeatherRound:
     settings: WeatherSettings
     now: Callable[[], datetime]
     _newest: dict[str, datetime] = field(default_factory=dict)
+    _looked_back: bool = False
 
     def round(self) -> dict[str, str]:
         """What is wrong by source, in words for the operator page; empty texts where all is well.
@@ -50,6 +51,7 @@ class WeatherRound:
             return self._kept(POINT, made.issued_at, lambda known: self.archive.keep_forecast(made, known))
 
         self._remember(numbers)
+        self._fetch_past()
         said = {POINT: self._source(POINT, mosmix.path_of(self.settings.station), forecast)}
         # Without a gauge there is no place to look at, and nothing that would use it.
         said[RADAR] = self._source(RADAR, radar.PATH, nowcast) if gauges else ""
@@ -96,3 +98,25 @@ class WeatherRound:
             if len(runs):
                 stamp: datetime = runs.issued[-1].astype(datetime)
                 self._newest[name] = stamp.replace(tzinfo=now.tzinfo)
+
+    def _fetch_past(self) -> None:
+        """Point forecasts of the past, when none was ever kept: they are taken as known when the server had
+        published them. Nobody has made a forecast without them by then, so none can become another."""
+        if self._looked_back:
+            return
+        now, station = self.now(), self.settings.station
+        since = now - self.settings.past
+        if not len(self.archive.point_forecasts(since, now)):
+            for issued_at in mosmix.issues(since, now):
+                try:
+                    file = self.downloads.fetch(mosmix.path_of(station, issued_at))
+                    if file is None or file.modified is None or not issued_at <= file.modified <= now:
+                        continue
+                    made = mosmix.read_forecast(file.content, station)
+                except (SourceAway, SourceUnusable) as error:
+                    _LOG.info("no forecast of then: %s", error)
+                    continue
+                if made.issued_at == issued_at:
+                    self.archive.keep_forecast(made, file.modified)
+                    self._newest[POINT] = issued_at
+        self._looked_back = True

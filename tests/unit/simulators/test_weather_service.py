@@ -1,6 +1,8 @@
 """The virtual weather service is wrong as real ones are, and speaks their formats."""
 
 import urllib.request
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from urllib.error import HTTPError
 
 import numpy as np
@@ -92,8 +94,14 @@ def test_the_platform_reads_what_is_served(outlook):
             point = read_forecast(answer.read(), "10416")
         assert len(point.rain) == HOURS and point.issued_at.hour in (3, 9, 15, 21)
         assert "Virtuell" in point.issuer
-        with pytest.raises(HTTPError, match="404"):
-            urllib.request.urlopen(url + "/weather/alerts")
+        before = point.issued_at - timedelta(days=9)
+        with urllib.request.urlopen(url + path_of("10416", before)) as answer:
+            published = parsedate_to_datetime(answer.headers["Last-Modified"])
+            assert read_forecast(answer.read(), "10416").issued_at == before < published
+        tomorrow = path_of("10416", point.issued_at + timedelta(days=1))
+        for nowhere in ("/weather/alerts", tomorrow, path_of("10416", before + timedelta(hours=1))):
+            with pytest.raises(HTTPError, match="404"):
+                urllib.request.urlopen(url + nowhere)
     finally:
         service.close()
 

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -11,10 +12,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # for forecast_files.py
 
 
 class Shelf:
-    """What the server offers: path -> bytes, or an HTTP status; `asked` are the requests it saw."""
+    """What the server offers: path -> bytes, or an HTTP status; `asked` are the requests it saw; `modified`
+    when files were published."""
 
     def __init__(self):
-        self.files, self.asked = {}, []
+        self.files, self.asked, self.modified = {}, [], {}
 
 
 @pytest.fixture
@@ -30,6 +32,8 @@ def shelf():
             self.send_response(status)
             content = held if status == 200 else b""
             self.send_header("ETag", mark)
+            if self.path in shelf.modified:
+                self.send_header("Last-Modified", format_datetime(shelf.modified[self.path], usegmt=True))
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

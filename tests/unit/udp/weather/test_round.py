@@ -99,7 +99,8 @@ def test_nothing_is_fetched_or_kept_twice(desk):
     weather.round()
     desk.time += timedelta(minutes=3)
     weather.round()
-    assert [status for _, status in desk.shelf.asked] == [200, 200, 304, 304]
+    newest = [status for path, status in desk.shelf.asked if path in (PATH, POINT_PATH)]
+    assert newest == [200, 200, 304, 304]
     desk.started().round()  # a new process knows no mark, but what is kept
     assert desk.nowcasts().known_at.tolist() == [NOW.replace(tzinfo=None)]
     desk.time += timedelta(minutes=2)
@@ -151,3 +152,20 @@ def test_a_partial_nowcast_is_kept_as_far_as_it_goes(desk):
     desk.started().round()
     values = desk.nowcasts().values[0, 0]
     assert np.isfinite(values[:9]).all() and np.isnan(values[9:]).all()
+
+
+def test_the_past_is_fetched_once_when_nothing_was_kept(desk):
+    past = [RUN - timedelta(hours=6 * k) for k in range(1, 6)]
+    for issued in past[:-1]:
+        desk.shelf.files[path_of("10416", issued)] = mosmix(issued, wet(0.2))
+    desk.shelf.modified = {path_of("10416", one): one + timedelta(minutes=70) for one in past}
+    del desk.shelf.modified[path_of("10416", past[1])]  # published who knows when
+    desk.started().round()
+    runs = desk.points()
+    kept = [past[3], past[2], past[0], RUN]
+    assert runs.issued.tolist() == [one.replace(tzinfo=None) for one in kept]
+    known = [one + timedelta(minutes=70) for one in kept[:-1]] + [NOW]
+    assert runs.known_at.tolist() == [one.replace(tzinfo=None) for one in known]
+    desk.shelf.asked.clear()
+    desk.started().round()
+    assert {path for path, _ in desk.shelf.asked} == {PATH, POINT_PATH}
