@@ -165,9 +165,11 @@ def test_the_city_arrives_stays_and_is_the_same_at_every_exit(platform):
         (row["phenomenon_time"], row["value"]) for row in rows
     ]
 
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        platform.get("/betrieb/")
-    assert refused.value.code in (401, 403)
+    forecasts_arrive(platform)
+    for closed in ("/betrieb/", "/betrieb/bericht/", "/klima/"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            platform.get(closed)
+        assert refused.value.code in (401, 403)
     before = {d["dev_eui"]: d["last_f_cnt"] for d in report["devices"] if d["uplinks"]}
     stored = counters["observations"]
 
@@ -180,6 +182,47 @@ def test_the_city_arrives_stays_and_is_the_same_at_every_exit(platform):
     after = {device["dev_eui"]: device["last_f_cnt"] for device in again["devices"]}
     assert all(after[device] >= count for device, count in before.items()), "a frame counter began anew"
     platform.stop()
+
+
+def forecasts_arrive(platform: Platform) -> None:
+    """Models run as part of it: their values are at the interface, in the store, on the page and in the report,
+    and the weather service's forecasts were fetched."""
+
+    def said():
+        listed = platform.json("/api/v1/forecasts?kind=stream_gauge")["forecasts"]
+        return next((one for one in listed if one["values"]), None)
+
+    one = platform.until(said, 200, "a stream has a forecast")
+    assert one["forecast"] and one["simulated"] and one["issued_at"] < one["values"][0]["valid_time"]
+    levels = [one["values"][0]["quantiles"][level] for level in ("0.05", "0.5", "0.95")]
+    assert levels == sorted(levels)
+    # The same from the forecast Datastreams in the store, by issue time.
+    path = f"/api/v1/datastreams/{one['datastream']}/forecast"
+    stored = platform.json(f"{path}?issued_at={one['issued_at']}")["values"]
+    assert len(one["streams"]) == 5 and len(stored) == len(one["values"])
+    assert [row["quantiles"]["0.5"] for row in stored] == pytest.approx(
+        [row["quantiles"]["0.5"] for row in one["values"]]
+    )
+    assert platform.until(
+        lambda: "Gestrichelt: Mitte der Prognose" in (page(platform, f"/messwert/{one['datastream']}/") or ""),
+        150, "the page draws the forecast",
+    )  # fmt: skip
+    request = f"/betrieb/bericht/?schluessel={platform.key}"
+    assert platform.until(lambda: "Bericht der Modelle" in staff_page(platform, request), 60, "the report")
+    fetched = (platform.data / "log" / "weather.log").read_text()
+    assert "Regenradar of" in fetched and "Punktvorhersage of" in fetched and "WARNING" not in fetched
+
+
+def staff_page(platform: Platform, path: str) -> str:
+    """As a browser that keeps cookies; empty while there is none."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    try:
+        with opener.open(f"http://127.0.0.1:{platform.http}{path}", timeout=20) as answer:
+            return answer.read().decode()
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+        return ""
 
 
 def settled(platform: Platform, beyond: int = 0) -> dict | None:
