@@ -185,8 +185,8 @@ def test_the_city_arrives_stays_and_is_the_same_at_every_exit(platform):
 
 
 def forecasts_arrive(platform: Platform) -> None:
-    """Models run as part of it: their values are at the interface, in the store, on the page and in the report,
-    and the weather service's forecasts were fetched."""
+    """Models run as part of it: their values are at the interface, in the store, on the page and in the
+    report, and the weather service's forecasts were fetched."""
 
     def said():
         listed = platform.json("/api/v1/forecasts?kind=stream_gauge")["forecasts"]
@@ -203,10 +203,9 @@ def forecasts_arrive(platform: Platform) -> None:
     assert [row["quantiles"]["0.5"] for row in stored] == pytest.approx(
         [row["quantiles"]["0.5"] for row in one["values"]]
     )
-    assert platform.until(
-        lambda: "Gestrichelt: Mitte der Prognose" in (page(platform, f"/messwert/{one['datastream']}/") or ""),
-        150, "the page draws the forecast",
-    )  # fmt: skip
+    drawn = f"/messwert/{one['datastream']}/"
+    middle = "Gestrichelt: Mitte der Prognose"
+    platform.until(lambda: middle in (page(platform, drawn) or ""), 150, "the page draws the forecast")
     request = f"/betrieb/bericht/?schluessel={platform.key}"
     assert platform.until(lambda: "Bericht der Modelle" in staff_page(platform, request), 60, "the report")
     fetched = (platform.data / "log" / "weather.log").read_text()
