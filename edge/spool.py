@@ -12,7 +12,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from edge import salvage
 from edge.ballast import Ballast
 from edge.priority import Priority, priority_of
 from edge.wire import cbor
+from edge.wire.instants import instant, microseconds
 from edge.wire.messages import Message, Receipt
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ _ROW_OVERHEAD: Final = 40  # octets a row costs beside its body, measured over 1
 _DROP_AT_ONCE: Final = 256
 _LONGEST_STEP: Final = timedelta(hours=1)
 _UNREADABLE_FOR_GOOD: Final = 10  # I/O errors in a row while reading: about as many seconds
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SCHEMA: Final = """
 CREATE TABLE message (
@@ -181,7 +181,7 @@ class Spool:
         return SpoolState(
             messages=self._messages,
             octets=self._octets,
-            oldest=None if oldest is None else _EPOCH + timedelta(microseconds=oldest[0]),
+            oldest=None if oldest is None else instant(oldest[0]),
             dropped=self._dropped,
             damaged_files=salvage.files_set_aside(self.settings.path),
         )
@@ -216,7 +216,7 @@ class Spool:
         step = min(max(moment - self._last_write, timedelta(0)), _LONGEST_STEP)
         self._last_write = moment
         self._running += step
-        stored_at = (moment - _EPOCH) // timedelta(microseconds=1)
+        stored_at = microseconds(moment)
         running_s = int(self._running.total_seconds())
         rows = [(priority_of(item), stored_at, running_s, cbor.encode_message(item)) for item in messages]
         self._database.executemany(

@@ -18,13 +18,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from edge.wire.instants import instant, microseconds
 from ingest.journal import ERASED, JournalReader, JournalUnavailable, fold_back, workers
 from udp.retention.proof import Begun, Deletion, Proofs, moment
 
 log = logging.getLogger(__name__)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _AT_ONCE = 500
 _OLD = f"received_at < ? AND id <= ? AND way != '{ERASED}'"
 
@@ -132,7 +131,7 @@ class JournalAgeing:
 
 
 def _limit(before: datetime, handled: int) -> tuple[int, int]:
-    return (before - _EPOCH) // _MICROSECOND, handled
+    return microseconds(before), handled
 
 
 def _found(journal: sqlite3.Connection, name: str, before: datetime, handled: int) -> Deletion | None:
@@ -156,7 +155,7 @@ def _summary(journal: sqlite3.Connection, limit: tuple[int, int]) -> tuple[int, 
         last, count = max(last, received_at), count + 1
     if not count:
         return 0, "", "", ""
-    times = [moment(_EPOCH + one * _MICROSECOND) for one in (first, last)]
+    times = [moment(instant(one)) for one in (first, last)]
     return count, digest.hexdigest(), times[0], times[1]
 
 

@@ -13,8 +13,8 @@ from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
+from edge.wire.instants import microseconds
 from ingest.journal import Entry, JournalReader
-from ingest.normalise import microseconds
 from udp.ledger.port import SeenUplink
 
 log = logging.getLogger(__name__)

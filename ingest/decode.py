@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from edge.codecs.port import BatchCodec, Codec, CodecError, Decoded
 from edge.lorawan.frame import FrameError, parse_data_up
 from edge.lorawan.keyring import Keyring, Unresolved
 from edge.wire import cbor
+from edge.wire.instants import instant
 from edge.wire.messages import Command, CommandResult, Frame, Record, Uplink
 from ingest.heard import EMPTY_PORTS, Empty, Heard, Noted, Unusable
 from ingest.journal import ERASED, Entry
@@ -23,7 +23,6 @@ from udp.citizens.offer import FORMATTER_CODEC
 from udp.ledger.port import SequenceRun
 from udp.registry.port import Device
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _READERS = {"chirpstack": chirpstack.read, "things_stack": things_stack.read}
 
 
@@ -44,11 +43,6 @@ class Spoilt(NamedTuple):
 
     octets: bytes
     problem: Unusable
-
-
-def moment(microseconds: int) -> datetime:
-    """Aware UTC from microseconds since the Unix epoch."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def open_entry(
@@ -81,7 +75,7 @@ def _open_foreign(
         )
     items: list[Item] = []
     spoilt: list[Spoilt] = []
-    for position, one in enumerate(mapping.draw(entry.octets, moment(entry.received_at))):
+    for position, one in enumerate(mapping.draw(entry.octets, instant(entry.received_at))):
         if one.problem is not None:
             spoilt.append(Spoilt(one.octets, one.problem))
         elif one.reading is not None:
@@ -111,7 +105,7 @@ def _open_edge(entry: Entry) -> tuple[list[Item], SequenceRun | None, list[Spoil
             last=envelope.sequence + len(envelope.contents) - 1,
             floor=envelope.floor,
             sent_at=envelope.sent_at,
-            journalled_at=moment(entry.received_at),
+            journalled_at=instant(entry.received_at),
         )
     return items, run, spoilt
 

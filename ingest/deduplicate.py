@@ -10,15 +10,15 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 from typing import NamedTuple
 
+from edge.wire.instants import EPOCH
 from udp.ledger.port import Ledger, Page, Remembered, SeenUplink, SessionKey
 
 ONE_TRANSMISSION = timedelta(minutes=10)
 """Gateways stamp one transmission within seconds; the same counter later than this is another one."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ASK_AGAIN_S = 86_400.0
 _PAYLOAD, _SLOT = 8, 4  # octets of a payload's digest and of a slot of time
 
@@ -187,7 +187,7 @@ def as_life(one: SeenUplink) -> SeenUplink:
     Copies stamped on both sides of a limit are found by their neighbours. A gateway whose clock is
     wrong by more than ONE_TRANSMISSION makes a second uplink of its copy: the price of the switch.
     """
-    slot = (one.received_at - _EPOCH) // ONE_TRANSMISSION
+    slot = (one.received_at - EPOCH) // ONE_TRANSMISSION
     before, own, after = (
         one.identity + one.payload.ljust(_PAYLOAD, b"\0") + number.to_bytes(_SLOT, "big", signed=True)
         for number in (slot - 1, slot, slot + 1)

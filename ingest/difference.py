@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 
+from edge.wire.instants import instant
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
 # Verdicts that depend on one value alone. Step and stuck look at neighbours, which a replay of a
 # part of the journal does not see all: another verdict of theirs is no reason for a new revision.
@@ -139,7 +139,7 @@ def stored_at(store: ObservationStore, places: Iterable[Place]) -> dict[Place, S
     found: dict[Place, Stored] = {}
     for wanted in days.values():
         times = [time for _stream, time in wanted]
-        period = Period(_moment(min(times)), _moment(max(times) + 1))
+        period = Period(instant(min(times)), instant(max(times) + 1))
         held = store.read({stream for stream, _time in wanted}, period)
         for stream, time, lead, result, rule, revision in zip(
             held.datastream.tolist(), held.phenomenon_time.astype(np.int64).tolist(), held.lead.tolist(),
@@ -148,7 +148,3 @@ def stored_at(store: ObservationStore, places: Iterable[Place]) -> dict[Place, S
             if lead == 0 and (stream, time) in wanted:
                 found[stream, time] = Stored(result, rule, revision)
     return found
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

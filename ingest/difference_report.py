@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
+from edge.wire.instants import instant
 from ingest.difference import Example
 from udp.registry.port import Inventory
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -74,7 +72,7 @@ def _size(one: Example) -> float:
 
 
 def _moment(one: Example) -> str:
-    return (_EPOCH + timedelta(microseconds=one.place[1])).isoformat(timespec="seconds")
+    return instant(one.place[1]).isoformat(timespec="seconds")
 
 
 def _values(one: Example, unit: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ingest.decode import moment
+from edge.wire.instants import instant
 from ingest.journal import Entry, JournalReader, JournalUnavailable
 from ingest.normalise import Bindings
 from ingest.pipeline import Pipeline
@@ -163,7 +163,7 @@ class Follower:
             octets += self._reader.size(name) * (newest - after) // max(newest, 1)
             first = self._reader.read(name, after, 1) if newest > after and not age else []
             if first:
-                age = max(0, int((self._now() - moment(first[0].received_at)).total_seconds()))
+                age = max(0, int((self._now() - instant(first[0].received_at)).total_seconds()))
         self._gauges = {
             "journal_backlog_messages": rows,
             "journal_backlog_bytes": octets,

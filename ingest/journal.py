@@ -16,16 +16,15 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edge.wire.instants import microseconds
 from edge.wire.topics import agent_name
 
 log = logging.getLogger(__name__)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _NAME = re.compile(r"(?P<worker>[a-z0-9][a-z0-9-]*)-\d{4}-\d{2}")
 _SCHEMA = """CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, way TEXT NOT NULL, origin TEXT NOT NULL,
@@ -225,7 +224,7 @@ class JournalReader:
 
     def first_since(self, name: str, moment: datetime) -> int:
         """The row id before the first entry received at or after `moment`."""
-        at = (moment - _EPOCH) // _MICROSECOND
+        at = microseconds(moment)
         query = "SELECT min(id) FROM deliveries WHERE received_at >= ?"
         with self._rows(name, query, (at,)) as rows:
             first = next((row[0] for row in rows), None)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.wire.identifiers import DevEUI
+from edge.wire.instants import microseconds
 from edge.wire.messages import FieldValue, GatewayStatus, Record
 from ingest.heard import Unusable
 from udp.citizens.mounting import project_of_thing
@@ -18,8 +19,6 @@ from udp.citizens.project import project_of
 from udp.registry.port import Channel, Device, Inventory
 from udp.store.columns import Floats, Ints
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _NEVER = np.iinfo(np.int64).max
 
 FieldChannels = Mapping[str, tuple[int, ...]]
@@ -222,8 +221,3 @@ def status_record(status: GatewayStatus) -> Record:
         "packets_sent": status.packets_sent,
     }
     return Record(fields)
-
-
-def microseconds(moment: datetime) -> int:
-    """Microseconds since the Unix epoch."""
-    return (moment - _EPOCH) // _MICROSECOND

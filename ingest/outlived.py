@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.wire.instants import microseconds
 from ingest.heard import Unusable
-from ingest.normalise import microseconds
 from ingest.quality import Verdict
 from udp.sensorthings import QualityRule
 from udp.store.columns import Observations

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.wire.instants import instant
 from edge.wire.messages import Record, Uplink
-from ingest.decode import Item, moment
+from ingest.decode import Item
 from ingest.heard import Empty
 from ingest.journal import Entry
 from ingest.normalise import Bindings
@@ -52,7 +53,7 @@ def told(
     understood = {item.entry.row for item in opened}
     refused = {(one.origin, one.at, one.octets): one for one in quarantined}
     for entry in entries:
-        aside = refused.get((entry.origin, moment(entry.received_at), entry.octets))
+        aside = refused.get((entry.origin, instant(entry.received_at), entry.octets))
         if entry.row in own and aside is not None:
             readable = entry.row in understood
             outcome = PacketOutcome.SET_ASIDE if readable else PacketOutcome.NOT_READABLE
@@ -82,7 +83,7 @@ def _decoded(item: Item, records: Sequence[Record], number: int, kept: Kept) -> 
 def _packet(item: Item, outcome: PacketOutcome, values: tuple[PacketValue, ...] = ()) -> Packet:
     heard = item.heard if isinstance(item.heard, Uplink | Empty) else None
     return Packet(
-        at=moment(item.entry.received_at),
+        at=instant(item.entry.received_at),
         project=project_of(item.entry.origin) or "",
         outcome=outcome,
         dev_eui=str(heard.dev_eui) if heard else "",
@@ -95,7 +96,7 @@ def _packet(item: Item, outcome: PacketOutcome, values: tuple[PacketValue, ...] 
 
 def _set_aside(entry: Entry, project: str, outcome: PacketOutcome, aside: Quarantined) -> Packet:
     return Packet(
-        at=moment(entry.received_at),
+        at=instant(entry.received_at),
         project=project,
         outcome=outcome,
         detail=f"{aside.reason}; {aside.remedy}",

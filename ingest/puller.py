@@ -16,13 +16,13 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import urllib3
 
+from edge.wire.instants import microseconds
 from edge.wire.session import is_loopback
 from edge.wire.settings import Secret
 from ingest.committer import Committer
 from ingest.conditions import Conditions
 from ingest.journal import Delivery, JournalUnavailable
 from ingest.mapping import WAY, ForeignMapping, PullRule, origin_of
-from ingest.normalise import microseconds
 from udp.errors import ConfigurationError, PlatformError
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ingest.decode import Item, message_octets, moment
+from edge.wire.instants import instant
+from ingest.decode import Item, message_octets
 from ingest.heard import Unusable
 from ingest.journal import Entry
 from udp.ledger.port import Quarantined
@@ -45,7 +46,7 @@ def waiting(item: Item) -> Quarantined:
 def part(entry: Entry, octets: bytes, problem: Unusable) -> Quarantined:
     """Some bytes of a delivery."""
     return Quarantined(
-        at=moment(entry.received_at),
+        at=instant(entry.received_at),
         way=entry.way,
         origin=entry.origin,
         reason=problem.reason,

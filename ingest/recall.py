@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
+from edge.wire.instants import instant
 from ingest.quality import LastValue
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def recall_latest(
@@ -24,7 +23,7 @@ def recall_latest(
         latest = _usable(store.latest(datastreams))
         if not len(latest):
             return {}
-        newest = _moment(int(latest.phenomenon_time.astype(np.int64).max()))
+        newest = instant(int(latest.phenomenon_time.astype(np.int64).max()))
         return _lasts(
             store.read(datastreams, Period(newest - look_back, newest + timedelta(microseconds=1))), latest
         )
@@ -71,7 +70,3 @@ def _lasts(history: Observations, latest: Observations) -> dict[int, LastValue]:
     for end in ends.tolist():
         found[int(stream[end])] = LastValue(int(time[end]), float(history.result[end]), int(since[end]))
     return found
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

@@ -13,16 +13,16 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from edge.wire.identifiers import DevEUI
+from edge.wire.instants import instant, microseconds
 from edge.wire.messages import Uplink
 from ingest import quarantine
 from ingest.copies import Copies, Copy, batches, in_order
-from ingest.decode import Item, moment
+from ingest.decode import Item
 from ingest.deduplicate import again, as_life, find, memory_ended, names_of
 from ingest.difference import Difference, Place, compare, stored_at
 from ingest.difference_report import DifferenceReport
 from ingest.heard import Empty, Unusable
 from ingest.journal import Entry, JournalReader
-from ingest.normalise import microseconds
 from ingest.notes import Notes, doubtful, seen_uplink
 from ingest.outlived import misdated, outlived
 from ingest.pipeline import Pipeline, alone
@@ -250,7 +250,7 @@ class Replay:
         for identity, own in found.items():
             kept = (n for n, some in enumerate(places.get(identity, ())) if not stored.isdisjoint(some))
             copy = own[next(kept, 0)]
-            counted[identity] = Remembered(moment(copy.received_at), copy.payload)
+            counted[identity] = Remembered(instant(copy.received_at), copy.payload)
         return counted
 
     def _expected(self, items: Sequence[Item]) -> set[Place]:
@@ -274,7 +274,7 @@ class Replay:
         """The entries of these messages that wait in the quarantine."""
         if not items:
             return []
-        times = [moment(item.entry.received_at) for item in items]
+        times = [instant(item.entry.received_at) for item in items]
         held = self._waiting.quarantined_between(min(times), max(times))
         if not held:
             return []

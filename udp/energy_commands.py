@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from edge.wire.instants import EPOCH
 from udp.access.audit import AuditLog
 from udp.api.desk import utc_now
 from udp.config import Settings
@@ -23,7 +24,6 @@ from udp.store.columns import Period
 from udp.store.opening import open_store
 
 _HERE = ZoneInfo("Europe/Berlin")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def _export(config: Settings, given: argparse.Namespace) -> int:
             raise NotFound(f"{given.thing or 'In der Stadt'}: kein Zähler; siehe udp devices show OBJEKT")
         end = min(given.end or utc_now(), utc_now())
         asked = Period(
-            given.start, max(given.start, end - (end - _EPOCH) % (step or timedelta(microseconds=1)))
+            given.start, max(given.start, end - (end - EPOCH) % (step or timedelta(microseconds=1)))
         )
         text = reading.csv_text(store, wanted, asked, step)
         with replacing(given.file) as unfinished:

@@ -6,14 +6,14 @@ join. The last octet is the CRC-8 (polynomial 07, start 00) of all before it.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from struct import Struct
 
 from edge.codecs.port import CodecError, Decoded
+from edge.wire.instants import EPOCH
 from edge.wire.messages import FieldValue, Record
 
 _ENERGY_PORT, _INFORMATION_PORT = 1, 100
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAIR = Struct("<BL")
 _REGISTERS = {
     1: "timestamp",
@@ -65,7 +65,7 @@ def prof_ii(payload: bytes, f_port: int, received_at: datetime) -> Decoded:  # n
         _energies(payload, fields)
     else:
         _information(payload, fields)
-    return Decoded((Record(fields, _EPOCH + timedelta(seconds=seconds)),))
+    return Decoded((Record(fields, EPOCH + timedelta(seconds=seconds)),))
 
 
 def _verify(payload: bytes) -> None:

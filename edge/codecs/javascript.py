@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from edge.codecs.javascript_pool import Call, JavaScriptLimits, JavaScriptPool, Source
 from edge.codecs.port import CodecError, Decoded
+from edge.wire.instants import EPOCH
 from edge.wire.messages import FieldValue, Record
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,3}")
 _LARGEST_FILE: Final = 2 << 20
@@ -129,7 +129,7 @@ def source_text(octets: bytes, path: Path) -> Source:
 
 def uplink_request(payload: bytes, f_port: int, received_at: datetime) -> str:
     """The sandbox's input for an uplink: bytes as an array, the time in ms since 1970."""
-    moment = (received_at - _EPOCH) // _MILLISECOND
+    moment = (received_at - EPOCH) // _MILLISECOND
     return f'{{"bytes":{list(payload)},"fPort":{f_port},"recvTime":{moment}}}'
 
 

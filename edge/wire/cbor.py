@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 import cbor2
 
-from edge.wire.message_map import integer, message, message_map, microseconds, moment, octets_of
+from edge.wire.instants import microseconds
+from edge.wire.message_map import integer, message, message_map, moment, octets_of
 from edge.wire.messages import Envelope, Message, Receipt
 from edge.wire.topics import agent_name
 

@@ -6,10 +6,11 @@ A number is never used again. Unknown keys are ignored, so that fields can be ad
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 from edge.wire.identifiers import DevEUI, GatewayEUI
+from edge.wire.instants import instant, microseconds
 from edge.wire.messages import (
     Clock,
     Command,
@@ -33,9 +34,6 @@ _COMMAND_ID, _TARGET, _EXPIRES_AT, _STATE, _AT, _DETAIL = range(18, 24)
 _UPLINK, _FRAME, _READING, _GATEWAY_STATUS, _COMMAND, _COMMAND_RESULT = range(1, 7)
 
 T = TypeVar("T")
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def message_map(item: Message) -> dict[int, Any]:
@@ -249,14 +247,9 @@ def _optional(read: Callable[[Any], T], value: Any) -> T | None:
     return None if value is None else read(value)
 
 
-def microseconds(moment: datetime) -> int:
-    """Since the Unix epoch, as all times travel."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def moment(microseconds: Any) -> datetime:
     """The UTC time; TypeError if it is no whole number, OverflowError beyond the year 9999."""
-    return _EPOCH + timedelta(microseconds=integer(microseconds))
+    return instant(integer(microseconds))
 
 
 def integer(value: Any) -> int:

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge.wire import cbor
+from edge.wire.instants import microseconds
 from edge.wire.messages import Receipt
 from edge.wire.settings import Secret
 from ingest.committer import Committer
 from ingest.heard import Unusable
 from ingest.journal import Delivery, JournalUnavailable
-from ingest.normalise import microseconds
 from ingest.sources import edge, things_stack
 from ingest.sources.projects import Admission, ProjectDoors
 from udp.ledger.port import PacketOutcome

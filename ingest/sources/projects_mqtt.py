@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from edge.wire.instants import microseconds
 from edge.wire.session import SessionSettings
 from edge.wire.settings import Secret
 from ingest.committer import Committer
 from ingest.journal import Delivery, JournalUnavailable
-from ingest.normalise import microseconds
 from ingest.sources import things_stack
 from ingest.sources.projects import ProjectDoors
 from ingest.sources.things_stack_mqtt import ThingsStackSession, ThingsStackSettings

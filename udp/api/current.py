@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.wire.instants import EPOCH
 from udp.api import columns_json
 from udp.api.view import Filter, View
 from udp.store.columns import Floats, Function, Ints, Observations, Period, Times
@@ -22,7 +23,6 @@ SHORTEST_INTERVAL_S = 300.0
 MISSED_INTERVALS = 2.0
 _MOST_WISHES = 256
 _MICROSECOND = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def read_stepped(store: ObservationStore, held: Mapping[int, timedelta], now: da
     """One mean per Datastream, of the last whole step before `now`; its time is where the step began."""
     parts = []
     for step in sorted(set(held.values())):
-        end = now - (now - _EPOCH) % step
+        end = now - (now - EPOCH) % step
         members = [number for number, one in held.items() if one == step]
         found = store.aggregate(members, Period(end - step, end), step, [Function.MEAN])
         known = np.full(len(found), columns_json.micros(end))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from edge.wire.instants import EPOCH
 from udp.api.problems import InvalidRequest, TooMuch
 from udp.store.columns import Function, Period
 
@@ -19,7 +20,6 @@ FUNCTIONS = {
     "count": Function.COUNT,
 }
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORT = re.compile(r"(\d{1,9})\s?(s|m|min|h|d)", re.ASCII)
 _ISO = re.compile(
     r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?", re.ASCII
@@ -118,7 +118,7 @@ def whole_steps(asked: Period, step: timedelta, now: datetime) -> Period:
 
 
 def _down(moment: datetime, step: timedelta) -> datetime:
-    return moment - (moment - _EPOCH) % step
+    return moment - (moment - EPOCH) % step
 
 
 def duration(bucket: timedelta) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from sqlalchemy import bindparam, delete, select
 
+from edge.wire.instants import EPOCH
 from udp.registry import schema
 from udp.registry.database import Database
 from udp.registry.port import Derivation
@@ -16,7 +17,6 @@ from udp.store.columns import Function, Period
 from udp.store.port import ObservationStore
 
 DAY = timedelta(days=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEEN = (Function.COUNT, Function.SUM, Function.MINIMUM, Function.MAXIMUM, Function.FIRST, Function.LAST)
 _DAY_US = 86_400_000_000
 
@@ -56,12 +56,12 @@ def runs(days: Iterable[int], longest: int = 31) -> list[Period]:
             found[-1][1] = day + 1
         else:
             found.append([day, day + 1])
-    return [Period(_EPOCH + first * DAY, _EPOCH + end * DAY) for first, end in found]
+    return [Period(EPOCH + first * DAY, EPOCH + end * DAY) for first, end in found]
 
 
 def day_of(moment: datetime) -> int:
     """The UTC day a moment lies in."""
-    return (moment - _EPOCH) // DAY
+    return (moment - EPOCH) // DAY
 
 
 class SqlMarks:

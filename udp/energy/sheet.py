@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from edge.wire.instants import EPOCH
 from udp.energy.intervals import Intervals, Status
 from udp.errors import ConfigurationError
 from udp.opendata.csv_text import cell
@@ -31,7 +32,6 @@ READINGS = (
     "bekannt_seit", "pruefung", "regel", "fassung",
 )  # fmt: skip
 _LOCAL = ZoneInfo("Europe/Berlin")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_QUALITY = {
     Quality.GOOD: Status.TRUE, Quality.UNCHECKED: Status.TRUE, Quality.SUSPECT: Status.PRELIMINARY,
     Quality.BAD: Status.UNUSABLE,
@@ -155,7 +155,7 @@ def _micros(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} hat keinen Zeitversatz (+01:00)")
-    passed = moment - _EPOCH
+    passed = moment - EPOCH
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 

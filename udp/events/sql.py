@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -22,11 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from edge.wire.instants import instant, microseconds
 from udp.events.port import Event, EventKind, Trouble
 from udp.registry.database import Database
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _metadata = MetaData()
 _OPEN = text("closed_at IS NULL")
 
@@ -71,7 +70,7 @@ class SqlEvents:
         """See the port."""
         query = select(_event).order_by(_event.c.id.desc()).limit(limit)
         if since is not None:
-            moment = _microseconds(since)
+            moment = microseconds(since)
             query = query.where(or_(_event.c.opened_at >= moment, _event.c.closed_at >= moment))
         with self._database.reading() as connection:
             return [_read(row) for row in connection.execute(query)]
@@ -84,7 +83,7 @@ class SqlEvents:
             for one in troubles:
                 row = {
                     "kind": one.kind.value, "subject": one.subject, "reason": one.reason,
-                    "since": _microseconds(one.since), "opened_at": _microseconds(at), "thing": one.thing,
+                    "since": microseconds(one.since), "opened_at": microseconds(at), "thing": one.thing,
                     "datastream": one.datastream, "detail": dict(one.detail),
                 }  # fmt: skip
                 insert = dialect.insert(_event).values(row)
@@ -98,7 +97,7 @@ class SqlEvents:
         with self._database.writing() as connection:
             for number in numbers:
                 still = _event.c.id == number, _event.c.closed_at.is_(None)
-                change = _event.update().where(*still).values(closed_at=_microseconds(at))
+                change = _event.update().where(*still).values(closed_at=microseconds(at))
                 ended += connection.execute(change).rowcount
         return ended
 
@@ -109,18 +108,10 @@ def _read(row: Any) -> Event:
         kind=EventKind(row.kind),
         subject=row.subject,
         reason=row.reason,
-        since=_moment(row.since),
-        opened_at=_moment(row.opened_at),
-        closed_at=None if row.closed_at is None else _moment(row.closed_at),
+        since=instant(row.since),
+        opened_at=instant(row.opened_at),
+        closed_at=None if row.closed_at is None else instant(row.closed_at),
         thing=row.thing,
         datastream=row.datastream,
         detail=row.detail,
     )
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

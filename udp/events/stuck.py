@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
+from edge.wire.instants import instant
 from udp.sensorthings import Quality
 from udp.store.columns import Observations
 
@@ -60,5 +61,5 @@ def standstill(
         limit = max(_LONGER * longest_s, _AT_LEAST.total_seconds())
     if run_s <= limit or len(usable) - starts[-1] < _FEWEST_VALUES / 2:
         return None
-    since = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(times[starts[-1]]))
+    since = instant(int(times[starts[-1]]))
     return Standstill(value, min(since, now), None if longest_s is None else timedelta(seconds=longest_s))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from edge.wire.identifiers import DevEUI
+from edge.wire.instants import EPOCH
 from udp.errors import PlatformError
 from udp.events.past import Past, study
 from udp.events.port import Event, EventKind, EventLog, Trouble
@@ -166,7 +167,7 @@ class Watch:
                 yield event.id
 
 
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = EPOCH
 
 
 def _new(troubles: Sequence[Trouble], opened: Sequence[Event]) -> list[Trouble]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from edge.wire.instants import instant, microseconds
 from udp.errors import NotFound, StoreUnavailable
 from udp.forecasting import tables
 from udp.forecasting.port import (
@@ -26,7 +27,6 @@ from udp.forecasting.port import (
 )
 from udp.ledger.engine import open_engine, reading, writing
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ADVISORY_LOCK = 0x55445046  # "UDPF"
 
 
@@ -143,7 +143,7 @@ def _row(one: Statement | Card | Case) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return (value - _EPOCH) // timedelta(microseconds=1)
+        return microseconds(value)
     if isinstance(value, Verdict):
         return value.value
     if isinstance(value, Chance):
@@ -157,7 +157,7 @@ def _statement(row: Any) -> Statement:
     return Statement(
         **dict(row._mapping)
         | {
-            "issued_at": _moment(row.issued_at),
+            "issued_at": instant(row.issued_at),
             "leads_s": tuple(row.leads_s),
             "remarks": tuple(row.remarks),
             "chance": None if row.chance is None else _chance(row.chance),
@@ -170,14 +170,10 @@ def _chance(raw: Mapping[str, Any]) -> Chance:
 
 
 def _card(row: Any) -> Card:
-    return Card(**dict(row._mapping) | {"fitted_at": _moment(row.fitted_at), "of": tuple(row.of)})
+    return Card(**dict(row._mapping) | {"fitted_at": instant(row.fitted_at), "of": tuple(row.of)})
 
 
 def _case(row: Any) -> Case:
-    times = {name: _moment(row._mapping[name]) for name in ("opened_at", "last_seen_at")}
+    times = {name: instant(row._mapping[name]) for name in ("opened_at", "last_seen_at")}
     one = Case(**dict(row._mapping) | times | {"closed_at": None, "verdict": Verdict(row.verdict)})
-    return one if row.closed_at is None else replace(one, closed_at=_moment(row.closed_at))
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return one if row.closed_at is None else replace(one, closed_at=instant(row.closed_at))

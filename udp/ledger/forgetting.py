@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
+from edge.wire.instants import microseconds
 from udp.ledger import tables
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP = 5_000
 _BIND_LIMIT = 500
 _DEV_EUI, _F_CNT = 8, 4  # octets at the ends of an identity
@@ -18,7 +18,7 @@ _DEV_EUI, _F_CNT = 8, 4  # octets at the ends of an identity
 
 def forget_uplinks(writing: Callable[[], AbstractContextManager[Connection]], before: datetime) -> int:
     """Drop what was noted before `before`, step by step, each in its own transaction."""
-    limit = (before - _EPOCH) // timedelta(microseconds=1)
+    limit = microseconds(before)
     dropped = 0
     start: bytes | None = b""
     while start is not None:

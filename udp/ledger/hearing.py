@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from edge.wire.identifiers import DevEUI
+from edge.wire.instants import instant
 from udp.ledger import tables
 
 RECENT: Final = 50  # frame counters looked at per device: half a day at four an hour
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _gateways(connection: Connection, span: Mapping[str, bytes]) -> Sequence[Hea
             gateway=gateway,
             name=newest[gateway].name,
             uplinks=uplinks,
-            last_received_at=_EPOCH + timedelta(microseconds=newest[gateway].received_at),
+            last_received_at=instant(newest[gateway].received_at),
             rssi_dbm=newest[gateway].rssi_dbm,
             snr_db=newest[gateway].snr_db,
         )

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from edge.wire.instants import instant, microseconds
 from udp.ledger import tables
 from udp.ledger.port import PACKETS_KEPT, Packet, PacketCount, PacketOutcome, PacketValue
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def write_packets(connection: Connection, packets: Sequence[Packet]) -> None:
@@ -21,7 +18,7 @@ def write_packets(connection: Connection, packets: Sequence[Packet]) -> None:
     for project in dict.fromkeys(one.project for one in packets):
         own = [one for one in packets if one.project == project]
         rows = [
-            {"project": project, "at": _micros(one.at), "content": _content(one)}
+            {"project": project, "at": microseconds(one.at), "content": _content(one)}
             for one in own[-PACKETS_KEPT:]
         ]
         connection.execute(insert(tables.packets), rows)
@@ -42,7 +39,7 @@ def packet_counts(connection: Connection) -> list[PacketCount]:
     table = tables.packet_counts
     rows = connection.execute(select(table).order_by(table.c.project, table.c.outcome))
     return [
-        PacketCount(row.project, PacketOutcome(row.outcome), row.total, _moment(row.last_at)) for row in rows
+        PacketCount(row.project, PacketOutcome(row.outcome), row.total, instant(row.last_at)) for row in rows
     ]
 
 
@@ -64,7 +61,7 @@ def _count(connection: Connection, project: str, packets: Sequence[Packet]) -> N
     table = tables.packet_counts
     for outcome in dict.fromkeys(one.outcome for one in packets):
         own = [one for one in packets if one.outcome is outcome]
-        last = max(_micros(one.at) for one in own)
+        last = max(microseconds(one.at) for one in own)
         key = (table.c.project == project) & (table.c.outcome == outcome.value)
         before = connection.execute(select(table).where(key)).one_or_none()
         if before is None:
@@ -94,7 +91,7 @@ def _content(packet: Packet) -> dict[str, Any]:
 def _packet(row: Row[Any]) -> Packet:
     content = dict(row.content)
     return Packet(
-        at=_moment(row.at),
+        at=instant(row.at),
         project=row.project,
         **content
         | {
@@ -102,11 +99,3 @@ def _packet(row: Row[Any]) -> Packet:
             "values": tuple(PacketValue(*one) for one in content["values"]),
         },
     )
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 
 from sqlalchemy import Connection, delete, func, select
 
+from edge.wire.instants import microseconds
 from udp.ledger import tables
 from udp.ledger.port import Quarantined
 from udp.ledger.statements import Row, Statements
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _BIND_LIMIT = 500
 OCTETS = "quarantine_octets"
 """The counter that holds how many octets the entries have: adding them up anew would read them all."""
@@ -49,7 +48,7 @@ def add(
         for known in connection.scalars(select(table.c.digest).where(table.c.digest.in_(some))):
             del new[bytes(known)]
     rows: list[Row] = [
-        (key, (e.at - _EPOCH) // _MICROSECOND, e.way, e.origin, e.reason, e.remedy, e.octets)
+        (key, microseconds(e.at), e.way, e.origin, e.reason, e.remedy, e.octets)
         for key, e in reversed(new.items())
     ]
     statements.quarantine.execute(connection, rows)
@@ -70,7 +69,7 @@ def release(connection: Connection, statements: Statements, entries: Sequence[Qu
 def between(connection: Connection, first: datetime, last: datetime) -> Collection[bytes]:
     """Digests of the entries of this time, both ends included."""
     table = tables.quarantine
-    limits = ((first - _EPOCH) // _MICROSECOND, (last - _EPOCH) // _MICROSECOND)
+    limits = (microseconds(first), microseconds(last))
     return {
         bytes(one) for one in connection.scalars(select(table.c.digest).where(table.c.at.between(*limits)))
     }

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from edge.wire.instants import instant
 from udp.ledger import tables
 from udp.ledger.gaps import split_at
 from udp.ledger.packets import packet_counts
 from udp.ledger.port import AgentProgress, DeviceFreshness, Gap, GatewayFreshness, Report
 from udp.ledger.workers import added_up, told, worker_states
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def report(connection: Connection, now: datetime) -> Report:
@@ -41,7 +40,7 @@ def _devices(connection: Connection) -> Sequence[DeviceFreshness]:
         before = found.get(row.dev_eui)
         found[row.dev_eui] = DeviceFreshness(
             dev_eui=row.dev_eui,
-            last_received_at=_moment(row.last_received_at),
+            last_received_at=instant(row.last_received_at),
             last_f_cnt=row.last_f_cnt,
             uplinks=row.heard + (before.uplinks if before else 0),
             duplicates=row.duplicates + (before.duplicates if before else 0),
@@ -53,7 +52,7 @@ def _devices(connection: Connection) -> Sequence[DeviceFreshness]:
 
 def _gateways(connection: Connection) -> Sequence[GatewayFreshness]:
     rows = connection.execute(select(tables.gateways).order_by(tables.gateways.c.gateway))
-    return [GatewayFreshness(row.gateway, _moment(row.last_received_at), row.receptions) for row in rows]
+    return [GatewayFreshness(row.gateway, instant(row.last_received_at), row.receptions) for row in rows]
 
 
 def _agents(connection: Connection) -> Sequence[AgentProgress]:
@@ -65,8 +64,8 @@ def _agents(connection: Connection) -> Sequence[AgentProgress]:
         AgentProgress(
             agent=row.agent,
             highest_sequence=row.highest,
-            last_sent_at=_moment(row.last_sent_at),
-            last_journalled_at=_moment(row.last_journalled_at),
+            last_sent_at=instant(row.last_sent_at),
+            last_journalled_at=instant(row.last_journalled_at),
         )
         for row in newest.values()
     ]
@@ -82,9 +81,5 @@ def _gaps(connection: Connection) -> Sequence[Gap]:
     for row in connection.execute(select(gaps).order_by(gaps.c.agent, gaps.c.noticed_at, gaps.c.first)):
         floor = floors[row.agent, row.spool]
         for first, last, at, lost in split_at(floor, [(row.first, row.last, row.noticed_at)]):
-            found.append(Gap(row.agent, first, last, _moment(at), lost))
+            found.append(Gap(row.agent, first, last, instant(at), lost))
     return found
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from edge.wire.identifiers import GatewayEUI
+from edge.wire.instants import instant, microseconds
 from edge.wire.messages import Reception
 from udp.errors import StoreRejected, StoreUnavailable
 from udp.ledger import quarantining, tables
@@ -36,8 +37,6 @@ from udp.ledger.statements import Statements
 from udp.ledger.writing import write_page
 
 _T = TypeVar("_T")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _BIND_LIMIT = 500  # well below the variables any build of SQLite allows in one statement
 _ADVISORY_LOCK = 0x5544504C  # "UDPL"
 
@@ -78,7 +77,7 @@ class SqlLedger:
         with self._reading() as connection:
             for some in _chunks(identities):
                 for identity, at, payload in connection.execute(columns.where(table.c.identity.in_(some))):
-                    known[bytes(identity)] = Remembered(_moment(at), bytes(payload or b""))
+                    known[bytes(identity)] = Remembered(instant(at), bytes(payload or b""))
         return known
 
     def session_counters(self, sessions: Sequence[SessionKey]) -> Mapping[SessionKey, SessionCounter]:
@@ -125,7 +124,7 @@ class SqlLedger:
         with self._reading() as connection:
             told = [connection.scalar(select(func.max(column))) for column in (agents, gateways)]
         known = [one for one in told if one is not None]
-        return _moment(max(known)) if known else None
+        return instant(max(known)) if known else None
 
     def receptions(self, identity: bytes) -> Sequence[tuple[str, Reception]]:
         """See Ledger."""
@@ -152,7 +151,7 @@ class SqlLedger:
         with self._reading() as connection:
             return [
                 Quarantined(
-                    at=_moment(row.at), way=row.way, origin=row.origin, reason=row.reason,
+                    at=instant(row.at), way=row.way, origin=row.origin, reason=row.reason,
                     remedy=row.remedy, octets=bytes(row.octets),
                 )
                 for row in connection.execute(query)
@@ -192,7 +191,7 @@ class SqlLedger:
         self._engine.dispose()
 
     def _now_us(self) -> int:
-        return (self._now() - _EPOCH) // _MICROSECOND
+        return microseconds(self._now())
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -221,11 +220,7 @@ def _reception(row: Any) -> Reception:
         gateway = GatewayEUI.parse(row.gateway)
     except ValueError:
         gateway = None  # a gateway known by name only
-    return Reception(gateway, row.name, _moment(row.received_at), row.rssi_dbm, row.snr_db)
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return Reception(gateway, row.name, instant(row.received_at), row.rssi_dbm, row.snr_db)
 
 
 def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
+from edge.wire.instants import instant
 from udp.ledger import tables
 from udp.ledger.port import WorkerState
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SILENT_AFTER = timedelta(minutes=5)
 # Of these every worker has its own share. All else is an age, a yes or no, or a figure of the broker
 # they share.
@@ -24,7 +24,7 @@ def worker_states(connection: Connection) -> Sequence[WorkerState]:
         figures.setdefault(row.worker, {})[row.name] = row.value
     reported = {row.worker: row.reported_at for row in connection.execute(select(tables.workers))}
     return [
-        WorkerState(name, _EPOCH + timedelta(microseconds=reported.get(name, 0)), figures.get(name, {}))
+        WorkerState(name, instant(reported.get(name, 0)), figures.get(name, {}))
         for name in sorted({*figures, *reported})
     ]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select, tuple_, update
 
+from edge.wire.instants import microseconds
 from udp.ledger import quarantining, tables
 from udp.ledger.gaps import Progress
 from udp.ledger.packets import write_packets
@@ -14,8 +14,6 @@ from udp.ledger.port import Page, SeenUplink, SequenceRun
 from udp.ledger.quarantining import QuarantineLimits
 from udp.ledger.statements import Row, Statements
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _BIND_LIMIT = 500
 _MOST_ADDRESSES = 20_000  # senders nobody knows; the journal holds the frames of all
 
@@ -64,7 +62,7 @@ def _write_uplinks(
             count = gateways.setdefault(row[2], [row[3], 0])
             count[0] = max(count[0], row[3])
             count[1] += 1
-        at = (uplink.received_at - _EPOCH) // _MICROSECOND
+        at = microseconds(uplink.received_at)
         new = identity not in known
         if new:
             known.add(identity)
@@ -97,7 +95,7 @@ def _reception_rows(uplink: SeenUplink, identity: bytes) -> list[Row]:
             identity,
             uplink.way,
             one.gateway_name if one.gateway is None else one.gateway.hex().upper(),
-            (one.received_at - _EPOCH) // _MICROSECOND,
+            microseconds(one.received_at),
             one.gateway_name,
             one.rssi_dbm,
             one.snr_db,
@@ -134,12 +132,12 @@ def _write_runs(connection: Connection, statements: Statements, runs: Sequence[S
         progress = _progress(connection, key) or Progress.begin(min(run.floor for run in own))
         before = set(progress.missing)
         for run in own:
-            progress.arrive(run.first, run.last, (run.journalled_at - _EPOCH) // _MICROSECOND)
+            progress.arrive(run.first, run.last, microseconds(run.journalled_at))
         progress.floor = max(progress.floor, *(run.floor for run in own))
         newest = max(run.sent_at for run in own)
-        progress.last_sent_at = max(progress.last_sent_at, (newest - _EPOCH) // _MICROSECOND)
+        progress.last_sent_at = max(progress.last_sent_at, microseconds(newest))
         journalled = max(run.journalled_at for run in own)
-        progress.last_journalled_at = max(progress.last_journalled_at, (journalled - _EPOCH) // _MICROSECOND)
+        progress.last_journalled_at = max(progress.last_journalled_at, microseconds(journalled))
         _save(connection, statements, key, progress, before)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from edge.wire.instants import EPOCH, instant
 from udp.opendata.dumping import Dumps
 from udp.opendata.offer import Offered
 from udp.opendata.packing import Note
@@ -14,7 +15,6 @@ from udp.store import census
 from udp.store.columns import Period
 from udp.store.port import ObservationStore
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATE_AFTER = 3
 
 
@@ -52,15 +52,15 @@ class Coverage:
 
 def cover(store: ObservationStore, dumps: Dumps, offer: Offered, now: datetime) -> Coverage:
     """Blocking. Values of the future (a wrong clock) do not count."""
-    found = census.take(store, offer.streams, Period(_EPOCH, now))
+    found = census.take(store, offer.streams, Period(EPOCH, now))
     first: list[datetime] = []
     last: list[datetime] = []
     timely = 0
     for number, early, late in zip(found.datastream, found.first, found.last, strict=True):
         limit = offer.limits.get(int(number))
         step = limit.time_step if limit else timedelta(0)
-        first.append(_down(_EPOCH + timedelta(microseconds=int(early)), step))
-        last.append(_down(_EPOCH + timedelta(microseconds=int(late)), step))
+        first.append(_down(instant(int(early)), step))
+        last.append(_down(instant(int(late)), step))
         expected = timedelta(seconds=offer.streams[int(number)].expected_interval_s)
         timely += now - last[-1] <= _LATE_AFTER * max(expected, step)
     notes = dumps.notes(offer)
@@ -84,4 +84,4 @@ def _box(offer: Offered) -> tuple[float, float, float, float]:
 
 
 def _down(moment: datetime, step: timedelta) -> datetime:
-    return moment - (moment - _EPOCH) % step if step else moment
+    return moment - (moment - EPOCH) % step if step else moment

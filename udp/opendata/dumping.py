@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from edge.wire.instants import EPOCH, instant
 from udp.opendata.instance.revisions import months
 from udp.opendata.offer import Offered
 from udp.opendata.packing import FORMAT, Note, read_note, remove_dump, write_dump
@@ -25,7 +26,6 @@ from udp.store.columns import Period
 from udp.store.port import ObservationStore
 
 _LOG = logging.getLogger(__name__)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 NAME = re.compile(r"\d{4}-\d{2}(-\d{2})?", re.ASCII)
 """A month, or a day of it."""
@@ -116,10 +116,10 @@ def _files(
 ) -> Iterator[tuple[str, Period]]:
     """Names and times of all files there should be; days with nothing in them are left out when made."""
     today = _midnight(now)
-    found = census.take(store, offer.streams, Period(_EPOCH, today))
+    found = census.take(store, offer.streams, Period(EPOCH, today))
     if not len(found):
         return
-    first = _EPOCH + timedelta(microseconds=int(found.first.min()))
+    first = instant(int(found.first.min()))
     for name, month in months(first, today - timedelta(microseconds=1)):
         yield name, Period(month.start, min(month.end, today))
     for back in range(daily_files, 0, -1):

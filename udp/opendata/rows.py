@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from edge.wire.instants import EPOCH
 from udp.opendata.offer import Offered
 from udp.sensorthings import CITIZEN_NOTICE, Datastream, Quality, QualityRule
 from udp.store.columns import Function, Period
 from udp.store.port import ObservationStore
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = pa.timestamp("us", "UTC")
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
@@ -108,4 +108,4 @@ def _words(flags: Any, names: Mapping[int, str]) -> pa.Array:
 
 
 def _up(moment: datetime, step: timedelta) -> datetime:
-    return moment + (_EPOCH - moment) % step
+    return moment + (EPOCH - moment) % step

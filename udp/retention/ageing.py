@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from edge.wire.instants import EPOCH, instant
 from udp.errors import StoreUnavailable
 from udp.policy import Gate
 from udp.registry.port import Inventory
@@ -25,7 +26,6 @@ from udp.store.columns import Function, Period
 from udp.store.port import ObservationStore, Prunable
 
 _LOG = logging.getLogger(__name__)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 # So much is read at once for the checksum; a month of a hundred series each minute is 4.3 million values.
 _WINDOW = timedelta(days=31)
@@ -66,7 +66,7 @@ class Ageing:
             if rule is None or (kept := rule.retention.values) is None:
                 continue
             before = _midnight(today - kept)
-            if pruned.get(number, _EPOCH) < before:
+            if pruned.get(number, EPOCH) < before:
                 grouped[rule.datasets, before].append(number)
         return [Due(names, before, tuple(members)) for (names, before), members in sorted(grouped.items())]
 
@@ -82,13 +82,13 @@ class Ageing:
 
     def _begin(self, due: Due, policy: str) -> Begun | None:
         """What is there of it; None, and the engine knows, where nothing is."""
-        found = census.take(self._store, due.series, Period(_EPOCH, due.before))
+        found = census.take(self._store, due.series, Period(EPOCH, due.before))
         if not len(found):
             self._engine().prune(due.series, due.before)  # what comes late is too old as well
             return None
         count, checksum = self._checksum(due.series, found)
         names, before = ", ".join(due.datasets), moment(due.before)
-        first = _EPOCH + timedelta(microseconds=int(found.first.min()))
+        first = instant(int(found.first.min()))
         deletion = Deletion(
             at="", dataset=names, what="values", before=before, first=moment(first),
             last=_moment(found.last.max()), series=len(found), count=count, deleted=0, checksum=checksum,
@@ -103,7 +103,7 @@ class Ageing:
         before, first = datetime.fromisoformat(one.before), datetime.fromisoformat(one.first)
         span = Period(_midnight(first), before)
         pruned = self._engine().prune(series, before)
-        counted = census.take(self._store, series, Period(_EPOCH, before)).total
+        counted = census.take(self._store, series, Period(EPOCH, before)).total
         left = max(counted, self._readable(series, span))
         proof = replace(
             one,
@@ -127,8 +127,8 @@ class Ageing:
 
     def _checksum(self, series: Sequence[int], found: census.Census) -> tuple[int, str]:
         digest, count = hashlib.sha256(), 0
-        start = _EPOCH + timedelta(microseconds=int(found.first.min()))
-        end = _EPOCH + timedelta(microseconds=int(found.last.max()) + 1)
+        start = instant(int(found.first.min()))
+        end = instant(int(found.last.max()) + 1)
         for members, period in _portions(series, start, end):
             rows = self._store.read(members, period)
             count += len(rows)
@@ -173,4 +173,4 @@ def _midnight(time: datetime) -> datetime:
 
 
 def _moment(micros: np.int64) -> str:
-    return moment(_EPOCH + timedelta(microseconds=int(micros)))
+    return moment(instant(int(micros)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.wire.instants import EPOCH
 from udp.errors import StoreRejected
 from udp.store.columns import Observations, Period, Times
 
@@ -14,7 +15,6 @@ LARGEST_DATASTREAM = 100_000_000
 LARGEST_LEAD_S = 20 * 366 * 86_400
 LARGEST_REVISION = 1 << 40
 # The common ground of the engines: InfluxDB counts nanoseconds in 64 bits and ends in 2262.
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST = np.datetime64("1970-01-01", "us")
 END = np.datetime64("2262-01-01", "us")
 
@@ -48,7 +48,7 @@ def storable_span(period: Period) -> tuple[int, int]:
     """Start and end in microseconds since the epoch, cut to times that can be stored at all."""
     earliest, end = (int(limit.astype(np.int64)) for limit in (EARLIEST, END))
     step = timedelta(microseconds=1)
-    limits = ((moment - _EPOCH) // step for moment in (period.start, period.end))
+    limits = ((moment - EPOCH) // step for moment in (period.start, period.end))
     first, last = (min(max(limit, earliest), end) for limit in limits)
     return first, last
 

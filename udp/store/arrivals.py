@@ -8,17 +8,15 @@ corrected or foretold there is not seen (`Following`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from edge.wire.instants import instant
 from udp.store.census import StandsFor
 from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Arrival(NamedTuple):
@@ -104,10 +102,6 @@ class Following:
             if first is None or (first == last and int(now.revision[at]) > revisions[stream]):
                 parts.append(now.take(slice(at, at + 1)))
             elif first < last:
-                found = self._reading.read([stream], Period(_moment(first + 1), _moment(last + 1)))
+                found = self._reading.read([stream], Period(instant(first + 1), instant(last + 1)))
                 parts.append(found.take(found.lead == 0))
         return Observations.concatenate(parts)
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + micros * _MICROSECOND

@@ -13,6 +13,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from edge.wire.instants import EPOCH
 from udp.store.acceptance import END
 from udp.store.columns import Ints, Observations, Period
 from udp.store.port import ObservationStore
@@ -102,7 +103,7 @@ def is_known(store: ObservationStore) -> bool:
 def everything() -> Period:
     """Every time that can be stored."""
     end = END.astype(datetime).replace(tzinfo=UTC)
-    return Period(datetime(1970, 1, 1, tzinfo=UTC), end)
+    return Period(EPOCH, end)
 
 
 def take(store: ObservationStore, datastreams: Collection[int], period: Period) -> Census:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
+from edge.wire.instants import instant
 from udp.errors import StoreUnavailable
 from udp.store.acceptance import moment_known
 from udp.store.columns import Function, Ints, Observations, Period
@@ -18,7 +19,6 @@ from udp.store.statistics import DAY_US
 # Servers limit the length of a query; a thousand ids stay far below.
 _IDS_PER_QUERY = 1_000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEEDS = {
     Function.COUNT: {"count"}, Function.SUM: {"total"}, Function.MEAN: {"count", "total"},
     Function.MINIMUM: {"minimum"}, Function.MAXIMUM: {"maximum"},
@@ -94,7 +94,7 @@ def ascending_ids(datastreams: Collection[int]) -> Ints:
 
 def period(start: int, end: int) -> Period:
     """Of microseconds since the epoch."""
-    return Period(_EPOCH + timedelta(microseconds=start), _EPOCH + timedelta(microseconds=end))
+    return Period(instant(start), instant(end))
 
 
 def portions(ids: Ints) -> Iterator[Ints]:

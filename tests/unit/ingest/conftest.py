@@ -13,12 +13,13 @@ from edge.lorawan.keyring import Keyring
 from edge.lorawan.sessions import Session
 from edge.wire import cbor
 from edge.wire.identifiers import DevEUI, GatewayEUI
+from edge.wire.instants import instant, microseconds
 from edge.wire.messages import Clock, Envelope, Frame, Message, Reception, Record, Uplink
-from ingest.decode import PayloadDecoder, moment
+from ingest.decode import PayloadDecoder
 from ingest.deduplicate import Deduplicator
 from ingest.follow import Follower, FollowSettings
 from ingest.journal import Delivery, Entry, JournalReader, JournalSettings, JournalWriter
-from ingest.normalise import Bindings, microseconds
+from ingest.normalise import Bindings
 from ingest.pipeline import Pipeline
 from ingest.quality import QualityMemory, QualitySettings
 from ingest.recall import recall_latest
@@ -201,7 +202,7 @@ class World:
     def values(self, datastream: int = LEVEL) -> list[tuple[datetime, float]]:
         found = self.everything(datastream)
         times = found.phenomenon_time.astype("int64").tolist()
-        return [(moment(time), value) for time, value in zip(times, found.result.tolist(), strict=True)]
+        return [(instant(time), value) for time, value in zip(times, found.result.tolist(), strict=True)]
 
     def everything(self, datastream: int = LEVEL) -> Observations:
         from udp.store.columns import Period

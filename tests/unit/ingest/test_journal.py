@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.wire.instants import microseconds
 from ingest.committer import CommitSettings, Committer
 from ingest.journal import (
     Delivery,
@@ -20,7 +21,6 @@ from ingest.journal import (
     erase,
     workers,
 )
-from ingest.normalise import microseconds
 
 NOVEMBER = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
 

@@ -12,10 +12,10 @@ import pytest
 
 from edge.wire import cbor
 from edge.wire.identifiers import DevEUI, GatewayEUI
+from edge.wire.instants import microseconds
 from edge.wire.messages import Clock, Envelope, Reception, Uplink
 from ingest.__main__ import main
 from ingest.journal import Delivery, JournalSettings, JournalWriter
-from ingest.normalise import microseconds
 from udp.api.representations import raw_csv
 from udp.api.view import view_of
 from udp.datasets.reading import read_policy

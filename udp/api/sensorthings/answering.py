@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from edge.wire.instants import instant
 from udp.api.problems import BadQuery, TooMuch
 from udp.api.sensorthings import options as reading
 from udp.api.sensorthings.catalogue import Catalogue
@@ -25,7 +26,6 @@ from udp.store import census
 from udp.store.columns import Period
 from udp.store.port import ObservationStore
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JSON = "application/json"
 # For engines without a census: two years of ten Datastreams may be read to count them.
 _MOST_READ_DAYS = 7_500
@@ -208,7 +208,4 @@ class _Answering:
         for series, first, last in zip(*columns, strict=True):
             before = ends.get(whole[series], (first, last))
             ends[whole[series]] = (min(before[0], first), max(before[1], last))
-        return {
-            stream: Interval(_EPOCH + timedelta(microseconds=first), _EPOCH + timedelta(microseconds=last))
-            for stream, (first, last) in ends.items()
-        }
+        return {stream: Interval(instant(first), instant(last)) for stream, (first, last) in ends.items()}

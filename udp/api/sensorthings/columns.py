@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.wire.instants import EPOCH, instant, microseconds
 from udp.api import columns_json
 from udp.api.sensorthings import functions
 from udp.api.sensorthings.model import Reference, refer
@@ -21,12 +22,11 @@ from udp.api.sensorthings.syntax import Call, Literal, Node, Path
 from udp.store.columns import Observations
 
 Bools: TypeAlias = NDArray[np.bool_]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY_US = 86_400_000_000
 _LONGEST_US = timedelta(days=4_400_000) // _MICROSECOND
-_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_FIRST_US = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 _NUMPY = {"gt": np.greater, "ge": np.greater_equal, "lt": np.less, "le": np.less_equal}
 _SLOW = 10
 _FAST = frozenset({"number", "moment", "duration", "bool"})
@@ -251,7 +251,7 @@ def _of_duration(value: timedelta | None) -> int:
 
 
 def _of_moment(value: datetime | None) -> int:
-    return 0 if value is None else (value - _EPOCH) // _MICROSECOND
+    return 0 if value is None else microseconds(value)
 
 
 def constant(value: Any, size: int) -> Column:
@@ -263,7 +263,7 @@ def constant(value: Any, size: int) -> Column:
 def _objects(column: Column) -> list[Any]:
     values = column.values.tolist()
     if column.kind == "moment":
-        values = [_EPOCH + timedelta(microseconds=one) for one in values]
+        values = [instant(one) for one in values]
     elif column.kind == "duration":
         values = [timedelta(microseconds=one) for one in values]
     return [None if null else one for one, null in zip(values, column.null.tolist(), strict=True)]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from edge.wire.instants import instant
 from udp.api.problems import BadQuery, TooMuch
 from udp.api.sensorthings import columns
 from udp.api.sensorthings.evaluation import Judge, sort_key
@@ -24,7 +24,6 @@ from udp.api.sensorthings.syntax import TRUE, Order
 from udp.store.columns import Ints, Observations, Period
 from udp.store.port import ObservationStore
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_AT_ONCE = 262_144
 _LEAST_AT_ONCE = 200
 _TOKEN = re.compile(r"(\d{1,9})\.(\d{1,16})\.(\d{1,10})", re.ASCII)
@@ -245,7 +244,7 @@ class Harvest:
             if low >= high:
                 continue
             ids = chosen.census.datastream[at[chosen.group[at] == number]]
-            rows = self.store.read(ids.tolist(), Period(_moment(low), _moment(high)))
+            rows = self.store.read(ids.tolist(), Period(instant(low), instant(high)))
             cost = len(rows) * columns.weight(bounds.rest)
             self.budget.require(cost)
             self.budget.left -= cost
@@ -333,7 +332,3 @@ def _first(parts: Iterator[Observations], size: int) -> Observations:
 def _width(span: int, total: int, size: int) -> int:
     """Microseconds that hold about `size` of `total` rows spread over `span`; at least a second."""
     return max(1_000_000, int(span * min(1.0, size / max(total, 1))) + 1)
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edge.wire.instants import EPOCH, instant, microseconds
 from udp.api.problems import BadEntity
 from udp.api.sensorthings.drafts import times
 from udp.registry.port import Channel, Inventory
@@ -22,9 +23,7 @@ from udp.store.acceptance import LARGEST_LEAD_S
 from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2262, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 # As ingest judges clocks (ingest.quality); what lies far behind is history that somebody enters.
 _CLOCK_AHEAD = timedelta(minutes=5)
 _FEW = 20
@@ -60,7 +59,7 @@ def row(series: int, said: Mapping[str, Any], now: datetime) -> Row:
     known = said.get("resultTime")
     known_at = now if known is None else times("Observation/resultTime", known)[0]
     for name, moment in (("phenomenonTime", start), ("resultTime", known_at)):
-        if not _EPOCH <= moment < _END:
+        if not EPOCH <= moment < _END:
             raise BadEntity(f"Observation/{name}: times from 1970 to 2261 can be kept")
     note = {name: said[name] for name in _NOTED if said.get(name) is not None}
     lead = 0
@@ -75,7 +74,7 @@ def row(series: int, said: Mapping[str, Any], now: datetime) -> Row:
         note["phenomenonTime"] = written
     # Twelve digits, as ingest keeps them: what lies below is the noise of binary fractions.
     result = float(f"{said['result']:.12g}")
-    return Row(series, _micros(start), lead, result, _micros(known_at), note)
+    return Row(series, microseconds(start), lead, result, microseconds(known_at), note)
 
 
 def store_rows(
@@ -130,7 +129,7 @@ def _judged(one: Row, channel: Channel | None, now: datetime) -> tuple[Quality, 
         high = np.inf if channel.maximum is None else channel.maximum
         if not low <= one.result <= high:
             quality, rule = Quality.BAD, QualityRule.RANGE
-    if one.lead == 0 and one.time > _micros(now + _CLOCK_AHEAD):
+    if one.lead == 0 and one.time > microseconds(now + _CLOCK_AHEAD):
         quality, rule = max(quality, Quality.SUSPECT), QualityRule.CLOCK
     return quality, rule
 
@@ -152,7 +151,7 @@ def _stored(
     for series, moments in times_of.items():
         spans = [(one, one) for one in moments] if len(moments) <= _FEW else [(min(moments), max(moments))]
         for first, last in spans:
-            parts.append(store.read([series], Period(_moment(first), _moment(last + 1))))
+            parts.append(store.read([series], Period(instant(first), instant(last + 1))))
     found = Observations.concatenate(parts)
     identities = zip(
         found.datastream.tolist(), found.phenomenon_time.astype(np.int64).tolist(), found.lead.tolist(),
@@ -160,11 +159,3 @@ def _stored(
     )  # fmt: skip
     values = zip(found.revision.tolist(), found.result.tolist(), found.rule.tolist(), strict=True)
     return dict(zip(identities, values, strict=True))
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + micros * _MICROSECOND

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeAlias
 
+from edge.wire.instants import instant
 from udp.api.sensorthings.catalogue import Catalogue, Record
 from udp.api.sensorthings.model import IDENTIFIERS, SETS, TYPES, EntityType
 from udp.api.sensorthings.selection import parse_id
@@ -25,7 +26,6 @@ _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _QUOTED = re.compile(r"'([^']*)'")
 _OBSERVATION = re.compile(r"Observations\('([^']+)'\)")
 Notes: TypeAlias = Callable[[Iterable[Identity]], Mapping[Identity, Mapping[str, Any]]]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_SEGMENTS = 30
 
 
@@ -146,7 +146,7 @@ def _observation(streams: tuple[int, ...], key: str, store: ObservationStore) ->
     identity = parse_id(quoted[1]) if quoted else None
     if identity is None or identity[0] not in streams:
         return None
-    moment = _EPOCH + timedelta(microseconds=identity[1])
+    moment = instant(identity[1])
     rows = store.read([identity[0]], Period(moment, moment + timedelta(microseconds=1)))
     rows = rows.take((rows.lead == identity[2]) & (rows.rule != QualityRule.WITHDRAWN))
     return rows if len(rows) else None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
+from edge.wire.instants import EPOCH, microseconds
 from udp.api.sensorthings.catalogue import Catalogue
 from udp.api.sensorthings.evaluation import Judge
 from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Interval, Literal, Node, Path
@@ -16,7 +17,6 @@ from udp.sensorthings import QualityRule
 from udp.store.census import Census, everything
 from udp.store.columns import Ints, Period
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _TIME = Path(("phenomenonTime",))
 _IDS = (Path(("id",)), Path(("@iot.id",)))
@@ -37,8 +37,8 @@ class Bounds:
     @property
     def period(self) -> Period:
         """The same as the store wants it; empty where end is before start."""
-        start = _EPOCH + self.start * _MICROSECOND
-        return Period(start, max(start, _EPOCH + self.end * _MICROSECOND))
+        start = EPOCH + self.start * _MICROSECOND
+        return Period(start, max(start, EPOCH + self.end * _MICROSECOND))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +113,7 @@ def _standing(condition: Node) -> Node:
 def bounds_of(condition: Node) -> Bounds:
     """Conditions on phenomenonTime and id that hold for all rows become the store's part."""
     whole = everything()
-    start, end = (_micros(one) for one in (whole.start, whole.end))
+    start, end = (microseconds(one) for one in (whole.start, whole.end))
     stream, rest = None, list[Node]()
     conjuncts = (
         condition.arguments if isinstance(condition, Call) and condition.name == "and" else (condition,)
@@ -141,7 +141,7 @@ def _limits(node: Node) -> tuple[int, int] | None:
     if isinstance(right.value, Interval):
         # The other way round an interval is compared by its other end; rare enough to be left to numpy.
         return None
-    moment = _micros(right.value)
+    moment = microseconds(right.value)
     never, always = -(1 << 62), 1 << 62
     return {
         "gt": (moment + 1, always),
@@ -159,7 +159,3 @@ def _identified(node: Node) -> tuple[int, int, int] | None:
     if left in _IDS and isinstance(right, Literal) and isinstance(right.value, str):
         return parse_id(right.value)
     return None
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND

@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from edge.wire.instants import instant
 from udp.errors import ConfigurationError
 from udp.opendata.instance.files import (
     Fingerprint,
@@ -43,7 +44,6 @@ from udp.store import census
 from udp.store.port import ObservationStore
 
 _DONE = "progress.jsonl"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _streams(
 ) -> dict[int, StreamSums]:
     found = census.take(source.store, inventory.datastreams, census.everything())
     spans = {
-        int(number): (_moment(int(first)), _moment(int(last)))
+        int(number): (instant(int(first)), instant(int(last)))
         for number, first, last in zip(found.datastream, found.first, found.last, strict=True)
     }
     for count, (number, stream) in enumerate(sorted(inventory.datastreams.items()), 1):
@@ -203,10 +203,6 @@ def _small_files(folder: Path) -> Iterator[str]:
     yield from ("policy.toml", "datastreams.json")
     for pattern in ("register/*.jsonl", "aggregates/*.parquet"):
         yield from (str(path.relative_to(folder)) for path in folder.glob(pattern))
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def _text(time: Any) -> str:

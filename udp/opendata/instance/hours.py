@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edge.wire.instants import EPOCH
 from udp.errors import ConfigurationError
 from udp.opendata.instance.files import replacing
 from udp.opendata.instance.manifest import Manifest
@@ -18,7 +19,6 @@ from udp.store.columns import Aggregates, Function, Period
 from udp.store.port import ObservationStore, Prunable
 from udp.store.statistics import of_hours
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT = (Function.COUNT, Function.SUM, Function.MINIMUM, Function.MAXIMUM, Function.FIRST, Function.LAST)
 _AT_ONCE = 200
 
@@ -31,7 +31,7 @@ def export_hours(store: ObservationStore, folder: Path, inventory: Inventory) ->
     for number, before in store.pruned().items():
         if number not in inventory.datastreams:
             continue
-        found = store.aggregate([number], Period(_EPOCH, before), timedelta(hours=1), _KEPT)
+        found = store.aggregate([number], Period(EPOCH, before), timedelta(hours=1), _KEPT)
         columns = {one.name.lower(): found.values[one] for one in _KEPT}
         hour = pa.array(found.bucket).cast(pa.timestamp("us", "UTC"))
         with replacing(folder / f"aggregates/{number}.parquet") as unfinished:

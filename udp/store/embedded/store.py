@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
+from edge.wire.instants import instant, microseconds
 from udp.errors import StoreUnavailable
 from udp.store import statistics
 from udp.store.acceptance import require_storable, storable_span, whole_day
@@ -29,7 +30,6 @@ from udp.store.port import Pruned
 
 T = TypeVar("T")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Each repetition means that maintenance replaced a file between two steps of one query.
 _ATTEMPTS = 10
@@ -70,7 +70,7 @@ class EmbeddedStore:
     def append(self, batch: Observations) -> None:
         """See ObservationStore; waits for another writer at most `busy_timeout`."""
         require_storable(batch)
-        now_us = _microseconds(self._now())
+        now_us = microseconds(self._now())
 
         def once() -> None:
             with self._database.writing() as connection:
@@ -130,7 +130,7 @@ class EmbeddedStore:
     def listen(self, until: datetime) -> None:
         """See TellsArrivals."""
         with self._database.writing() as connection:
-            arriving.listen(connection, _microseconds(until))
+            arriving.listen(connection, microseconds(until))
 
     def position(self) -> int:
         """See TellsArrivals."""
@@ -149,30 +149,30 @@ class EmbeddedStore:
         27 million values: half a minute), but appends and reads go on beside it.
         Only one process at a time gets to work, the others return False at once.
         """
-        return self._maintenance.step(_microseconds(now))
+        return self._maintenance.step(microseconds(now))
 
     def prune(self, datastreams: Collection[int], before: datetime) -> Pruned:
         """See Prunable; the file is written anew at the end, appends wait half a second per 100 MB."""
         now = self._now()
         day = whole_day(before, now)
-        wanted, limit = _wanted(datastreams), _microseconds(day)
+        wanted, limit = _wanted(datastreams), microseconds(day)
         if not len(wanted) or limit <= 0:
             return Pruned(day, 0, unreadable=True)
-        return Pruned(day, self._pruner.prune(wanted, limit, _microseconds(now)), unreadable=True)
+        return Pruned(day, self._pruner.prune(wanted, limit, microseconds(now)), unreadable=True)
 
     def pruned(self) -> Mapping[int, datetime]:
         """See Prunable."""
         with self._database.reading() as connection:
             marks = forgotten.all_marks(connection)
         return {
-            one: _EPOCH + before * _MICROSECOND
+            one: instant(before)
             for one, before in zip(marks.datastream.tolist(), marks.before.tolist(), strict=True)
         }
 
     def adopt(self, datastreams: Collection[int], before: datetime, hours: Aggregates) -> None:
         """See Prunable; days one by one, so that appends wait for one of them at most."""
         kept = statistics.of_hours(hours, datastreams, before)
-        wanted, limit = _wanted(datastreams), _microseconds(before)
+        wanted, limit = _wanted(datastreams), microseconds(before)
         self._repeatedly(lambda: self._pruner.adopt(wanted, limit, kept))
 
     def close(self) -> None:
@@ -206,7 +206,3 @@ class EmbeddedStore:
 
 def _wanted(datastreams: Collection[int]) -> Ints:
     return np.unique(np.fromiter(datastreams, np.int64, len(datastreams)))
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND

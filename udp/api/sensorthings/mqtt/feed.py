@@ -10,10 +10,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import anyio.to_thread
 
+from edge.wire.instants import instant
 from udp.api.desk import Desk
 from udp.api.sensorthings import answering, rendering
 from udp.api.sensorthings.answering import Question
@@ -33,7 +34,6 @@ from udp.store.arrivals import Arrival, Following
 from udp.store.columns import Observations, Period
 
 _LOG = logging.getLogger(__name__)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FASTEST_S = 0.05
 # Long enough for a clock that is set meanwhile; what is remembered for nobody is bounded by the store.
 _LISTEN_FOR = timedelta(minutes=5)
@@ -164,7 +164,7 @@ class Feed:
         def read() -> Observations:
             parts = []
             for series, time, lead in sorted(identities):
-                moment = _EPOCH + timedelta(microseconds=time)
+                moment = instant(time)
                 found = self._desk.ports.store.read(
                     [series], Period(moment, moment + timedelta(microseconds=1))
                 )
