@@ -59,6 +59,8 @@ class Deduplicator:
         `restarts`: whether a device (DevEUI as text) may begin its counter anew within a session."""
         self._ledger = ledger
         self._shared = shared
+        self.beside_others = False
+        """Whether another pipeline has written this ledger, whatever the settings say."""
         self._capacity = capacity
         self._restarts = restarts
         self._monotonic = monotonic
@@ -79,7 +81,7 @@ class Deduplicator:
             if recognised.standing is Standing.FIRST:
                 done[recognised.seen.identity] = Remembered(one.received_at, one.payload)
             found.append(recognised)
-        return self._claimed(found, known) if self._shared else found
+        return self._claimed(found, known) if self._shared or self.beside_others else found
 
     def remember(self, seen: Sequence[SeenUplink]) -> None:
         """The ledger has these now."""
@@ -99,7 +101,8 @@ class Deduplicator:
         if found := find(one, done) or find(one, known):
             before, same = found
             # Known under this very time means claimed by us, perhaps before a crash.
-            if self._shared and same.identity not in done and before.received_at == one.received_at:
+            claims = self._shared or self.beside_others
+            if claims and same.identity not in done and before.received_at == one.received_at:
                 return Recognised(Standing.FIRST, same)
             return again(before, same)
         limit = forgotten.get((one.dev_eui, one.session), -1)

@@ -103,7 +103,7 @@ class Follower:
         """Handle one batch behind `place`; the new place and whether there was anything."""
         names = self._reader.names()
         if place is None:
-            return (self._begin(names[0]), True) if names else (None, False)
+            return (self._begin_oldest(names), True) if names else (None, False)
         later = [one for one in names if one > place.name]  # asked first: an older file is complete then
         entries = self._reader.read(place.name, place.row, self._settings.batch)
         if entries:
@@ -121,6 +121,27 @@ class Follower:
         if any(self._pipeline.bindings.has_left(one.origin) for one in entries):
             self._follow_register()
         self._pipeline.handle(key, entries)
+
+    def _begin_oldest(self, names: list[str]) -> Place | None:
+        """The oldest file that can be read; one that cannot stops nobody if it had been handled."""
+        for position, name in enumerate(names):
+            try:
+                found = self._begin(name)
+            except JournalUnavailable as error:
+                if not any(self._begun(later) for later in names[position + 1 :]):
+                    raise
+                self._conditions["journal files"] = f"{error}; it was handled before, only replays miss it"
+            else:
+                return found
+        return None
+
+    def _begun(self, name: str) -> bool:
+        """Whether anything of it was handled: then every older file had been, to its end."""
+        try:
+            place = self._begin(name)
+        except JournalUnavailable:
+            return False
+        return place is not None and place.row > 0
 
     def _begin(self, name: str) -> Place | None:
         """Where the ledger says this file is handled to; None while nothing is in it."""
@@ -142,6 +163,7 @@ class Follower:
             self._conditions["registry"] = (
                 f"{error}; version {self._pipeline.bindings.version} stays in force"
             )
+        self._pipeline.beside(self._ledger.others(self._worker))
         self._measure(place)
         self._report()
 
@@ -157,11 +179,14 @@ class Follower:
             if place is not None and name < place.name:
                 continue
             own = place is not None and name == place.name
-            after = place.row if place and own else self._ledger.cursor(self._reader.key(name))
-            newest = self._reader.newest(name)
-            rows += newest - after
-            octets += self._reader.size(name) * (newest - after) // max(newest, 1)
-            first = self._reader.read(name, after, 1) if newest > after and not age else []
+            try:
+                after = place.row if place and own else self._ledger.cursor(self._reader.key(name))
+                newest = self._reader.newest(name)
+                first = self._reader.read(name, after, 1) if newest > after and not age else []
+                rows += newest - after
+                octets += self._reader.size(name) * (newest - after) // max(newest, 1)
+            except JournalUnavailable:  # said where it is handled, if it still has to be
+                continue
             if first:
                 age = max(0, int((self._now() - instant(first[0].received_at)).total_seconds()))
         self._gauges = {

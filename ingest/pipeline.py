@@ -95,6 +95,10 @@ class Pipeline:
         """From the next batch on, this inventory is in force."""
         self._bindings = bindings
 
+    def beside(self, others: Collection[str]) -> None:
+        """Other workers write the same ledger: from the next batch on none counts what another has."""
+        self._deduplicator.beside_others = bool(others)
+
     def handle(self, journal: str, entries: Sequence[Entry]) -> None:
         """Bring the entries into store and ledger; StoreUnavailable: call again from the ledger's cursor."""
         self._alone(journal, entries, lambda some: self._handle(journal, some))

@@ -271,6 +271,9 @@ class Ledger(Protocol):
     def wanted_frames(self, journals: Sequence[str]) -> Sequence[WaitingFrames]:
         """Frames in these journals whose address has been wanted since they were noted."""
 
+    def others(self, worker: str) -> Collection[str]:
+        """The names of all other workers that have ever said anything here and are not retired."""
+
     def report(self) -> Report:
         """All figures at one moment."""
 

@@ -113,6 +113,12 @@ class SqlLedger:
             found = connection.scalar(select(table.c.row_id).where(table.c.journal == journal))
         return found or 0
 
+    def others(self, worker: str) -> Collection[str]:
+        """See Ledger."""
+        names = tables.workers.c.worker
+        with self._reading() as connection:
+            return list(connection.scalars(select(names).where(names.not_in(["", worker])).order_by(names)))
+
     def report(self) -> Report:
         """See Ledger."""
         with self._reading() as connection:

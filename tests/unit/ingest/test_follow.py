@@ -129,3 +129,23 @@ def test_a_register_that_is_away_when_a_project_may_have_left_is_waited_for(worl
         eventually(lambda: len(world.values()) == 1)
     assert register.asked >= 20
     assert world.counter("withdrawn") == 1
+
+
+def test_an_old_month_that_rots_after_it_was_handled_stops_nobody(world: World) -> None:
+    with running(world.follower(Register())):  # type: ignore[arg-type]
+        hear(world, 1)
+        eventually(lambda: len(world.values()) == 1)
+    (world.journal.directory / "w-2026-09.sqlite").write_bytes(b"no database at all" * 300)
+    with running(world.follower(Register())):  # type: ignore[arg-type]
+        hear(world, 2)
+        eventually(lambda: len(world.values()) == 2)
+        eventually(lambda: "w-2026-09" in world.ledger.report().conditions.get("journal files", ""))
+
+
+def test_an_old_month_nobody_has_handled_is_waited_for_and_named(world: World) -> None:
+    world.journal.directory.mkdir()
+    (world.journal.directory / "w-2026-09.sqlite").write_bytes(b"no database at all" * 300)
+    hear(world, 1)
+    with running(world.follower(Register())):  # type: ignore[arg-type]
+        eventually(lambda: "w-2026-09" in world.ledger.report().conditions.get("store", ""))
+        assert world.values() == []
