@@ -26,10 +26,10 @@
 
 Several workers: give each its own `worker`, all the same `[[mqtt]] share`, one PostgreSQL `ledger`
 and `registry`, and set `shared_ledger = true` (who finds another worker in the ledger behaves so
-anyway): the ledger then decides which of two workers heard an uplink first. A worker that is taken out of service is stopped when its share of the queue is empty, and
-then named to `udp-ingest retire`: what the broker keeps for a session that does not come back waits
-until its expiry (`session_expiry`, 14 days) and is gone then. Agents send again what has no receipt;
-network servers do not.
+anyway): the ledger then decides which of two workers heard an uplink first. A worker that is taken
+out of service is stopped when its share of the queue is empty, and then named to `udp-ingest retire`:
+what the broker keeps for a session that does not come back waits until its expiry (`session_expiry`,
+14 days) and is gone then. Agents send again what has no receipt; network servers do not.
 """
 
 from __future__ import annotations

@@ -124,6 +124,12 @@ class Follower:
 
     def _begin_oldest(self, names: list[str]) -> Place | None:
         """The oldest file that can be read; one that cannot stops nobody if it had been handled."""
+        missing = self._reader.missing(self._ledger.journals())
+        self._conditions["journal files"] = missing and (
+            f"the journal file {missing} is not there any more: was the directory changed, or is its "
+            "disk not mounted? What was in it and not handled is missing; stop ingest and put it back, "
+            "what was begun since beside it under a later month's name"
+        )
         for position, name in enumerate(names):
             try:
                 found = self._begin(name)

@@ -194,6 +194,20 @@ class JournalReader:
             tables, number = next(iter(rows))
         return "" if not tables else f"{name}:{number:x}" if number else name
 
+    def missing(self, known: Iterable[str]) -> str:
+        """Of the files that were ever handled (by `key`) the newest, where it is not here; else nothing.
+
+        Older ones may have been deleted when their time was over, the newest never is. A file that was
+        given another name is known by its number.
+        """
+        own = [(key.partition(":")[0], key) for key in known]
+        own = [one for one in own if (match := _NAME.fullmatch(one[0])) and match["worker"] == self._worker]
+        newest = max(own, default=("", ""))[0]
+        here = [self.key(name) for name in self.names() if name >= newest]
+        numbers = {key.partition(":")[2] or key for key in here}
+        lost = (key for name, key in sorted(own) if name == newest)
+        return next((key for key in lost if (key.partition(":")[2] or key) not in numbers), "")
+
     def replaced(self, name: str) -> bool:
         """Whether another file has taken the place of the one that is open; the next read opens it."""
         if self._connection is None or name != self._name or self._files[:1] == self._ino(name):

@@ -268,6 +268,9 @@ class Ledger(Protocol):
     def cursor(self, journal: str) -> int:
         """The last handled row id of this journal; 0 before the first."""
 
+    def journals(self) -> Sequence[str]:
+        """Every journal that ever had a cursor, of all workers."""
+
     def wanted_frames(self, journals: Sequence[str]) -> Sequence[WaitingFrames]:
         """Frames in these journals whose address has been wanted since they were noted."""
 

@@ -119,6 +119,11 @@ class SqlLedger:
         with self._reading() as connection:
             return list(connection.scalars(select(names).where(names.not_in(["", worker])).order_by(names)))
 
+    def journals(self) -> Sequence[str]:
+        """See Ledger."""
+        with self._reading() as connection:
+            return list(connection.scalars(select(tables.cursors.c.journal)))
+
     def report(self) -> Report:
         """See Ledger."""
         with self._reading() as connection:

@@ -149,3 +149,29 @@ def test_an_old_month_nobody_has_handled_is_waited_for_and_named(world: World) -
     with running(world.follower(Register())):  # type: ignore[arg-type]
         eventually(lambda: "w-2026-09" in world.ledger.report().conditions.get("store", ""))
         assert world.values() == []
+
+
+def test_a_journal_that_is_somewhere_else_since_the_last_start_is_missed(world: World) -> None:
+    with running(world.follower(Register())):  # type: ignore[arg-type]
+        hear(world, 1)
+        eventually(lambda: len(world.values()) == 1)
+        assert "journal files" not in world.ledger.report().conditions
+    hear(world, 2)  # journalled, and not handled before the end
+    world.writer.close()
+    directory = world.journal.directory
+    directory.rename(directory.with_name("unmounted"))
+    world.writer = JournalWriter(world.journal, "w", lambda: NOW)
+    hear(world, 3)
+    with running(world.follower(Register())):  # type: ignore[arg-type]
+        eventually(lambda: len(world.values()) == 2)
+        eventually(lambda: "journal files" in world.ledger.report().conditions)
+    assert "journal file w-2026-11:" in world.ledger.report().conditions["journal files"]
+    world.writer.close()
+    world.reader.close()
+    for part in directory.iterdir():
+        part.rename(directory.with_name("unmounted") / part.name.replace("2026-11", "2026-12"))
+    directory.rmdir()
+    directory.with_name("unmounted").rename(directory)
+    with running(world.follower(Register())):  # type: ignore[arg-type]
+        eventually(lambda: len(world.values()) == 3)
+        eventually(lambda: "journal files" not in world.ledger.report().conditions)
