@@ -199,29 +199,20 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_a_deletion_that_is_killed_is_completed_and_proven_by_the_next_run(parts, before):
-    registry, store, _, gate, ageing, clock, _ = parts
+def test_a_deletion_that_is_killed_is_completed_and_proven_by_the_next_run(parts, before, monkeypatch):
+    registry, store, _, gate, ageing, _, _ = parts
     proofs = Proofs(registry.database)
     prune = store.prune
 
-    class Killing:
-        pruned, read, latest, aggregate, census = (
-            store.pruned, store.read, store.latest, store.aggregate, store.census,
-        )  # fmt: skip
+    def killed(series, limit):
+        if not before:
+            prune(series, limit)
+        raise Killed
 
-        def append(self, values):
-            raise NotImplementedError
-
-        def close(self):
-            raise NotImplementedError
-
-        def prune(self, series, limit):
-            if not before:
-                prune(series, limit)
-            raise Killed
-
-    with pytest.raises(Killed):
-        Ageing(Killing(), registry.ever, proofs, lambda: clock[0]).run(gate)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "prune", killed)
+        with pytest.raises(Killed):
+            ageing.run(gate)
     assert len(proofs.begun("values")) == 1
     (proof,) = ageing.run(gate)
     assert (proof.count, proof.deleted, proof.left_over, proof.holds) == (227, 227, 0, True)
