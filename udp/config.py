@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -49,7 +50,8 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Where the API listens; behind a proxy, `proxy` is the address whose forwarded headers are believed."""
+    """Where the API listens. `proxy`: the address or network (several: with commas) of the proxies before
+    it: only their X-Forwarded-For and X-Forwarded-Proto are believed, and each must set or append them."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -58,6 +60,14 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.port <= 65535:
             raise ValueError(f"port {self.port} is not between 1 and 65535")
+        for one in filter(None, (part.strip() for part in self.proxy.split(","))):
+            try:
+                ip_network(one)
+            except ValueError as error:
+                raise ValueError(
+                    f"proxy: {one!r} is no address or network ({error}); write e.g. 127.0.0.1 or "
+                    "10.0.0.0/24; to believe everybody would let every caller choose where it comes from"
+                ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import uvicorn
 from udp import citizen_commands
 from udp.access.porter import open_porter
 from udp.api.app import create_app
+from udp.api.connections import Patience, patient
 from udp.api.desk import Ports, Writable, utc_now
 from udp.api.late_store import LateStore
 from udp.auth import SqlKeys
@@ -75,6 +76,7 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
                 host=config.server.host,
                 port=config.server.port,
                 log_config=None,
+                http=patient(Patience(proxy=config.server.proxy)),
                 # Its access log would write keys that stand in addresses.
                 access_log=False,
                 server_header=False,

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import anyio.to_thread
 from fastapi import Depends, FastAPI, Request
-from fastapi.openapi.utils import get_openapi
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import WebSocketRoute
 
@@ -32,6 +28,8 @@ from udp.api import (
 )
 from udp.api.citizens import installing as citizens
 from udp.api.compressing import Compressing
+from udp.api.cross_origin import CrossOrigin
+from udp.api.description import describer
 from udp.api.desk import Asking, AtDesk, Desk, Ports
 from udp.api.headers import HeadAsGet, Outermost
 from udp.api.live import LiveFeed
@@ -44,14 +42,6 @@ from udp.api.sensorthings import routes as sensorthings
 from udp.api.sensorthings.mqtt.listener import PATH as MQTT_PATH
 from udp.api.sensorthings.mqtt.listener import Listener
 from udp.policy import figures_visible
-
-_ALLOWED = ["Authorization", "X-Api-Key", "If-None-Match", "Last-Event-ID", "Cache-Control"]
-_DESCRIPTION = """
-Open data need no key. Times are ISO 8601 in UTC, units are UCUM codes, places are WGS 84.
-`simulated: true` marks values of the virtual city: nobody measured them.
-Keys go in `Authorization: Bearer <key>` or `X-Api-Key`. Refusals are problem documents (RFC 9457),
-titled in German or English by `Accept-Language`.
-""".strip()
 
 
 def create_app(ports: Ports) -> FastAPI:
@@ -67,7 +57,7 @@ def create_app(ports: Ports) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.openapi = partial(_describe, app)  # type: ignore[method-assign]
+    app.openapi = describer(app)  # type: ignore[method-assign]
     app.state.desk = desk
     app.state.feed = _feed(desk)
     app.state.event_feed = events.EventFeed()
@@ -111,38 +101,10 @@ def create_app(ports: Ports) -> FastAPI:
     if pages is not None:
         app.mount("/", pages, name="pages")
     app.add_middleware(Compressing)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=["*"],
-        allow_methods=["GET", "HEAD"],
-        allow_headers=_ALLOWED,
-        expose_headers=["ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After"],
-    )
+    app.add_middleware(CrossOrigin, writing=ports.settings.write_origins)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Outermost, metrics=app.state.metrics, monotonic=ports.monotonic)
     return app
-
-
-def _describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document; refusals are problem documents, which the generator cannot say by itself."""
-    if app.openapi_schema is None:
-        described = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            description=_DESCRIPTION,
-            routes=app.routes,
-            license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
-        )
-        for methods in described["paths"].values():
-            for operation in methods.values():
-                for status, response in operation["responses"].items():
-                    content = response.get("content", {})
-                    # All refusals are described in the media type of their route's answer.
-                    if status >= "400" and content:
-                        response["content"] = {problems.MEDIA_TYPE: next(iter(content.values()))}
-        app.openapi_schema = described
-    return app.openapi_schema
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from udp.access.audit import shortened
+from udp.access.crowd import Crowd
 from udp.access.porter import Porter
 from udp.access.sessions import Session
 from udp.api.problems import FormRefused
@@ -17,6 +18,7 @@ from udp.auth import Keys
 from udp.policy import PUBLIC, Caller
 
 EXTRA_HEADERS = "udp.headers"
+VISIT = "udp.visit"
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf_token"
 _COOKIE, _COOKIE_TLS = "udp_session", "__Host-udp_session"
@@ -32,17 +34,28 @@ def key_of(request: Request) -> str | None:
     return request.headers.get("x-api-key", "").strip() or None
 
 
-async def identify(request: Request, keys: Keys, porter: Porter | None) -> Caller:
+async def identify(request: Request, keys: Keys, porter: Porter | None, crowd: Crowd) -> Caller:
     """KeyRefused for a wrong key: nobody shall wonder why so little is there. OutOfScope for a path the
-    key is not for, TooOften past its limits, FormRefused for an unsafe request by cookie alone."""
+    key is not for, TooOften past its limits or those of an address without a key, FormRefused for an
+    unsafe request by cookie alone."""
     if (key := key_of(request)) is not None:
         return await anyio.to_thread.run_sync(_by_key, request.scope, key, keys, porter)
     session = await session_of(request, porter)
     if session is None:
+        await _let_in(request, crowd)
         return PUBLIC
     if request.method not in _SAFE:
         await require_own_form(request, session)
     return session.caller
+
+
+async def _let_in(request: Request, crowd: Crowd) -> None:
+    """The outermost layer ends the visit when the answer begins (udp.api.headers)."""
+    client = request.client
+    told = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+    # The server puts the caller in the place of a proxy that is named, with port 0: nobody else has that.
+    believed = client is not None and client.port == 0
+    request.scope[VISIT] = await crowd.enter(client.host if client else None, forwarded=told and not believed)
 
 
 def _by_key(scope: Any, key: str, keys: Keys, porter: Porter | None) -> Caller:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, Request
 from starlette.responses import Response
 
+from udp.access.crowd import Crowd
 from udp.access.porter import Porter
 from udp.api.asking import identify
 from udp.api.current import LatestAnswers, Snapshot, read_snapshot
@@ -130,6 +131,8 @@ class Desk:
             lambda _before: None if ports.warnings is None else ports.warnings.read()
         )
         self.latest = LatestAnswers()
+        limits = ports.settings
+        self.crowd = Crowd(limits.anonymous_per_minute, limits.anonymous_at_once, ports.monotonic)
 
     async def view(self, caller: Caller) -> View:
         """What the caller may know now."""
@@ -158,8 +161,8 @@ def desk(request: Request) -> Desk:
 
 async def caller(request: Request) -> Caller:
     """Who asks, and whether they may ask here and now (udp.api.asking)."""
-    ports = desk(request).ports
-    return await identify(request, ports.keys, ports.porter)
+    at = desk(request)
+    return await identify(request, at.ports.keys, at.ports.porter, at.crowd)
 
 
 AtDesk = Annotated[Desk, Depends(desk)]

@@ -12,6 +12,7 @@ from edge.wire.identifiers import DevEUI
 from udp.api import representations
 from udp.api.desk import Asking, AtDesk
 from udp.api.problems import KeyRequired, NotAllowed
+from udp.api.staff_schemas import DeviceAnswer, DevicesAnswer
 from udp.devices.sheets import DeviceSheet
 from udp.errors import NotFound
 from udp.policy import PUBLIC, Caller, operates
@@ -20,11 +21,19 @@ from udp.policy import PUBLIC, Caller, operates
 def router() -> APIRouter:
     """Both routes."""
     api = APIRouter(prefix=representations.V1, tags=["devices"])
-    for path, endpoint, summary in (
-        ("/devices", devices, "What the register says of every device (operator key)"),
-        ("/devices/{dev_eui}", device, "What the register says of one device (operator key)"),
-    ):
-        api.add_api_route(path, endpoint, methods=["GET"], summary=summary, response_class=Response)
+    routes: tuple[tuple[str, Any, Any, str], ...] = (
+        ("/devices", devices, DevicesAnswer, "What the register says of every device (operator key)"),
+        ("/devices/{dev_eui}", device, DeviceAnswer, "What the register says of one device (operator key)"),
+    )
+    for path, endpoint, model, summary in routes:
+        api.add_api_route(
+            path,
+            endpoint,
+            methods=["GET"],
+            summary=summary,
+            responses={200: {"model": model}},
+            response_class=Response,
+        )
     return api
 
 

@@ -13,7 +13,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from udp.api import columns_json, representations
+from udp.api import columns_json, representations, staff_schemas
 from udp.api.desk import Asking, AtDesk, Desk, cache_header
 from udp.api.headers import head_only
 from udp.api.problems import InvalidRequest, KeyRequired, NotAllowed, Overloaded
@@ -37,6 +37,7 @@ def router() -> APIRouter:
         events,
         methods=["GET"],
         summary="Silent, stuck, battery low: what is open, or all of late",
+        responses={200: {"model": staff_schemas.EventsAnswer}},
         response_class=Response,
     )
     api.add_api_route(
@@ -54,7 +55,9 @@ async def events(
     at: AtDesk,
     who: Asking,
     *,
-    state: Annotated[str, Query(description="open or all", max_length=8)] = "open",
+    state: Annotated[
+        str, Query(description="open or all", max_length=8, json_schema_extra={"enum": list(_STATES)})
+    ] = "open",
     kind: Annotated[str | None, Query(description="silent, stuck or battery", max_length=16)] = None,
     since: Annotated[str | None, Query(max_length=64, description="opened or closed at or after")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

@@ -9,7 +9,8 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from udp.api.asking import EXTRA_HEADERS
+from udp.access.crowd import Visit
+from udp.api.asking import EXTRA_HEADERS, VISIT
 from udp.api.metrics import RequestMetrics
 
 _ALWAYS = {
@@ -62,7 +63,7 @@ class HeadAsGet:
 
 
 class Outermost:
-    """Security headers on every answer; duration by route."""
+    """Security headers on every answer; duration by route; the end of a visit without a key."""
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics, monotonic: Callable[[], float]) -> None:
         self._app = app
@@ -80,6 +81,7 @@ class Outermost:
         async def outgoing(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                _leave(scope)  # an endless answer is no work: only its beginning was
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers.update({**_ALWAYS, "Content-Security-Policy": _policy(scope["path"])})
@@ -91,8 +93,15 @@ class Outermost:
         try:
             await self._app(scope, receive, outgoing)
         finally:
+            _leave(scope)
             counted = method if method in _METHODS else "other"
             self._metrics.observe(_route(scope), counted, status, self._monotonic() - started)
+
+
+def _leave(scope: Scope) -> None:
+    visit = scope.get(VISIT)
+    if isinstance(visit, Visit):
+        visit.leave()
 
 
 def _route(scope: Scope) -> str:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from edge.wire.identifiers import DevEUI
-from udp.api import columns_json, representations
+from udp.api import columns_json, representations, staff_schemas
 from udp.api.current import MISSED_INTERVALS, SHORTEST_INTERVAL_S, Snapshot
 from udp.api.desk import Asking, AtDesk
 from udp.api.events import described
@@ -38,6 +38,7 @@ def router() -> APIRouter:
         operations,
         methods=["GET"],
         summary="Freshness, gaps, quarantine and counters (operator key)",
+        responses={200: {"model": staff_schemas.OperationsAnswer}},
         response_class=Response,
     )
     return api

@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from udp.access.porter import Porter
 from udp.api.asking import key_of, session_of
+from udp.api.methods import allowed
 from udp.api.problems import prefers_german
 from udp.auth import KeyRefused, Keys, OutOfScope
 from udp.policy import Caller, Role, operates
@@ -107,6 +108,8 @@ class Pages(StaticFiles):
         """`path` has been normalised, so no `..` leads around the lock."""
         parts = PurePath(path).parts
         request = Request(scope)
+        if (others := allowed(request.app.routes, scope["path"])) and scope["method"] not in others:
+            raise HTTPException(405, headers={"Allow": ", ".join(others)})
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         if parts and parts[0] in _NOT_OURS:

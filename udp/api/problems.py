@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from udp.access.limits import TooOften
+from udp.api.methods import allowed
 from udp.auth import KeyRefused, OutOfScope
 from udp.citizens.application import ApplicationRefused
 from udp.citizens.projects import NotPossible, TooManyWaiting
@@ -215,6 +216,8 @@ async def _http(request: Request, error: Exception) -> Response:
         detail = f"{request.url.path} is no address of this interface; see /api/openapi.json for all of them"
         return problem(request, TABLE[NotFound], detail)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if status is HTTPStatus.METHOD_NOT_ALLOWED and (known := allowed(request.app.routes, request.url.path)):
+        headers["Allow"] = ", ".join(known)
     german = {HTTPStatus.METHOD_NOT_ALLOWED: "Diese Methode geht hier nicht"}.get(status, status.phrase)
     kind = Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase, german, headers)
     return problem(

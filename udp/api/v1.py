@@ -79,7 +79,10 @@ async def things(
     theme: Theme = None,
     district: District = None,
     kind: Kind = None,
-    format: Annotated[str, Query(description="json or geojson", max_length=16)] = "json",
+    format: Annotated[
+        str,
+        Query(description="json or geojson", max_length=16, json_schema_extra={"enum": ["json", "geojson"]}),
+    ] = "json",
 ) -> Response:
     """Every Thing with at least one Datastream you may see; `format=geojson` for maps."""
     view = await at.view(who)
@@ -132,7 +135,9 @@ def wish(
     every: Annotated[str | None, Query(max_length=32, examples=["1h", "PT15M"])] = None,
     functions: Annotated[str | None, Query(max_length=64, examples=["mean,max"])] = None,
     limit: Annotated[int | None, Query(description="at most so many; `next` leads on")] = None,
-    format: Annotated[str, Query(description="json or csv", max_length=16)] = "json",
+    format: Annotated[
+        str, Query(description="json or csv", max_length=16, json_schema_extra={"enum": ["json", "csv"]})
+    ] = "json",
 ) -> Wish:
     """The parameters of one request for measurements."""
     return Wish(start, end, every, functions, limit, format)

@@ -32,28 +32,83 @@ _TEXTS = {
 }  # fmt: skip
 
 
+_MEANS = {
+    200: "done, or told",
+    201: "made; what is secret in it is told this once",
+    204: "done",
+    404: "there is no such project, or the link is unknown",
+    409: "something stands against it, the detail says what",
+    413: "the body is too large",
+}
+
+
 def router() -> APIRouter:
     """Everything below /api/v1/citizens, and the comparison of one Datastream."""
     api = APIRouter(tags=["citizens"])
-    for method, path, endpoint, summary in (
-        ("GET", f"{_V}/offer", offered, "What one may choose from, and the text one agrees to"),
-        ("POST", f"{_V}/projects", apply, "Apply; the personal link is in the answer, once"),
-        ("GET", f"{_V}/projects", waiting, "All projects (operator key)"),
-        ("POST", f"{_V}/projects/{{slug}}/approval", approve, "Approve (operator key)"),
-        ("POST", f"{_V}/projects/{{slug}}/refusal", refuse, "Refuse with a reason (operator key)"),
-        ("GET", f"{_V}/mine", mine, "One's own project and its last packets (Bearer: secret of the link)"),
-        ("POST", f"{_V}/mine/webhook-key", new_key, "A new webhook key, in the answer once"),
-        ("PUT", f"{_V}/mine/listening", listen, "Fetch uplinks from The Things Network by MQTT"),
-        ("DELETE", f"{_V}/mine/listening", stop, "Forget the key of The Things Network"),
-        ("DELETE", f"{_V}/mine", withdraw, "Delete everything"),
+    for method, path, endpoint, statuses, summary in (
+        ("GET", f"{_V}/offer", offered, (200,), "What one may choose from, and the text one agrees to"),
+        (
+            "POST",
+            f"{_V}/projects",
+            apply,
+            (201, 409, 413),
+            "Apply; the personal link is in the answer, once",
+        ),
+        ("GET", f"{_V}/projects", waiting, (200,), "All projects (operator key)"),
+        ("POST", f"{_V}/projects/{{slug}}/approval", approve, (200, 409, 413), "Approve (operator key)"),
+        (
+            "POST",
+            f"{_V}/projects/{{slug}}/refusal",
+            refuse,
+            (200, 409, 413),
+            "Refuse with a reason (operator key)",
+        ),
+        (
+            "GET",
+            f"{_V}/mine",
+            mine,
+            (200, 404),
+            "One's own project and its last packets (Bearer: secret of the link)",
+        ),
+        (
+            "POST",
+            f"{_V}/mine/webhook-key",
+            new_key,
+            (201, 404, 409),
+            "A new webhook key, in the answer once",
+        ),
+        (
+            "PUT",
+            f"{_V}/mine/listening",
+            listen,
+            (204, 404, 409, 413),
+            "Fetch uplinks from The Things Network by MQTT",
+        ),
+        (
+            "DELETE",
+            f"{_V}/mine/listening",
+            stop,
+            (204, 404, 409),
+            "Forget the key of The Things Network",
+        ),
+        ("DELETE", f"{_V}/mine", withdraw, (204, 404), "Delete everything"),
         (
             "GET",
             f"{representations.V1}/datastreams/{{number}}/plausibility",
             compare,
+            (200,),
             "A citizen's Datastream beside official neighbours of the last seven days",
         ),
     ):
-        api.add_api_route(path, endpoint, methods=[method], summary=summary, response_class=Response)
+        api.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            summary=summary,
+            response_class=Response,
+            status_code=statuses[0],
+            responses={one: {"description": _MEANS[one]} for one in statuses},
+        )
     return api
 
 
