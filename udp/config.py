@@ -51,15 +51,24 @@ class DatabaseSettings:
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """Where the API listens. `proxy`: the address or network (several: with commas) of the proxies before
-    it: only their X-Forwarded-For and X-Forwarded-Proto are believed, and each must set or append them."""
+    it: only their X-Forwarded-For and X-Forwarded-Proto are believed, and each must set or append them.
+    head_s, body_s: how long a request's head and body may take. connections: at a time; per_address: from
+    one address that is neither this machine's nor a proxy's."""
 
     host: str = "127.0.0.1"
     port: int = 8080
     proxy: str = ""
+    head_s: float = 20.0
+    body_s: float = 120.0
+    connections: int = 4_000
+    per_address: int = 200
 
     def __post_init__(self) -> None:
         if not 1 <= self.port <= 65535:
             raise ValueError(f"port {self.port} is not between 1 and 65535")
+        for name in ("head_s", "body_s", "connections", "per_address"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"{name} must be at least 1")
         for one in filter(None, (part.strip() for part in self.proxy.split(","))):
             try:
                 ip_network(one)

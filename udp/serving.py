@@ -16,7 +16,7 @@ from udp.api.connections import Patience, patient
 from udp.api.desk import Ports, Writable, utc_now
 from udp.api.late_store import LateStore
 from udp.auth import SqlKeys
-from udp.config import Settings
+from udp.config import ServerSettings, Settings
 from udp.datasets.source import PolicyFile
 from udp.devices.sheets import DeviceSheets
 from udp.events.sql import SqlEvents
@@ -76,7 +76,7 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
                 host=config.server.host,
                 port=config.server.port,
                 log_config=None,
-                http=patient(Patience(proxy=config.server.proxy)),
+                http=patient(_patience(config.server)),
                 # Its access log would write keys that stand in addresses.
                 access_log=False,
                 server_header=False,
@@ -95,6 +95,10 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
         with watching(watch):
             server.run()
     return 0 if server.started else 1
+
+
+def _patience(server: ServerSettings) -> Patience:
+    return Patience(server.head_s, server.body_s, server.connections, server.per_address, server.proxy)
 
 
 class _Server(uvicorn.Server):

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from udp.access.crowd import Visit
 from udp.api.asking import EXTRA_HEADERS, VISIT
 from udp.api.metrics import RequestMetrics
+from udp.api.problems import Kind, problem
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -32,6 +34,10 @@ _DATA = "default-src 'none'; frame-ancestors 'none'"
 _HSTS = "max-age=63072000; includeSubDomains"
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
+
+# A name or an address, and a port: answers carry links made of it (RFC 3986, 3.2.2). HTTP/1.0 has none.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]*)(:\d{0,5})?", re.ASCII)
+_BAD_HOST = Kind(400, "bad-host", "The host is no host", "Der Host ist keiner", {})
 
 _HEAD_ONLY = "udp.head_only"
 
@@ -91,7 +97,14 @@ class Outermost:
             await send(message)
 
         try:
-            await self._app(scope, receive, outgoing)
+            host = Headers(scope=scope).get("host", "")
+            if _HOST.fullmatch(host):
+                await self._app(scope, receive, outgoing)
+            else:
+                answer = problem(
+                    Request(scope), _BAD_HOST, "Host: this is no host name; links are made of it"
+                )
+                await answer(scope, receive, outgoing)
         finally:
             _leave(scope)
             counted = method if method in _METHODS else "other"

@@ -193,7 +193,8 @@ def prefers_german(accept_language: str) -> bool:
 
 async def _platform(request: Request, error: Exception) -> Response:
     kind = next(TABLE[one] for one in type(error).__mro__ if one in TABLE)
-    if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR and kind.status != HTTPStatus.NOT_IMPLEMENTED:
+    ours = kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR and kind.status != HTTPStatus.NOT_IMPLEMENTED
+    if ours and not isinstance(error, Overloaded):
         _LOG.warning("%s: %s", request.url.path, error)
         # The text may name files and hosts of ours: the public learns the kind only.
         return problem(request, kind, "Please try again later; the operators see the reason in the log.")

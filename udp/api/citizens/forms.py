@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
 
+from udp.api import strict_json
 from udp.api.problems import InvalidRequest, NotOurs, TooLarge, TooManyTries
 
 MOST_BYTES = 20_000
@@ -108,9 +108,9 @@ async def read_json(request: Request) -> Mapping[str, Any]:
     if not request.headers.get("content-type", "").startswith("application/json"):
         raise InvalidRequest("the body must be application/json")
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"the body is no JSON: {error}") from error
+        content = strict_json.loads(body)
+    except ValueError as error:
+        raise InvalidRequest(f"the body cannot be taken as JSON: {str(error)[:120]}") from error
     if not isinstance(content, dict):
         raise InvalidRequest("the body must be a JSON object")
     return content
@@ -132,6 +132,8 @@ def one(form: Form, name: str) -> str:
 
 
 async def _body(request: Request) -> bytes:
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise InvalidRequest("send the body as it is, without Content-Encoding: nothing is unpacked here")
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > MOST_BYTES:
         raise TooLarge(f"the body is larger than {MOST_BYTES} bytes")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from shapely import get_num_coordinates
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
+from udp.api import strict_json
 from udp.api.problems import BadEntity, BodyTooLarge
 from udp.api.sensorthings.model import TYPES
 
@@ -53,13 +53,9 @@ class Room:
 def load(body: bytes) -> Any:
     """The JSON in `body`. BadEntity for what is none."""
     try:
-        return json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise BadEntity(f"the body is no JSON: {str(error)[:120]}") from error
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+        return strict_json.loads(body)
+    except ValueError as error:
+        raise BadEntity(f"the body cannot be taken as JSON: {str(error)[:120]}") from error
 
 
 def draft(

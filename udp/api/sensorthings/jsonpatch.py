@@ -8,6 +8,8 @@ from typing import Any
 from udp.api.problems import BadEntity
 
 _MOST = 1_000
+# Copies of copies double with every operation: so many values one patch may copy in all.
+_MOST_COPIED = 20_000
 
 
 def changed(entity: dict[str, Any], patch: Any) -> dict[str, Any]:
@@ -16,7 +18,11 @@ def changed(entity: dict[str, Any], patch: Any) -> dict[str, Any]:
         raise BadEntity(f"a JSON Patch is a list of at most {_MOST} operations")
     before = copy.deepcopy(entity)
     after: Any = copy.deepcopy(entity)
+    copied = 0
     for one in patch:
+        copied += _to_be_copied(after, one)
+        if copied > _MOST_COPIED:
+            raise BadEntity(f"JSON Patch: more than {_MOST_COPIED} values would be copied")
         after = _apply(after, one)
     if not isinstance(after, dict):
         raise BadEntity("a JSON Patch leaves an entity an object")
@@ -51,6 +57,21 @@ def _apply(document: Any, operation: Any) -> Any:
             raise BadEntity("JSON Patch: nothing moves into itself")
         return _add(_remove(document, source) if name == "move" else document, path, value)
     raise BadEntity(f"JSON Patch: {str(name)[:20]!r} is no operation")
+
+
+def _to_be_copied(document: Any, operation: Any) -> int:
+    """How many values a `copy` would make."""
+    if not isinstance(operation, dict) or operation.get("op") != "copy":
+        return 0
+    count, waiting = 0, [_get(document, _pointer(operation.get("from")))]
+    while waiting and count <= _MOST_COPIED:
+        one = waiting.pop()
+        count += 1
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return count
 
 
 def _pointer(written: Any) -> list[str]:

@@ -237,6 +237,8 @@ def _media_type(request: Request) -> str:
 async def _body(request: Request, wanted: str) -> bytes:
     if _media_type(request) != wanted:
         raise WrongFormat(f"send {wanted}" + (f" or {_JSON_PATCH}" if request.method == "PATCH" else ""))
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise WrongFormat("send the body as it is, without Content-Encoding: nothing is unpacked here")
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
