@@ -97,12 +97,14 @@ class _Patient(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Its place is free again."""
         self._end_wait()
-        if self._counted is not None:
-            self.callers[self._counted] -= 1
-            if self.callers[self._counted] <= 0:
-                del self.callers[self._counted]
-            self._counted = None
+        self._uncount()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """From here on it is another protocol's, which has limits of its own."""
+        self._end_wait()
+        self._uncount()
+        super().handle_websocket_upgrade(event)
 
     def data_received(self, data: bytes) -> None:
         """As uvicorn does; then look how far the request has come."""
@@ -130,9 +132,17 @@ class _Patient(H11Protocol):
         else:
             self._refuse(HTTPStatus.BAD_REQUEST, f"{msg} Send HTTP/1.1 as in RFC 9112.")
 
+    def _uncount(self) -> None:
+        if self._counted is not None:
+            self.callers[self._counted] -= 1
+            if self.callers[self._counted] <= 0:
+                del self.callers[self._counted]
+            self._counted = None
+
     def _watch(self, *, begun: bool) -> None:
         """One deadline for the head, another for the body, none while the answer is made."""
-        if self._lingering or self.transport.is_closing():
+        upgraded = self.transport.get_protocol() is not self
+        if self._lingering or upgraded or self.transport.is_closing():
             return
         theirs = self.conn.their_state
         if theirs is h11.SEND_BODY:
