@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from udp.api.schemas import Answer, Moment
 
@@ -70,6 +70,8 @@ class QuarantineAnswer(Answer):
 
 class OperationsAnswer(Answer):
     """What the operator page shows: it may say more tomorrow, so parts are described by name only."""
+
+    model_config = ConfigDict(extra="allow")
 
     now: Moment
     conditions: dict[str, str]
