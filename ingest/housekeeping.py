@@ -21,6 +21,7 @@ from udp.ledger.sql import SqlLedger
 from udp.policy import Gate
 from udp.registry.sql import SqlRegistry
 from udp.retention.ageing import Ageing
+from udp.retention.audit_ageing import forget_audit
 from udp.retention.proof import Proofs
 from udp.store.opening import maintain
 from udp.store.port import ObservationStore
@@ -119,6 +120,7 @@ def _trouble(
         troubles.append(str(error))
     try:
         Ageing(store, registry.ever, proofs, now).run(gate)
+        forget_audit(registry.database, gate.policy.audit_kept, gate.policy.digest, now)
     except PlatformError as error:
         troubles.append(str(error))
     return "; ".join(troubles)

@@ -103,6 +103,7 @@ _GROUPS = {
     "policy": ("policy_commands", "run", "Datenordnung: prüfen, zeigen, vergleichen"),
     "retention": ("retention_commands", "run", "Aufbewahrung: Fristen durchsetzen, Löschprotokoll zeigen"),
     "dumps": ("opendata_commands", "run", "Offene Daten: Dateien je Monat und Tag"),
+    "charging": ("charging_commands", "run", "Ladesäulen aus dem Register der Bundesnetzagentur"),
     "lastgang": ("energy_commands", "run", "Lastgänge und Zählerstände mit OBIS-Kennzahlen (CSV)"),
     "export": ("instance_commands", "run", "write the whole instance into a folder"),
     "import": ("instance_commands", "run", "fill an empty instance from such a folder"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from udp.config import Settings
-from udp.datasets.model import Dataset, Retention, Rule
+from udp.datasets.model import Dataset, Policy, Retention, Rule, Selector
 from udp.datasets.reading import read_policy
 from udp.errors import RegistryUnavailable
 from udp.policy import PUBLIC, Gate
@@ -64,7 +64,8 @@ def _show(config: Settings, given: argparse.Namespace) -> int:
         for line in _series(gate, inventory):
             _say(line)
         return 0
-    _say(f"Datei: {policy.name}\nJournal: {_long(policy.journal_kept())}\n")
+    _say(f"Datei: {policy.name}\nJournal: {_long(policy.journal_kept())}")
+    _say(f"Zugriffsprotokoll: {_long(policy.audit_kept)}\n")
     held = Counter(key for _, rule in gate.rules(inventory).values() if rule for key in rule.datasets)
     seen = Counter(
         key
@@ -96,8 +97,47 @@ def _diff(config: Settings, given: argparse.Namespace) -> int:
     for name in sorted(old.policy.by_key.keys() ^ new.policy.by_key.keys()):
         changed += 1
         _say(f"Datensatz {name!r} {'kommt hinzu' if name in new.policy.by_key else 'fällt weg'}")
+    for line in _said(old.policy, new.policy):
+        changed += 1
+        _say(line)
     _say(f"{changed} Änderungen" if changed else "Keine Änderung")
     return 1 if changed else 0
+
+
+def _said(old: Policy, new: Policy) -> Iterator[str]:
+    """What changes in the words of a dataset, of which no series tells: the public reads them."""
+    if old.journal_kept() != new.journal_kept():
+        yield f"Journal: {_long(old.journal_kept())} -> {_long(new.journal_kept())}"
+    if old.audit_kept != new.audit_kept:
+        yield f"Zugriffsprotokoll: {_long(old.audit_kept)} -> {_long(new.audit_kept)}"
+    for name in sorted(old.by_key.keys() & new.by_key.keys()):
+        was, now = _words(old.by_key[name]), _words(new.by_key[name])
+        told = [f"{what}: {was[what]} -> {now[what]}" for what in was if was[what] != now[what]]
+        if told:
+            yield f"Datensatz {name!r}: {'; '.join(told)}"
+
+
+def _words(one: Dataset) -> dict[str, str]:
+    paid = one.funding
+    return {
+        "Titel": repr(one.title),
+        "Beschreibung": repr(one.description),
+        "Eigentümer": repr(one.owner),
+        "Zweck": repr(one.purpose),
+        "Rechtsgrundlage": repr(one.legal_basis),
+        "Förderung": repr(paid.text) if paid else "keine",
+        "Förderung, Verweis": repr(paid.link) if paid else "keiner",
+        "Förderung, Bild": repr(paid.logo) if paid else "keines",
+        "Auswahl": "; ".join(map(_selected, one.select)),
+    }
+
+
+def _selected(one: Selector) -> str:
+    names = ("kind", "theme", "observed_property", "thing")
+    named = {name: getattr(one, name) for name in names}
+    told = [f"{name} = {', '.join(values)}" for name, values in named.items() if values]
+    told += [] if one.citizen is None else [f"citizen = {str(one.citizen).lower()}"]
+    return " und ".join(told) or "alles"
 
 
 def _differences(old: Rule | None, new: Rule | None) -> Iterator[str]:

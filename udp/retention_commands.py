@@ -13,10 +13,11 @@ from udp.policy import Gate
 from udp.registry.database import Database
 from udp.registry.sql import SqlRegistry
 from udp.retention.ageing import Ageing
+from udp.retention.audit_ageing import forget_audit
 from udp.retention.proof import Deletion, Proofs
 from udp.store.opening import open_store
 
-_KIND = {"values": "Werte", "raw": "Nachrichten"}
+_KIND = {"values": "Werte", "raw": "Nachrichten", "audit": "Protokollzeilen"}
 
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
@@ -52,7 +53,10 @@ def _run(config: Settings, given: argparse.Namespace) -> int:
                 _say(f"{names}: {len(one.series)} Messreihen, Werte vor {one.before:%d.%m.%Y}")
             _say(f"{len(due)} Löschungen fällig" if due else "Nichts fällig")
             return 0
-        done = ageing.run(gate)
+        done = list(ageing.run(gate))
+        policy = gate.policy
+        if audit := forget_audit(registry.database, policy.audit_kept, policy.digest, utc_now):
+            done.append(audit)
     for proof in done:
         _say(_told(proof))
     _say(f"{len(done)} Löschungen" if done else "Nichts fällig")

@@ -15,6 +15,8 @@ from udp.access import tables
 from udp.registry.database import Database
 
 _LONGEST = 500
+FORGOTTEN = "audit"
+"""What proofs of deletion call lines of this log."""
 _FIELDS = ("at", "who", "what", "subject", "origin", "detail")
 
 
@@ -60,6 +62,7 @@ class AuditLog:
             # Two lines at once must not both follow the same one.
             connection.execute(text("SELECT pg_advisory_xact_lock(8412307)"))
         last = connection.execute(select(table.c.chain).order_by(table.c.id.desc()).limit(1)).scalar()
+        last = forgotten_chain(connection) if last is None else last
         row = {
             "at": self._now().isoformat(),
             "who": _plain(who),
@@ -79,13 +82,21 @@ class AuditLog:
 
     def broken(self) -> int | None:
         """The number of the first line that is not as it was written; None if all are."""
-        before: bytes | None = None
         with self._database.reading() as connection:
+            before = forgotten_chain(connection)
             for row in _rows(connection):
                 if bytes(row.chain) != _link(before, {name: getattr(row, name) for name in _FIELDS}):
                     return int(row.id)
                 before = bytes(row.chain)
         return None
+
+
+def forgotten_chain(connection: Connection) -> bytes | None:
+    """The hash of the last line that retention has deleted, from its proof: there the log goes on."""
+    table = tables.deletion
+    mine = select(table.c.checksum).where(table.c.what == FORGOTTEN).order_by(table.c.id.desc()).limit(1)
+    found = connection.execute(mine).scalar()
+    return None if found is None else bytes.fromhex(found)
 
 
 def _rows(connection: Connection) -> Iterator[Row[tuple[object, ...]]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -146,6 +149,19 @@ def make(database: Database) -> None:
             connection.execute(CreateTable(table, if_not_exists=True))
         for name in _APPEND_ONLY:
             _protect(connection, name, postgresql=postgresql)
+
+
+@contextmanager
+def unprotected(connection: Connection, name: str) -> Iterator[None]:
+    """Take the guard of an append-only table away for as long as retention deletes, in its transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"ALTER TABLE {name} DISABLE TRIGGER {name}_append_only"))
+        yield
+        connection.execute(text(f"ALTER TABLE {name} ENABLE TRIGGER {name}_append_only"))
+        return
+    connection.execute(text(f"DROP TRIGGER IF EXISTS {name}_no_delete"))
+    yield
+    _protect(connection, name, postgresql=False)
 
 
 def _protect(connection: Connection, name: str, *, postgresql: bool) -> None:

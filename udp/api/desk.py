@@ -17,6 +17,7 @@ from udp.access.crowd import Crowd
 from udp.access.porter import Porter
 from udp.api.asking import identify
 from udp.api.current import LatestAnswers, Snapshot, read_snapshot
+from udp.api.mobile.weekly import Weeks, read_weeks
 from udp.api.refreshed import Refreshed
 from udp.api.sensorthings.mqtt.settings import MqttSettings
 from udp.api.settings import ApiSettings
@@ -35,6 +36,8 @@ from udp.registry.database import Database
 from udp.registry.port import Registry
 from udp.store.port import ObservationStore
 from udp.weather.warning_state import WarningState
+
+_WEEKS_S = 3600.0
 
 
 def utc_now() -> datetime:
@@ -130,6 +133,10 @@ class Desk:
         self.warned: Refreshed[WarningState | None] = self._refreshed(
             lambda _before: None if ports.warnings is None else ports.warnings.read()
         )
+        # Eight weeks by the hour change little within one; without patience (tests) they are read anew.
+        self.weeks: Refreshed[Weeks] = Refreshed(
+            self._read_weeks, _WEEKS_S if self.settings.refresh_s else 0.0, ports.monotonic
+        )
         self.latest = LatestAnswers()
         limits = ports.settings
         self.crowd = Crowd(limits.anonymous_per_minute, limits.anonymous_at_once, ports.monotonic)
@@ -148,6 +155,14 @@ class Desk:
     def _read_current(self, before: Snapshot | None) -> Snapshot:
         views = self.views.newest or read_views(self.ports.registry, self.gate(), None)
         return read_snapshot(self.ports.store, before, views.held, self.now())
+
+    def _read_weeks(self, _before: Weeks | None) -> Weeks:
+        views = self.views.newest or read_views(self.ports.registry, self.gate(), None)
+        streams = views.inventory.datastreams.values()
+        levels = [one.id for one in streams if one.observed_property.key == "fill_level"]
+        kinds = {key for key, thing in views.inventory.things.items() if thing.kind == "paper_container"}
+        wanted = [number for number in levels if views.inventory.datastreams[number].thing in kinds]
+        return read_weeks(self.ports.store, wanted, self.now())
 
     def _refreshed(self, read: Callable[[Any], Any]) -> Refreshed[Any]:
         return Refreshed(read, self.settings.refresh_s, self.ports.monotonic)

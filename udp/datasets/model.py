@@ -119,10 +119,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """The datasets in the order of the file; `raw` is how long the journal is kept."""
+    """The datasets in the order of the file; `raw` is how long the journal is kept, `audit_kept` the log of
+    who did what; None without limit."""
 
     datasets: tuple[Dataset, ...]
     raw: timedelta | None = None
+    audit_kept: timedelta | None = None
     name: str = "policy"
     digest: str = ""
     _rules: dict[tuple[str, ...], Rule] = field(default_factory=dict, compare=False, repr=False)

@@ -43,6 +43,10 @@ def read_policy(path: Path | None = None) -> Policy:
     journal = Table(root.mapping("journal"), "journal", complaints)
     raw = _duration(journal, "keep")
     journal.finish()
+    audit = Table(root.mapping("audit"), "audit", complaints)
+    # Files of before have no such table: nothing is deleted that nobody has decided to delete.
+    audit_kept = _duration(audit, "keep") if audit.has("keep") else None
+    audit.finish()
     found: dict[str, Dataset] = {}
     for table in root.tables("dataset", "dataset", "key"):
         dataset = _dataset(table)
@@ -51,7 +55,7 @@ def read_policy(path: Path | None = None) -> Policy:
         found[dataset.key] = dataset
     root.finish()
     complaints.raise_any()
-    return Policy(tuple(found.values()), raw, str(path), _digest(path))
+    return Policy(tuple(found.values()), raw, audit_kept, str(path), _digest(path))
 
 
 def _digest(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 from udp.api.mobile import words
@@ -18,6 +19,9 @@ from udp.sensorthings import Location, Thing
 BIN, CONTAINER, BAY, CHARGING, TREE = (
     "waste_bin", "paper_container", "parking_bay", "charging_station", "tree_pit",
 )  # fmt: skip
+_HOUR = timedelta(hours=1)
+# The register is published monthly; what it said longer ago may have changed since.
+_REGISTER_FRESH = timedelta(days=92)
 WANTED = frozenset({"fill_level", "fill_class", "parking_occupied", "soil_tension", "soil_moisture"})
 
 
@@ -67,6 +71,7 @@ def _site(told: Present, site: Thing, members: list[Thing]) -> Feature:
         "sensor": any(told.measures(one, "fill_level") for one in members),
         "frei": {True: "ja", False: "nein", None: "unbekannt"}[free],
         "fuellstand": _emptiest(levels),
+        "wochenprofil": _week(told, members),
         "behaelter": [
             {
                 "id": one.key,
@@ -82,6 +87,20 @@ def _site(told: Present, site: Thing, members: list[Thing]) -> Feature:
     return feature(
         site, "papiercontainer", told, used, said=said, text=words.SITE_TEXT[free], members=members
     )
+
+
+def _week(told: Present, members: list[Thing]) -> dict[str, Any] | None:
+    """From series that leave by the hour at the coarsest; others would be told finer than they may."""
+    if told.weeks is None:
+        return None
+    view = told.view
+    streams = [
+        one.id
+        for member in members
+        for one in view.of_thing.get(member.key, ())
+        if one.observed_property.key == "fill_level" and view.finest.get(one.id, _HOUR) <= _HOUR
+    ]
+    return told.weeks.profile(streams) if streams else None
 
 
 def _emptiest(levels: list[words.FillWord]) -> words.FillWord:
@@ -156,6 +175,9 @@ def charging(told: Present) -> list[Feature]:
                 "zustand": "unbekannt",
                 "betreiber": str(one.properties.get("operator", "")) or None,
                 "leistung_kw": _number(one.properties.get("power_kw")),
+                "ladepunkte": _whole(one.properties.get("charging_points")),
+                "stecker": str(one.properties.get("plugs", "")) or None,
+                "register": _register(told, one),
             },
             text=words.CHARGING_TEXT,
         )
@@ -165,6 +187,27 @@ def charging(told: Present) -> list[Feature]:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _whole(value: object) -> int | None:
+    found = _number(value)
+    return None if found is None else int(found)
+
+
+def _register(told: Present, thing: Thing) -> dict[str, Any] | None:
+    """What the Bundesnetzagentur's register said and when; too long ago, and it is not known any more."""
+    stand = thing.properties.get("register_stand")
+    if not isinstance(stand, str):
+        return None
+    fresh = told.now.date() - date.fromisoformat(stand) <= _REGISTER_FRESH
+    word = {"In Betrieb": "in Betrieb", "In Wartung": "in Wartung"}.get(
+        str(thing.properties.get("status", ""))
+    )
+    return {
+        "betrieb": word if fresh and word else "unbekannt",
+        "stand": stand,
+        "quelle": str(thing.properties.get("source", "")),
+    }
 
 
 def trees(told: Present) -> list[Feature]:

@@ -16,6 +16,7 @@ from udp.api.current import (
     coarsened,
     judge,
 )
+from udp.api.mobile.weekly import Weeks
 from udp.api.view import View
 from udp.forecasting.port import Told
 from udp.sensorthings import Datastream, Quality, Thing
@@ -38,13 +39,14 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Present:
     """Fresh values by Thing and observed property; what is late or bad is not here. `places` are Things
-    without any sensor that may be told of."""
+    without any sensor that may be told of; `weeks`: fill levels of containers by the hour, some weeks."""
 
     view: View
     places: Mapping[str, Thing]
     told: Told
     now: datetime
     readings: Mapping[tuple[str, str], Reading]
+    weeks: Weeks | None = None
 
     def things(self, *kinds: str) -> list[Thing]:
         """Those of these kinds, with and without sensor, in the order of their keys."""
@@ -79,6 +81,7 @@ def present(
     *,
     places: Mapping[str, Thing],
     told: Told,
+    weeks: Weeks | None = None,
 ) -> Present:
     """The observed properties `wanted` of everything the view knows."""
     streams = {number: one for number, one in view.datastreams.items() if one.observed_property.key in wanted}
@@ -109,7 +112,7 @@ def present(
             -before.stand.timestamp(),
         ):
             readings[key] = one
-    return Present(view, places, told, now, readings)
+    return Present(view, places, told, now, readings, weeks)
 
 
 def _patience(view: View, stream: Datastream) -> timedelta:

@@ -175,12 +175,13 @@ async def _listed(
 
 async def _present(at: Desk, who: Caller) -> Present:
     views, snapshot, told = await at.views.get(), await at.current.get(), await at.told.get()
+    weeks = await at.weeks.get()
     view, listed = views.of(who), views.places(who)
     wanted = places.WANTED | climate.WANTED
     now = at.now()
 
     def read() -> Present:
-        return present(view, snapshot, now, wanted, places=listed, told=told)
+        return present(view, snapshot, now, wanted, places=listed, told=told, weeks=weeks)
 
     return await anyio.to_thread.run_sync(read)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -103,6 +103,15 @@ class ContainerOfSite(Said):
     prognose: Prognosis | None
 
 
+class Week(Said):
+    """When a site usually has room, from what was measured."""
+
+    tage: dict[str, Literal["meist frei", "wechselnd", "oft voll", "unbekannt"]]
+    meist_frei: str = Field(description="empty: no weekday is", examples=["Di–Do"])
+    wochen: int
+    grundlage: str
+
+
 class Container(Place):
     """A site of paper containers: free where one of them has room."""
 
@@ -110,6 +119,7 @@ class Container(Place):
     sensor: bool
     frei: YesNo
     fuellstand: FillWord = Field(description="of the emptiest container")
+    wochenprofil: Week | None = Field(description="null: not seen often enough")
     behaelter: list[ContainerOfSite]
 
 
@@ -131,6 +141,15 @@ class CarPark(Place):
     plaetze: list[Bay]
 
 
+class ChargingRegister(Said):
+    """What the Ladesäulenregister said, as of its date: whether the device is in operation at all, never
+    whether it is free."""
+
+    betrieb: Literal["in Betrieb", "in Wartung", "unbekannt"]
+    stand: date
+    quelle: str
+
+
 class ChargingPoint(Place):
     """A charging point. Bays beside it stand in /parking, apart from its state."""
 
@@ -138,6 +157,9 @@ class ChargingPoint(Place):
     zustand: BayWord
     betreiber: str | None
     leistung_kw: float | None
+    ladepunkte: int | None
+    stecker: str | None
+    register: ChargingRegister | None
 
 
 class Tree(Place):

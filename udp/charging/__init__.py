@@ -1,0 +1,1 @@
+"""Charging points of the Bundesnetzagentur's register: where they stand and what they offer."""
