@@ -6,6 +6,7 @@ import argparse
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from udp.weather.warning_state import SqlWarnings, WarningRound
 
 _LOG = logging.getLogger("udp.weather")
 WORKER = "wetter"
+_SAY_EVERY_S = 120.0
 
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
@@ -48,22 +50,22 @@ def run(config: Settings, given: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     while not stop.is_set():
         try:
-            _keep_on(config, stop, given.every)
+            keep_on(config, stop, given.every)
         except PlatformError as error:
             _LOG.warning("%s", error)
             stop.wait(given.every)
     return 0
 
 
-def _keep_on(config: Settings, stop: threading.Event, every_s: float) -> None:
+def keep_on(config: Settings, stop: threading.Event, every_s: float) -> None:
+    """A round every `every_s` seconds until told to stop, and a sign of life in between."""
     with _opened(config) as (weather, ledger):
-        told: dict[str, str] | None = None
         while not stop.is_set():
-            said = weather.round()
-            if said != told:
-                told = said
+            said, next_round = weather.round(), time.monotonic() + every_s
+            # Also when nothing changed: who says nothing for five minutes counts as gone.
+            while not stop.is_set() and (left := next_round - time.monotonic()) > 0:
                 _tell(ledger, said)
-            stop.wait(every_s)
+                stop.wait(min(left, _SAY_EVERY_S))
 
 
 def _tell(ledger: SqlLedger, said: dict[str, str]) -> None:

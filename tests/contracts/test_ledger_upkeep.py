@@ -110,3 +110,16 @@ def test_workers_are_added_up_and_never_overwrite_one_another(url: str) -> None:
     assert ledger.report().counters == {"journal_backlog_messages": 5, "journal_backlog_age_s": 90}
     assert [one.worker for one in ledger.report().workers] == ["b"]
     ledger.close()
+
+
+def test_a_process_without_a_journal_is_told_silent_without_advice_for_ingest(url: str) -> None:
+    now = [NOW]
+    ledger = SqlLedger(url, now=lambda: now[0])
+    ledger.write(Page(worker="wetter", conditions={"Regenradar": ""}))
+    now[0] = NOW + timedelta(minutes=4)
+    assert ledger.report().conditions == {}
+    now[0] = NOW + timedelta(minutes=6)
+    ((subject, said),) = ledger.report().conditions.items()
+    assert subject == "worker wetter" and "start it again" in said
+    assert "journal" not in said and "udp-ingest" not in said
+    ledger.close()

@@ -14,7 +14,8 @@ from udp.ledger.port import WorkerState
 _SILENT_AFTER = timedelta(minutes=5)
 # Of these every worker has its own share. All else is an age, a yes or no, or a figure of the broker
 # they share.
-_SHARES = ("journal_backlog_messages", "journal_backlog_bytes")
+_BACKLOG = "journal_backlog_messages"
+_SHARES = (_BACKLOG, "journal_backlog_bytes")
 
 
 def worker_states(connection: Connection) -> Sequence[WorkerState]:
@@ -58,10 +59,12 @@ def told(connection: Connection, states: Sequence[WorkerState], now: datetime) -
 
 
 def _silent(state: WorkerState) -> str:
-    waiting = state.gauges.get("journal_backlog_messages", 0)
+    since = f"{state.worker} has said nothing since {state.reported_at:%Y-%m-%d %H:%M} UTC"
+    waiting = state.gauges.get(_BACKLOG)
+    if waiting is None:  # not one of ingest's: it has no journal
+        return f"{since}; see its log and start it again"
     return (
-        f"ingest worker {state.worker} has said nothing since {state.reported_at:%Y-%m-%d %H:%M} UTC: "
-        f"{waiting} messages of its journal are not worked off, and its share of a shared subscription waits "
-        "at the broker until its session expires; start it again, or take it out of service "
-        f"with `udp-ingest retire {state.worker}`"
+        f"ingest worker {since}: {waiting} messages of its journal are not worked off, and its share of a "
+        "shared subscription waits at the broker until its session expires; start it again, or take it out "
+        f"of service with `udp-ingest retire {state.worker}`"
     )
