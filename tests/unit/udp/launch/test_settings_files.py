@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tomllib
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,14 @@ import pytest
 from udp.launch.configuration import Site
 from udp.launch.credentials import Credentials
 from udp.launch.environment import Environment
+from udp.registry.profiles import load_profiles
 
 PROCESSES = {
     "udp": "udp",
     "ingest": "ingest",
     "dashboards": "dashboards",
     "city": "simulators",
+    "models": "models",
     "gw-rathaus": "edge",
     "crx-pole-1": "edge",
 }
@@ -46,3 +50,12 @@ def test_what_a_process_prints_is_what_it_would_take_again(site: Site, tmp_path:
         ask(module, "check-config", again)
         for secret in (tmp_path / "secrets").iterdir():
             assert secret.read_text().strip() not in printed, f"{name} prints {secret.name}"
+
+
+def test_every_pole_module_is_asked_often_enough_for_what_is_computed_of_it():
+    """The air quality index needs three quarters of an hour's expected values of one pollutant."""
+    text = resources.files("udp.launch").joinpath("pole.toml").read_text(encoding="utf-8")
+    profiles = load_profiles()
+    for sensor in tomllib.loads(text)["sensor"]:
+        expected = profiles[f"pole-{sensor['name']}"].expected_interval_s
+        assert sensor["interval_s"] <= expected, f"{sensor['name']} is asked too seldom"
