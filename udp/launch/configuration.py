@@ -16,6 +16,8 @@ from udp.launch.environment import Environment
 
 _LOOPBACK = "127.0.0.1"
 CITIZENS = "castrop-rauxel-buerger"
+# The wording of the note of source that its terms of use (GeoNutzV) ask for.
+_DWD = "Datenbasis: Deutscher Wetterdienst"
 # The broker account of the virtual ChirpStack and The Things Stack.
 VIRTUAL_SERVERS = "virtual-network-servers"
 Table = dict[str, Any]
@@ -143,7 +145,7 @@ class Site:
             "report": str(self.data / "bericht"),
             "pages_dir": str(self.data / "pages"),
             "policy": str(self.policy()),
-            "rain": {"provider": "virtueller Wetterdienst" if self.environment.city else "DWD"},
+            "rain": {"provider": "virtueller Wetterdienst" if self.environment.city else _DWD},
         }
 
     def _ingest(self) -> Table:
