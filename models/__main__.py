@@ -106,7 +106,9 @@ class _Desk:
 def _fit(settings: ModelSettings, asked: argparse.Namespace) -> int:
     with ExitStack() as stack:
         desk = _Desk.opened(settings, stack, asked.product)
-        tally = desk.fresh().round(_at(asked, settings), forecast=False, force=asked.force)
+        # A person who asks waits for all of it; only the service must keep its cycle.
+        cycle = replace(desk.fresh(), fit_budget_s=float("inf"))
+        tally = cycle.round(_at(asked, settings), forecast=False, force=asked.force)
         print(telling.cards(desk.forecasts.told().cards, asked.product))
     print(tally)
     return 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-_WIDTH, _LEFT, _FULL = 720, 150, 330
+_WIDTH, _LEFT, _FULL = 720, 105, 290
 _BAR, _GAP, _SPACE = 16, 4, 14
 
 
@@ -53,7 +53,7 @@ def draw_bars(chart: BarChart, name: str) -> Markup:
             y += _BAR + _GAP
         y += _SPACE
     opening = Markup('<svg viewBox="0 0 {} {}" role="img" aria-labelledby="{}-t {}-d">').format(
-        _WIDTH, max(y - _SPACE, _BAR), name, name
+        _WIDTH, max(y - _SPACE // 2, _BAR), name, name
     )
     head = Markup('<title id="{0}-t">{1}</title><desc id="{0}-d">{2}</desc>').format(
         name, chart.title, chart.sentence
