@@ -29,6 +29,7 @@ from udp.store.port import ObservationStore
 log = logging.getLogger(__name__)
 
 _AGE_EVERY = timedelta(hours=1)
+_SOON = timedelta(minutes=1)
 _AHEAD_OF_ALL = timedelta(days=7)
 
 
@@ -46,7 +47,8 @@ def keep_house(
 ) -> None:
     """Until `stop`. `directory`: of the journal; `remember`: how long uplinks are recognised."""
     retention = _Told(ledger, worker)
-    forgot, aged = now(), now() - _AGE_EVERY
+    # Whoever was switched off for weeks is given a minute to speak before our clock is doubted.
+    forgot, aged = now(), now() - _AGE_EVERY + _SOON
     eraser, caught_up = Eraser(store, ledger, directory, now), CaughtUp(directory, ledger)
     while not stop.wait(5.0):
         try:
@@ -62,6 +64,7 @@ def keep_house(
                     forgot = now()
                 gate = Gate(policy.current())
                 retention.say(doubt or _trouble(gate, store, ledger, registry, directory, now=now))
+                aged += _SOON - _AGE_EVERY if doubt else timedelta(0)
             projects = CitizenProjects(registry.database, CitizenSettings(), None, now)
             eraser.run(projects, caught_up)
         except (PlatformError, JournalUnavailable) as error:
