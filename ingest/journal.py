@@ -132,7 +132,7 @@ class JournalWriter:
                 f"disk of journal {directory} has {free} bytes free, keep_free_bytes is "
                 f"{self._settings.keep_free_bytes}: nothing is acknowledged until space is freed"
             )
-        used = sum(entry.stat().st_size for entry in os.scandir(directory))
+        used = sum(_size(entry) for entry in os.scandir(directory))
         if used > self._settings.max_bytes:
             raise JournalUnavailable(
                 f"journal {directory} holds {used} bytes, max_bytes is {self._settings.max_bytes}: nothing "
@@ -316,6 +316,14 @@ def fold_back(journal: sqlite3.Connection) -> None:
     busy, _, _ = journal.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
         raise sqlite3.OperationalError("a reader still holds the old pages")
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    """0 for what has just gone: months grow old and logs are folded back beside us."""
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _files_of(path: Path) -> Files:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -188,3 +190,26 @@ def test_erased_bytes_that_still_lie_in_the_log_are_no_success(settings: Journal
     assert JournalReader(settings.directory, "w").read("w-2026-11", 0, 9)[0].octets == b""
     writer.append([one(3)])
     assert JournalReader(settings.directory, "w").newest("w-2026-11") == 3
+
+
+def test_a_file_that_goes_beside_it_at_this_moment_refuses_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old months are deleted there, logs folded back, sessions kept anew; a webhook comes only once."""
+    settings = JournalSettings(tmp_path / "journal", keep_free_bytes=0)
+    writer = JournalWriter(settings, "w", lambda: NOVEMBER)
+    writer.append([Delivery(1, "edge", "o", "", b"1")])
+    look = os.scandir
+
+    def while_one_goes(folder: Path) -> Iterator[os.DirEntry[str]]:
+        for entry in list(look(folder)):
+            if entry.name.endswith("-shm"):
+                (folder / "v-2026-10.sqlite").unlink()
+            yield entry
+
+    (settings.directory / "v-2026-10.sqlite").touch()
+    monkeypatch.setattr(
+        os, "scandir", lambda folder: sorted(while_one_goes(folder), key=lambda one: one.name, reverse=True)
+    )
+    writer.append([Delivery(2, "edge", "o", "", b"1")])
+    writer.close()
