@@ -362,3 +362,67 @@ def test_when_updates_stop_it_is_told_and_they_go_on(city, monkeypatch):
             city.measure(OPEN, [city.clock[0]], [6.0])
         assert one.next()[1]["result"] == 6.0
         until(lambda: city.client.get("/health").json()["parts"]["mqtt"]["status"] == "ok")
+
+
+def test_a_client_that_reads_loses_nothing_of_a_flood(city):
+    """More than its place holds, many times over, by several topics at once."""
+    limited(city, queue_messages=400)
+    topics = [
+        f"v1.1/{path}"
+        for path in ("Observations", "+/Observations", f"Datastreams({city.ids[OPEN]})/Observations")
+    ]
+    with ear(city.mqtt_port()) as one:
+        one.subscribe(*topics, qos=0)
+        city.measure(OPEN, minutes(city, 0, 5_000), [float(number) for number in range(5_000)])
+        heard = {}
+        for _ in range(15_000):
+            topic, told = one.next()
+            heard.setdefault(topic, []).append(told["result"])
+        assert {topic: sorted(values) for topic, values in heard.items()} == {
+            "v1.1/Observations": [float(number) for number in range(5_000)],
+            topics[2]: sorted([float(number) for number in range(5_000)] * 2),
+        }
+        assert not listener(city).figures.dropped
+
+
+def test_what_a_client_writes_makes_no_lines_of_its_own_in_the_log(city, caplog):
+    with ear(city.mqtt_port(), **FIVE) as one:
+        one.subscribe("v1.1/Datastreams(1)/x\n2026-01-01 ERROR root: everything is lost")
+        assert one.codes == [0x87]
+    assert not any("\n" in line.getMessage() for line in caplog.records)
+    refusal = listener(city).figures.newest()[0]
+    assert "\n" not in refusal.topic + refusal.why and "x?2026" in refusal.topic
+
+
+def test_who_wants_no_reasons_gets_none(city):
+    told = mqtt.Properties(mqtt.PacketTypes.CONNECT)
+    told.RequestProblemInformation = 0
+    made = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    answers = []
+    made.on_connect = lambda client, *_: client.subscribe("$SYS/#")
+    made.on_subscribe = lambda _c, _u, _m, codes, properties: answers.append(
+        (codes[0].value, properties.json())
+    )
+    made.connect("127.0.0.1", city.mqtt_port(), properties=told)
+    made.loop_start()
+    until(lambda: answers)
+    made.disconnect()
+    made.loop_stop()
+    assert answers == [(0x87, {})]
+
+
+def test_the_landing_page_names_only_what_leads_here(city):
+    def endpoints(base):
+        page = city.client.get(f"{base}/v1.1").json()["serverSettings"]
+        (mine,) = {tuple(value["endpoints"]) for key, value in page.items() if key != "conformance"}
+        assert len([key for key in page if key in page["conformance"]]) == 2
+        return list(mine)
+
+    assert endpoints("http://testserver") == ["ws://testserver/mqtt"]
+    port = city.mqtt_port()
+    assert endpoints("http://localhost:8080") == [f"mqtt://localhost:{port}", "ws://localhost:8080/mqtt"]
+    assert endpoints("https://daten.example.de") == ["wss://daten.example.de/mqtt"], (
+        "the port is of this machine only"
+    )
+    limited(city, public=("mqtts://daten.example.de:8883",))
+    assert endpoints("https://daten.example.de") == ["mqtts://daten.example.de:8883"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import anyio.to_thread
 
 from udp.access.limits import TooOften
 from udp.api.desk import Desk
@@ -103,33 +101,24 @@ def still_good(desk: Desk, visitor: Visitor) -> bool:
     return True
 
 
-async def create(desk: Desk, room: SensorThings, visitor: Visitor, message: Publish) -> str:
-    """On disk on return: the path of the Observation. Refused for good, or NotNow."""
+def create(desk: Desk, room: SensorThings, visitor: Visitor, message: Publish, *, audited: bool) -> str:
+    """On disk on return: the path of the Observation. Refused for good, or NotNow. Blocking.
 
-    def blocking() -> str:
+    `audited`: whether a line in the audit log shall say it; one per Observation would bury all others.
+    """
+    try:
         path = publish_path(message.topic)
         visitor.require(f"/{ROOT}/{path}")
         writer = writer_for(room, visitor.caller)
         admit(desk, visitor)
-        return writer.create(path, drafts.load(message.payload))
-
-    try:
-        return await anyio.to_thread.run_sync(_telling(blocking))
-    finally:
-        desk.views.forget()
-
-
-def _telling(work: Callable[[], str]) -> Callable[[], str]:
-    """With every error of the platform as one of the two that the protocol knows."""
-
-    def telling() -> str:
-        try:
-            return work()
-        except PlatformError as error:
-            for kind, reason in _LATER.items():
-                if isinstance(error, kind):
-                    raise NotNow(str(error), reason) from error
-            reason = next((one for kind, one in _REASONS.items() if isinstance(error, kind)), _NOT_AUTHORIZED)
-            raise Refused(str(error), reason) from error
-
-    return telling
+        made = writer.create(path, drafts.load(message.payload))
+        if audited and desk.ports.porter is not None:
+            who, subject = visitor.caller.name or visitor.name, f"MQTT PUBLISH {message.topic[:200]}"
+            desk.ports.porter.audit.write(who, "sensorthings", subject=subject, origin=visitor.origin)
+    except PlatformError as error:
+        for kind, reason in _LATER.items():
+            if isinstance(error, kind):
+                raise NotNow(str(error), reason) from error
+        reason = next((one for kind, one in _REASONS.items() if isinstance(error, kind)), _NOT_AUTHORIZED)
+        raise Refused(str(error), reason) from error
+    return made

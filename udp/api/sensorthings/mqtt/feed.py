@@ -1,7 +1,7 @@
 """Looks once a second at what is new in register and store, and tells who has subscribed to it.
 
 It looks only while somebody has subscribed, and nobody can hold it up: what is told waits in the client's
-own place (`Outbox`).
+own place (`Outbox`), and whose place stays full for two seconds must go.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 
 import anyio.to_thread
 
@@ -39,6 +40,7 @@ _FASTEST_S = 0.05
 _LISTEN_FOR = timedelta(minutes=5)
 _LISTEN_EVERY_S = 20.0
 _AT_ONCE = 2_000
+_PATIENCE_S, _PAUSE_S = 2.0, 0.02
 _MOST_TOUCHED = 10_000
 Pair = tuple[Session, Subscription]
 
@@ -73,17 +75,20 @@ class Feed:
         if self._task is not None:
             self._task.cancel()
 
-    async def subscription(self, wanted: Wish, qos: int, who: Caller) -> Subscription:
-        """Whatever changes from now on is told. TopicRefused, StoreUnavailable, RegistryUnavailable."""
-        await self._listen()
-        views = await self._desk.views.get()
+    async def begin(self) -> None:
+        """From now on the store remembers what is appended. StoreUnavailable."""
+        now = asyncio.get_running_loop().time()
+        if now - self._listened_at >= _LISTEN_EVERY_S:
+            until = self._desk.now() + _LISTEN_FOR
+            await anyio.to_thread.run_sync(self._following.listen, until)
+            self._listened_at = now
 
-        def made() -> Subscription:
-            position = self._following.position()
-            catalogue = self._room.catalogues.of(views, who, self._database)
-            return telling.subscription(wanted, qos, catalogue, position, self._world(), self._writer)
-
-        return await anyio.to_thread.run_sync(made)
+    def subscription(self, wanted: Wish, qos: int, who: Caller, views: Views) -> Subscription:
+        """Whatever changes from `views` and from now on is told, after `begin`. TopicRefused,
+        StoreUnavailable, RegistryUnavailable. Blocking."""
+        position = self._following.position()
+        catalogue = self._room.catalogues.of(views, who, self._database)
+        return telling.subscription(wanted, qos, catalogue, position, self._world(), self._writer)
 
     def _pairs(self) -> list[Pair]:
         return [(session, one) for session in self._sessions() for one in session.subscriptions.values()]
@@ -92,7 +97,7 @@ class Feed:
         while self._pairs():
             await asyncio.sleep(max(self._desk.settings.refresh_s, _FASTEST_S))
             try:
-                await self._listen()
+                await self.begin()
                 await self._round()
             except (StoreUnavailable, RegistryUnavailable) as error:
                 if not self.trouble:
@@ -114,13 +119,6 @@ class Feed:
             # Somebody may have subscribed between the last look and now.
             self.wake()
 
-    async def _listen(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._listened_at >= _LISTEN_EVERY_S:
-            until = self._desk.now() + _LISTEN_FOR
-            await anyio.to_thread.run_sync(self._following.listen, until)
-            self._listened_at = now
-
     async def _round(self) -> None:
         """What is new, in parts: senders get their turn in between."""
         parts = await self._of_touched()
@@ -140,21 +138,36 @@ class Feed:
                 one.after = max(one.after, arrived[-1].number)
 
     async def _tell(self, views: Views, pairs: Sequence[Pair], arrived: tuple[int, Observations]) -> None:
-        def blocking() -> tuple[list[Message], list[Catalogue]]:
-            catalogues = [
-                self._room.catalogues.of(views, session.visitor.caller, self._database)
-                for session, _ in pairs
-            ]
-            subscriptions = [one for _, one in pairs]
-            round_ = Round(self._world(), self._writer, [arrived])
-            return list(round_.messages(zip(subscriptions, catalogues, strict=True))), catalogues
+        def prepare() -> list[tuple[Subscription, Catalogue]]:
+            of, database = self._room.catalogues.of, self._database
+            return [(one, of(views, session.visitor.caller, database)) for session, one in pairs]
 
-        messages, catalogues = await anyio.to_thread.run_sync(blocking)
+        wanted = await anyio.to_thread.run_sync(prepare)
         owner = {id(one): session for session, one in pairs}
-        for message in messages:
-            owner[id(message.to)].tell(message.to, message.topic, message.payload)
-        for (_, one), catalogue in zip(pairs, catalogues, strict=True):
+        messages = Round(self._world(), self._writer, [arrived]).messages(wanted)
+        while part := await anyio.to_thread.run_sync(lambda: list(islice(messages, _AT_ONCE))):
+            await self._deliver(part, owner)
+        for one, catalogue in wanted:
             one.catalogue = catalogue
+
+    async def _deliver(self, messages: Sequence[Message], owner: Mapping[int, Session]) -> None:
+        """Into each client's own place, with some patience where it is full: for all clients together."""
+        waiting: dict[Session, deque[Message]] = {}
+        for one in messages:
+            waiting.setdefault(owner[id(one.to)], deque()).append(one)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _PATIENCE_S
+        while True:
+            for session, queue in list(waiting.items()):
+                while queue and session.tell(queue[0].to, queue[0].topic, queue[0].payload):
+                    queue.popleft()
+                if not queue:
+                    del waiting[session]
+            if not waiting or loop.time() > end:
+                break
+            await asyncio.sleep(_PAUSE_S)
+        for session in waiting:
+            session.too_slow()
 
     async def _of_touched(self) -> list[tuple[int, Observations]]:
         identities = {self._touched.popleft() for _ in range(len(self._touched))}

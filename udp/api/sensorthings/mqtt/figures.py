@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 _LOG = logging.getLogger(__name__)
 _REMEMBERED = 50
 _LINES = 20
+_LONGEST = 500
 _WITHIN = timedelta(minutes=1)
 
 
@@ -24,6 +25,11 @@ class Refusal:
     wanted: str
     topic: str
     why: str
+
+
+def plain(text: str) -> str:
+    """One line of some length, whatever a client wrote."""
+    return "".join(one if one.isprintable() else "?" for one in text[:_LONGEST])
 
 
 @dataclass(slots=True)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import anyio
+import anyio.to_thread
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
@@ -23,10 +28,14 @@ from udp.api.sensorthings.routes import SensorThings
 from udp.errors import ConfigurationError
 from udp.policy import Caller
 
+T = TypeVar("T")
+
 _LOG = logging.getLogger(__name__)
 PATH = "/mqtt"
 _SUBPROTOCOL = "mqtt"
 _END_WITHIN_S = 3.0
+_SHAKEN_WITHIN_S = 10.0
+_THREADS = 8
 
 
 class Listener:
@@ -35,6 +44,7 @@ class Listener:
     def __init__(self, desk: Desk, room: SensorThings, settings: MqttSettings) -> None:
         self.desk, self.room, self.settings = desk, room, settings
         self.figures = Figures(desk.now)
+        self._threads = anyio.CapacityLimiter(_THREADS)
         self._sessions: dict[Session, asyncio.Task[None] | None] = {}
         self._of_address: Counter[str] = Counter()
         self._feed = Feed(desk, room, self.figures, lambda: tuple(self._sessions))
@@ -82,7 +92,9 @@ class Listener:
     async def _open(self, port: int) -> None:
         host, tls = self.settings.host, self.settings.tls()
         try:
-            self._server = await asyncio.start_server(self._accept, host, port, ssl=tls)
+            self._server = await asyncio.start_server(
+                self._accept, host, port, ssl=tls, ssl_handshake_timeout=_SHAKEN_WITHIN_S if tls else None
+            )
         except OSError as error:
             raise ConfigurationError(
                 f"MQTT for SensorThings cannot listen on {host}:{port} ({error.strerror}); choose another "
@@ -104,13 +116,19 @@ class Listener:
             for task in late:
                 task.cancel()
 
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """In a thread; few of them, so that MQTT leaves some to HTTP."""
+        return await anyio.to_thread.run_sync(partial(work, *arguments), limiter=self._threads)
+
     def subscribed(self) -> None:
         """Somebody has subscribed."""
         self._feed.wake()
 
     async def subscription(self, wanted: Wish, qos: int, who: Caller) -> Subscription:
         """See Feed."""
-        return await self._feed.subscription(wanted, qos, who)
+        await self._feed.begin()
+        views = await self.desk.views.get()
+        return await self.run(self._feed.subscription, wanted, qos, who, views)
 
     async def by_websocket(self, socket: WebSocket) -> None:
         """The route /mqtt; browsers have no other way."""

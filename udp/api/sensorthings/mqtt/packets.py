@@ -68,6 +68,7 @@ class Connect:
     receive_maximum: int = 65_535
     most_packet: int | None = None
     authentication: bool = False
+    reasons_wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ def _connect(read: Octets) -> Connect:
     return Connect(
         version, client, keep_alive, username,
         None if password is None else password.decode("utf-8", "replace"),
-        will, bool(flags & 2), told.get(0x21, 65_535), told.get(0x27), 0x15 in told,
+        will, bool(flags & 2), told.get(0x21, 65_535), told.get(0x27), 0x15 in told, bool(told.get(0x17, 1)),
     )  # fmt: skip
 
 

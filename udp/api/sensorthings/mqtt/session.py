@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import anyio.to_thread
 
 from udp.access.limits import TooOften
 from udp.api.sensorthings.mqtt import creating, packets, topics
 from udp.api.sensorthings.mqtt.creating import NotNow, Refused, Visitor
-from udp.api.sensorthings.mqtt.figures import Refusal
+from udp.api.sensorthings.mqtt.figures import Refusal, plain
 from udp.api.sensorthings.mqtt.links import Link
 from udp.api.sensorthings.mqtt.octets import PROTOCOL_ERROR, Malformed
 from udp.api.sensorthings.mqtt.outbox import Outbox
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _CONNECT_WITHIN_S = 10.0
 _RECEIVE_MAXIMUM = 100
 _MOST_REFUSALS = 20
+_MOST_REFUSED_TOPICS = 200
 _MOST_AUDITED = 100
 _LAST_WORDS_WITHIN_S = 1.0
 _KEY_ASKED_EVERY_S = 60.0
@@ -71,6 +72,7 @@ class Session:
         self._will: Publish | None = None
         self._received: set[int] = set()
         self._refusals = 0
+        self._reasons_wanted = True
         self._audited: set[str] = set()
         self.visitor = Visitor(origin)
         self.subscriptions: dict[str, Subscription] = {}
@@ -81,13 +83,17 @@ class Session:
         if not self._leaving.done():
             self._leaving.set_result(Leave(reason, why))
 
-    def tell(self, one: Subscription, topic: str, payload: bytes) -> None:
-        """Put a message where it waits; the client must go when there is no room."""
+    def tell(self, one: Subscription, topic: str, payload: bytes) -> bool:
+        """Put a message where it waits; False when there is no room."""
         if self.subscriptions.get(one.wish.topic) is not one or self._leaving.done():
-            return
-        if self.outbox.put(topic, payload, one.qos):
-            self._listener.figures.sent += 1
-            return
+            return True
+        if not self.outbox.put(topic, payload, one.qos):
+            return False
+        self._listener.figures.sent += 1
+        return True
+
+    def too_slow(self) -> None:
+        """The client has had its time: nobody waits for it."""
         self._listener.figures.dropped["slow"] += 1
         self.leave(SLOW, "too much waits for you: ask /v1.1 what you missed, or subscribe to less")
 
@@ -110,7 +116,8 @@ class Session:
             self.subscriptions.clear()
             await self._link.close()
         if self._will is not None:
-            await self._create(self._will)
+            with contextlib.suppress(Leave):
+                await self._create(self._will)
 
     async def _converse(self) -> None:
         incoming = self._packets()
@@ -167,7 +174,7 @@ class Session:
             raise Leave(0, "")
         self._patience_s = silence * 1.5
         self.outbox = Outbox(self._settings, asked.version, asked.receive_maximum, asked.most_packet)
-        self._will = asked.will
+        self._will, self._reasons_wanted = asked.will, asked.reasons_wanted
         await self._send(packets.connack(asked.version, 0, told))
 
     async def _refusal(self, asked: Connect) -> Leave | None:
@@ -183,7 +190,7 @@ class Session:
     async def _identify(self, key: str | None) -> Leave | None:
         origin = self.visitor.origin
         try:
-            self.visitor = await anyio.to_thread.run_sync(creating.identify, self._listener.desk, origin, key)
+            self.visitor = await self._listener.run(creating.identify, self._listener.desk, origin, key)
         except KeyRefused as error:
             self._refuse("connect", "", str(error))
             return Leave(BAD_KEY, str(error))
@@ -224,7 +231,7 @@ class Session:
         """Hang up on whoever came with a key that opens nothing any more."""
         if self.visitor.key is None:
             return
-        if not await anyio.to_thread.run_sync(creating.still_good, self._listener.desk, self.visitor):
+        if not await self._listener.run(creating.still_good, self._listener.desk, self.visitor):
             self._will = None
             self.leave(NO_ONE, "your key opens nothing any more")
 
@@ -250,35 +257,37 @@ class Session:
         if message.qos:
             if message.qos == 2 and (refused is None or self._version == MQTT_3):
                 self._received.add(message.number)
-            await self._send(packets.answer(self._version, Answer(answer, message.number, reason), why))
+            await self._send(
+                packets.answer(self._version, Answer(answer, message.number, reason), self._said(why))
+            )
         if refused is not None:
-            self._refusals += 1
-            if self._refusals >= _MOST_REFUSALS:
-                self._listener.figures.dropped["refused"] += 1
-                raise Leave(MANNERS, f"{self._refusals} messages were refused; look at what you send")
+            self._count(_MOST_REFUSALS)
+
+    def _count(self, most: int) -> None:
+        """Leave for a client that is refused again and again: each time costs us more than it."""
+        self._refusals += 1
+        if self._refusals >= most:
+            self._listener.figures.dropped["refused"] += 1
+            raise Leave(MANNERS, f"{self._refusals} wishes were refused; look at what you send")
 
     async def _create(self, message: Publish) -> Refused | None:
         listener = self._listener
+        # Once per connection and topic.
+        new = message.topic not in self._audited and len(self._audited) < _MOST_AUDITED
+        create = partial(creating.create, listener.desk, listener.room, self.visitor, message, audited=new)
         try:
-            await creating.create(listener.desk, listener.room, self.visitor, message)
+            await listener.run(create)
         except Refused as error:
             self._refuse("publish", message.topic, str(error))
             return error
         except NotNow as error:
             self._refuse("publish now", message.topic, str(error))
             raise Leave(error.reason, "not now; send it again later") from error
-        listener.figures.created += 1
-        porter = listener.desk.ports.porter
-        new = message.topic not in self._audited and len(self._audited) < _MOST_AUDITED
-        if porter is not None and new:
-            # Once per connection and topic: a line per Observation would bury all others.
+        finally:
+            listener.desk.views.forget()
+        if new:
             self._audited.add(message.topic)
-            who, origin = self.visitor.caller.name or self.visitor.name, self.visitor.origin
-            await anyio.to_thread.run_sync(
-                lambda: porter.audit.write(
-                    who, "sensorthings", subject=f"MQTT PUBLISH {message.topic[:200]}", origin=origin
-                )
-            )
+        listener.figures.created += 1
         return None
 
     async def _subscribe(self, packet: Subscribe) -> None:
@@ -291,8 +300,9 @@ class Session:
                 reasons.append(error.reason)
                 why = why or str(error)
                 self._refuse("subscribe", topic, str(error))
+                self._count(_MOST_REFUSED_TOPICS)
         self._listener.subscribed()
-        await self._send(packets.suback(self._version, packet.number, reasons, why))
+        await self._send(packets.suback(self._version, packet.number, reasons, self._said(why)))
 
     async def _subscription(self, topic: str, qos: int) -> Subscription:
         most = self._settings.most_subscriptions
@@ -313,10 +323,12 @@ class Session:
         await self._send(packets.unsuback(self._version, packet.number, reasons))
 
     def _refuse(self, wanted: str, topic: str, why: str) -> None:
-        figures = self._listener.figures
-        figures.refuse(
-            Refusal(figures.now(), self.visitor.name, self.visitor.origin, wanted, topic[:500], why[:500])
-        )
+        figures, visitor = self._listener.figures, self.visitor
+        figures.refuse(Refusal(figures.now(), visitor.name, visitor.origin, wanted, plain(topic), plain(why)))
+
+    def _said(self, why: str) -> str:
+        """Nothing where the client does not want to hear reasons (MQTT 5.0, 3.1.2.11.7)."""
+        return why if self._reasons_wanted else ""
 
     async def _send(self, packet: bytes) -> None:
         async with self._turn:

@@ -16,8 +16,8 @@ class MqttSettings:
     `certificate` and `private_key` (PEM), because keys travel here. `public`: the addresses it is told by
     (`mqtts://daten.example.de:8883`); none: those that follow from what was asked.
 
-    A client that does not take what waits for it (`queue_messages`, `queue_bytes`) is disconnected: it
-    connects again and asks over HTTP for what it missed. `most_packet` in octets.
+    A client that does not take what waits for it (`queue_messages`, `queue_bytes`) must go after two
+    seconds: it connects again and asks over HTTP for what it missed. `most_packet` in octets.
     """
 
     host: str = "127.0.0.1"
@@ -29,8 +29,8 @@ class MqttSettings:
     most_clients: int = 200
     most_clients_per_address: int = 50
     most_subscriptions: int = 100
-    queue_messages: int = 5_000
-    queue_bytes: int = 4_194_304
+    queue_messages: int = 2_000
+    queue_bytes: int = 2_097_152
     most_packet: int = 262_144
     longest_silence_s: int = 1_200
 

@@ -30,12 +30,14 @@ Identity = tuple[int, int, int]
 Render = Callable[[Catalogue], rendering.Writer]
 Mask = NDArray[np.bool_]
 _MOVES = ("phenomenonTime", "resultTime")
+_AT_ONCE = 1_000
 
 
 @dataclass(slots=True, eq=False)
 class Subscription:
     """One wish of one client: up to which state of things it has been told. `catalogue`: what its caller
-    could know then; `after`: the last arrival."""
+    could know then; `after`: the last arrival. `told`: the last value of an Observation's property;
+    `found`: what the path leads to in a catalogue, None for nowhere."""
 
     wish: Wish
     qos: int
@@ -43,6 +45,7 @@ class Subscription:
     catalogue: Catalogue
     after: int
     told: Any = None
+    found: tuple[Catalogue, Target | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class Round:
     writer: Render
     arrived: Sequence[tuple[int, Observations]]
     _changes: dict[tuple[int, int], Changes] = field(default_factory=dict)
+    _words: dict[tuple[int, tuple[str, ...], str, int], bytes] = field(default_factory=dict)
+    _masks: dict[tuple[int, str], Mask] = field(default_factory=dict)
 
     def messages(self, of: Iterable[tuple[Subscription, Catalogue]]) -> Iterator[Message]:
         """For each subscription, with what its caller may know now."""
@@ -124,13 +129,10 @@ class Round:
             if changes:
                 yield from self._of_pattern(one, now, changes)
             return
-        try:
-            target = self.world.target(one.wish.path, now)
-        except NotFound:
-            return
-        if target.type.name == "Observation":
-            return
         before = self._before(one)
+        target = self._target(one, now)
+        if target is None or target.type.name == "Observation":
+            return
         if target.keys:
             yield from self._of_property(one, target, before, changes)
             return
@@ -144,11 +146,17 @@ class Round:
             yield Message(one, one.wish.topic, entity)
 
     def _before(self, one: Subscription) -> frozenset[int]:
-        try:
-            found = self.world.target(one.wish.path, one.catalogue)
-        except NotFound:
-            return frozenset()
-        return frozenset(record.id for record in found.records)
+        found = self._target(one, one.catalogue)
+        return frozenset(record.id for record in found.records) if found else frozenset()
+
+    def _target(self, one: Subscription, catalogue: Catalogue) -> Target | None:
+        """What its path leads to, asked once per state of things."""
+        if one.found is None or one.found[0] is not catalogue:
+            try:
+                one.found = catalogue, self.world.target(one.wish.path, catalogue)
+            except NotFound:
+                one.found = catalogue, None
+        return one.found[1]
 
     @staticmethod
     def _of_property(
@@ -177,8 +185,16 @@ class Round:
                 if one.wish.matches(topic):
                     yield Message(one, topic, _json({name: rendering.written(record.properties.get(name))}))
 
-    def _entities(self, now: Catalogue, records: Sequence[Record], wanted: Options) -> list[bytes]:
-        return [_json(one) for one in self.writer(now).entities(records, wanted)] if records else []
+    def _entities(self, now: Catalogue, records: Sequence[Record], wanted: Options) -> Iterator[bytes]:
+        """In the same order, rendered once for all who get the same words."""
+        for at in range(0, len(records), _AT_ONCE):
+            part = records[at : at + _AT_ONCE]
+            keys = [(id(now), wanted.select, one.kind, one.id) for one in part]
+            missing = [one for one, key in zip(part, keys, strict=True) if key not in self._words]
+            made = self.writer(now).entities(missing, wanted) if missing else []
+            for one, entity in zip(missing, made, strict=True):
+                self._words[id(now), wanted.select, one.kind, one.id] = _json(entity)
+            yield from (self._words[key] for key in keys)
 
     def _of_observations(
         self, pairs: Sequence[tuple[Subscription, Catalogue]], rows: Observations, numbers: Any
@@ -190,8 +206,11 @@ class Round:
                 # The gate: what this caller may know as it was measured, and what was not taken back.
                 seen = np.isin(rows.datastream, list(now.datastream_of))
                 known[id(now)] = seen & (rows.rule != QualityRule.WITHDRAWN)
-            fresh = known[id(now)] & ((numbers == 0) | (numbers > one.after))
-            if fresh.any() and (wanted := self._wanted(one, now, rows, fresh)).any():
+            key = (id(now), one.wish.topic)
+            if key not in self._masks:
+                self._masks[key] = self._wanted(one, now, rows, known[id(now)])
+            wanted = self._masks[key] & ((numbers == 0) | (numbers > one.after))
+            if wanted.any():
                 groups.setdefault((id(now), one.options.select), []).append((one, now, wanted))
         for members in groups.values():
             yield from self._of_group(members, rows)
@@ -210,39 +229,37 @@ class Round:
                 if one.wish.pattern:
                     of = topics.of_observation(now.datastream_of[stream], now.feature_of[stream])
                     yield Message(one, one.wish.first(of) or one.wish.topic, words[at])
-                elif (property_ := self._property(one, now)) is not None:
-                    yield from self._changed(one, property_, json.loads(words[at]))
+                elif (target := self._target(one, now)) is not None and target.keys:
+                    yield from self._changed(one, target.keys, json.loads(words[at]))
                 else:
                     yield Message(one, one.wish.topic, words[at])
 
-    def _wanted(self, one: Subscription, now: Catalogue, rows: Observations, fresh: Mask) -> Mask:
+    def _wanted(self, one: Subscription, now: Catalogue, rows: Observations, known: Mask) -> Mask:
+        """Which of the rows that its caller may know it means; the same for all who wrote the same topic."""
         if one.wish.pattern:
             streams = [
                 stream
-                for stream in np.unique(rows.datastream[fresh]).tolist()
+                for stream in np.unique(rows.datastream[known]).tolist()
                 if one.wish.first(topics.of_observation(now.datastream_of[stream], now.feature_of[stream]))
             ]
-            return fresh & np.isin(rows.datastream, streams)
-        try:
-            target = self.world.target(one.wish.path, now)
-        except NotFound:
-            return np.zeros(len(rows), bool)
-        if target.type.name != "Observation":
+            return known & np.isin(rows.datastream, streams)
+        target = self._target(one, now)
+        if target is not None and target.row is not None:
+            # It may have got another time, and so another id, without any change of the register.
+            one.found = None
+            target = self._target(one, now)
+        if target is None or target.type.name != "Observation":
             return np.zeros(len(rows), bool)
         if target.row is None:
-            return fresh & np.isin(rows.datastream, list(target.streams))
+            return known & np.isin(rows.datastream, list(target.streams))
         row = target.row
         meant: Mask = (
-            fresh
+            known
             & (rows.datastream == row.datastream[0])
             & (rows.phenomenon_time == row.phenomenon_time[0])
             & (rows.lead == row.lead[0])
         )
         return meant
-
-    def _property(self, one: Subscription, now: Catalogue) -> tuple[str, ...] | None:
-        keys = self.world.target(one.wish.path, now).keys
-        return keys or None
 
     @staticmethod
     def _changed(one: Subscription, keys: tuple[str, ...], entity: Any) -> Iterator[Message]:
