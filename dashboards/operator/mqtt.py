@@ -31,16 +31,16 @@ def rows(operations: Operations, time: LocalTime) -> list[tuple[str, str, str, s
     ]
 
 
-def caption(state: MqttState | None) -> str:
-    """How it goes, in one line."""
+def note(state: MqttState | None) -> str:
+    """How it goes since the interface was started, in one line."""
     if state is None:
         return ""
     found = state.figures
     parts = [
         counted(found["clients"], "verbundenes Programm", "verbundene Programme"),
         counted(found["subscriptions"], "Abonnement", "Abonnements"),
-        f"{number(found['sent'], 0)} Nachrichten gesendet",
-        f"{number(found['created'], 0)} Werte angenommen",
+        f"{counted(found['sent'], 'Nachricht', 'Nachrichten')} gesendet",
+        f"{counted(found['created'], 'Wert', 'Werte')} angenommen",
         f"{number(found['refused'], 0)} abgelehnt",
         f"{number(found['dropped'], 0)} getrennt",
     ]
@@ -48,7 +48,7 @@ def caption(state: MqttState | None) -> str:
         parts.append(f"✕ {number(found['missed_appends'], 0)} Lieferungen nicht weitergesagt")
     if state.trouble:
         parts.append(f"✕ pausiert: {state.trouble}")
-    return ", ".join(parts)
+    return f"{', '.join(parts)}. Gezählt seit dem Start der Schnittstelle (udp run)."
 
 
 def _short(topic: str) -> str:

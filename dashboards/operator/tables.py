@@ -256,10 +256,11 @@ def _webhooks(operations: Operations, time: LocalTime) -> TableView:
 
 
 def _mqtt(operations: Operations, time: LocalTime) -> TableView:
-    heads = ("Zeit", "Was", "Thema", "Grund", "Wer")
+    heads, found = ("Zeit", "Was", "Thema", "Grund", "Wer"), mqtt.rows(operations, time)
+    refused = operations.mqtt.figures["refused"] if operations.mqtt else 0
     return TableView(
-        "mqtt", "SensorThings über MQTT", mqtt.caption(operations.mqtt), heads, mqtt.rows(operations, time),
-        "Nichts wurde abgelehnt.", "Gezählt seit dem Start der Schnittstelle (udp run).",
+        "mqtt", "SensorThings über MQTT", f"Abgelehnt: {_shown(len(found), refused)}", heads, found,
+        "Nichts wurde abgelehnt.", mqtt.note(operations.mqtt),
     )  # fmt: skip
 
 

@@ -200,7 +200,9 @@ def writer_for(room: SensorThings, who: Caller) -> Writer:
     """KeyRequired, NotAllowed or NotOffered for whoever may not write here."""
     if not operates(who):
         if who == PUBLIC:
-            raise KeyRequired("writing needs an operator's key; send it as Authorization: Bearer <key>")
+            raise KeyRequired(
+                "writing needs an operator's key; send it as Authorization: Bearer <key>, by MQTT as password"
+            )
         raise NotAllowed("writing is for who runs the platform; this key or person may only read")
     if room.writer is None:
         raise NotOffered("this instance only reads")
