@@ -33,8 +33,8 @@ def test_figures_and_refusals_in_words_of_people() -> None:
     ]
     words, rows = told(MqttState("", FIGURES, refusals))
     assert words.replace("\u00a0", " ") == (
-        "1 verbundenes Programm, 3 Abonnements, 12.345 Nachrichten gesendet, 7 Werte angenommen, 2 abgelehnt, "
-        "1 getrennt. Gezählt seit dem Start der Schnittstelle (udp run)."
+        "1 verbundenes Programm, 3 Abonnements, 12.345 Nachrichten gesendet, 7 Werte angenommen, "
+        "2 abgelehnt, 1 getrennt. Gezählt seit dem Start der Schnittstelle (udp run)."
     )
     assert "schreiben v1.1/Observations writing needs a key ohne Schlüssel 192.0.2.0/24" in rows[0]
     assert "abonnieren" in rows[1] and "key abc" in rows[1] and "…" in rows[1] and len(rows[1]) < 200
