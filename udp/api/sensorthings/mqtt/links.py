@@ -11,10 +11,11 @@ _PART = 65_536
 
 
 class Link(Protocol):
-    """One connection. Sending waits while the other side does not read."""
+    """One connection. Sending waits while the other side does not read. `forwarded`: a proxy says it speaks
+    for somebody, and was not believed."""
 
     peer: str
-    secure: bool
+    forwarded: bool
 
     async def receive(self) -> bytes:
         """Some octets; none when the other side has gone."""
@@ -33,7 +34,7 @@ class SocketLink:
         self._reader, self._writer = reader, writer
         found = writer.get_extra_info("peername")
         self.peer = str(found[0]) if found else ""
-        self.secure = writer.get_extra_info("ssl_object") is not None
+        self.forwarded = False
 
     async def receive(self) -> bytes:
         """See Link."""
@@ -58,7 +59,9 @@ class WebSocketLink:
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
         self.peer = socket.client.host if socket.client else ""
-        self.secure = socket.url.scheme == "wss"
+        told = "x-forwarded-for" in socket.headers or "forwarded" in socket.headers
+        # As udp.api.asking: a proxy that is named puts the caller here, with port 0.
+        self.forwarded = told and not (socket.client is not None and socket.client.port == 0)
 
     async def receive(self) -> bytes:
         """See Link."""

@@ -190,7 +190,8 @@ class Session:
     async def _identify(self, key: str | None) -> Leave | None:
         origin = self.visitor.origin
         try:
-            self.visitor = await self._listener.run(creating.identify, self._listener.desk, origin, key)
+            async with self._admitted(key):
+                self.visitor = await self._listener.run(creating.identify, self._listener.desk, origin, key)
         except KeyRefused as error:
             self._refuse("connect", "", str(error))
             return Leave(BAD_KEY, str(error))
@@ -199,6 +200,19 @@ class Session:
         except RegistryUnavailable:
             return Leave(_UNAVAILABLE, "the register cannot be read now; try again later")
         return None
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, key: str | None) -> AsyncIterator[None]:
+        """One request of an address without a key, by the same measure as over HTTP. TooOften."""
+        visit = None
+        if key is None:
+            crowd = self._listener.desk.crowd
+            visit = await crowd.enter(self._link.peer or None, forwarded=self._link.forwarded)
+        try:
+            yield
+        finally:
+            if visit is not None:
+                visit.leave()
 
     async def _listen(self, incoming: AsyncIterator[Packet]) -> None:
         async for packet in incoming:
@@ -276,7 +290,10 @@ class Session:
         new = message.topic not in self._audited and len(self._audited) < _MOST_AUDITED
         create = partial(creating.create, listener.desk, listener.room, self.visitor, message, audited=new)
         try:
-            await listener.run(create)
+            async with self._admitted(self.visitor.key):
+                await listener.run(create)
+        except TooOften as error:
+            raise Leave(FULL, str(error)) from error
         except Refused as error:
             self._refuse("publish", message.topic, str(error))
             return error
@@ -291,6 +308,18 @@ class Session:
         return None
 
     async def _subscribe(self, packet: Subscribe) -> None:
+        try:
+            async with self._admitted(self.visitor.key):
+                # One request, however many topics it names; what it costs in time counts for strangers.
+                await self._listener.run(creating.admit, self._listener.desk, self.visitor)
+                reasons, why = await self._granted(packet)
+        except TooOften as error:
+            reasons, why = [FULL] * len(packet.filters), str(error)
+        self._listener.subscribed()
+        await self._send(packets.suback(self._version, packet.number, reasons, self._said(why)))
+
+    async def _granted(self, packet: Subscribe) -> tuple[list[int], str]:
+        """A reason per filter, and the first refusal in words."""
         reasons, why = [], ""
         for topic, qos in packet.filters:
             try:
@@ -301,8 +330,7 @@ class Session:
                 why = why or str(error)
                 self._refuse("subscribe", topic, str(error))
                 self._count(_MOST_REFUSED_TOPICS)
-        self._listener.subscribed()
-        await self._send(packets.suback(self._version, packet.number, reasons, self._said(why)))
+        return reasons, why
 
     async def _subscription(self, topic: str, qos: int) -> Subscription:
         most = self._settings.most_subscriptions
