@@ -149,6 +149,9 @@ def memory_ended(forgotten: int) -> str:
 
 def find(one: SeenUplink, known: Mapping[bytes, Remembered]) -> tuple[Remembered, SeenUplink] | None:
     """What is remembered of this transmission, and the delivery under the name it goes by there."""
+    if not one.also:
+        plain = known.get(one.identity)
+        return None if plain is None else (plain, one)
     for name in names_of(one):
         before = known.get(name)
         if before is None or (one.also and name == _plain(one) and not _one_transmission(before, one)):

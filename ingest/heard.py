@@ -52,5 +52,7 @@ class Noted:
     kind: str
 
 
+UPLINK = (Uplink, Empty)
+"""What is heard of a device we know, for `isinstance`: there a union in the call is made anew each time."""
 Heard = Uplink | Empty | Frame | Reading | GatewayStatus | Joined | Noted
 EMPTY_PORTS = (0, 224)  # the MAC layer, and the test protocol

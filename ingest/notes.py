@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from edge.wire.messages import Uplink
 from ingest.decode import Item
-from ingest.heard import Empty, Unusable
+from ingest.heard import UPLINK, Empty, Unusable
 from udp.ledger.port import Quarantined, SeenUplink, SequenceRun
 
 
@@ -35,7 +35,7 @@ class Notes:
 def seen_uplink(item: Item) -> SeenUplink:
     """The delivery of one uplink, as the ledger keeps it."""
     heard = item.heard
-    if not isinstance(heard, Uplink | Empty):
+    if not isinstance(heard, UPLINK):
         raise TypeError(f"{type(heard).__name__} is no uplink")
     return SeenUplink(
         identity=heard.identity,

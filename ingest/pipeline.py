@@ -6,7 +6,6 @@ Observation, the ledger each uplink, and the cursor moves only together with wha
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +20,7 @@ from edge.wire.messages import Frame, GatewayStatus, Reading, Record, Uplink
 from ingest import packets, quarantine
 from ingest.decode import Item, PayloadDecoder, Spoilt, Stranger, address_of, open_entry, resolve
 from ingest.deduplicate import Deduplicator, Standing
-from ingest.heard import Empty, Joined, Noted, Unusable
+from ingest.heard import UPLINK, Joined, Noted, Unusable
 from ingest.journal import Entry
 from ingest.mapping import WAY, ForeignMapping
 from ingest.normalise import Bindings, Columns, status_record
@@ -164,7 +163,7 @@ class Pipeline:
             if isinstance(item.heard, Frame):
                 opened = self._attempt(self._opened, item, quarantine.message, Notes())
                 found += [] if opened is None else [opened]
-            elif isinstance(item.heard, Uplink | Empty) and self._attempt(
+            elif isinstance(item.heard, UPLINK) and self._attempt(
                 self._entitled, item, quarantine.message, Notes()
             ):
                 found.append(item)
@@ -227,7 +226,7 @@ class Pipeline:
         for item in items:
             heard = item.heard
             notes.counters[f"messages_{item.way}"] += 1
-            if isinstance(heard, Uplink | Empty):
+            if isinstance(heard, UPLINK):
                 if self._attempt(self._entitled, item, quarantine.message, notes):
                     uplinks.append(item)
             elif isinstance(heard, Reading | GatewayStatus):
@@ -329,12 +328,13 @@ class Pipeline:
     def _decodable(self, items: Sequence[Item]) -> Iterator[tuple[Uplink, Device]]:
         for item in items:
             if isinstance(item.heard, Uplink):
-                with contextlib.suppress(Unusable):  # said when its turn comes
-                    yield item.heard, self._bindings.device(item.heard.dev_eui).device
+                bound = self._bindings.devices.get(item.heard.dev_eui)
+                if bound is not None:  # else that is said when its turn comes
+                    yield item.heard, bound.device
 
     def _entitled(self, item: Item) -> bool:
         heard = item.heard
-        if isinstance(heard, Uplink | Empty):
+        if isinstance(heard, UPLINK):
             self._bindings.require_entitled(item.entry.origin, heard.dev_eui)
         return True
 

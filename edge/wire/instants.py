@@ -16,4 +16,4 @@ def microseconds(moment: datetime) -> int:
 
 def instant(micros: int) -> datetime:
     """The aware UTC time of these microseconds; OverflowError beyond the years 1 to 9999."""
-    return EPOCH + timedelta(microseconds=micros)
+    return EPOCH + timedelta(0, 0, micros)  # by position: half the time, and every uplink has four

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.exc import DataError, SQLAlchemyError
@@ -36,8 +35,6 @@ from udp.ledger.reporting import report
 from udp.ledger.statements import Statements
 from udp.ledger.writing import write_page
 
-_T = TypeVar("_T")
-_BIND_LIMIT = 500  # well below the variables any build of SQLite allows in one statement
 _ADVISORY_LOCK = 0x5544504C  # "UDPL"
 
 
@@ -71,26 +68,22 @@ class SqlLedger:
 
     def remembered(self, identities: Sequence[bytes]) -> Mapping[bytes, Remembered]:
         """See Ledger."""
-        known: dict[bytes, Remembered] = {}
-        table = tables.uplinks
-        columns = select(table.c.identity, table.c.received_at, table.c.payload)
         with self._reading() as connection:
-            for some in _chunks(identities):
-                for identity, at, payload in connection.execute(columns.where(table.c.identity.in_(some))):
-                    known[bytes(identity)] = Remembered(instant(at), bytes(payload or b""))
-        return known
+            return {
+                bytes(identity): Remembered(instant(at), bytes(payload or b""))
+                for identity, at, payload in self._statements.remembered.rows(connection, identities)
+            }
 
     def session_counters(self, sessions: Sequence[SessionKey]) -> Mapping[SessionKey, SessionCounter]:
         """See Ledger."""
-        table = tables.sessions
         found: dict[SessionKey, SessionCounter] = {}
         wanted = set(sessions)
+        devices = {dev_eui for dev_eui, _session in wanted}
         with self._reading() as connection:
-            for some in _chunks({dev_eui for dev_eui, _session in wanted}):
-                for row in connection.execute(select(table).where(table.c.dev_eui.in_(some))):
-                    key = (row.dev_eui, bytes(row.session))
-                    if key in wanted:
-                        found[key] = SessionCounter(row.highest, row.forgotten)
+            for row in self._statements.counted.rows(connection, devices):
+                key = (row.dev_eui, bytes(row.session))
+                if key in wanted:
+                    found[key] = SessionCounter(row.highest, row.forgotten)
         return found
 
     def wanted_frames(self, journals: Sequence[str]) -> Sequence[WaitingFrames]:
@@ -232,9 +225,3 @@ def _reception(row: Any) -> Reception:
     except ValueError:
         gateway = None  # a gateway known by name only
     return Reception(gateway, row.name, instant(row.received_at), row.rssi_dbm, row.snr_db)
-
-
-def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
-    source = iter(items)
-    while some := list(islice(source, _BIND_LIMIT)):
-        yield some

@@ -1,18 +1,20 @@
 """The ledger's hot statements, compiled once: executing rows as plain tuples costs a third of Core's
-per-row parameter handling, and every uplink passes here."""
+per-row parameter handling, and every uplink passes here. So does looking for keys by one text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, case
+from sqlalchemy import Column, Connection, Dialect, Select, Table, bindparam, case, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import Executable
 
 from udp.ledger import tables
 
 Row = tuple[Any, ...]
+_AT_ONCE = 500  # well below the variables any build of SQLite allows in one statement
 
 
 class Prepared:
@@ -31,11 +33,33 @@ class Prepared:
             connection.exec_driver_sql(self._text, list(rows))
 
 
+class Sought:
+    """Rows whose key is among many; Core would write the list into a new text each time."""
+
+    def __init__(self, query: Select[Any], key: Column[Any], dialect: Dialect) -> None:
+        marks = [bindparam(f"key_{number}", type_=key.type) for number in range(_AT_ONCE)]
+        self._text = str(query.where(key.in_(marks)).compile(dialect=dialect))
+
+    def rows(self, connection: Connection, keys: Iterable[Any]) -> Iterator[Any]:
+        """As the driver gives them, in no order."""
+        source = iter(keys)
+        while some := tuple(islice(source, _AT_ONCE)):
+            filled = some + some[:1] * (_AT_ONCE - len(some))
+            yield from connection.exec_driver_sql(self._text, filled)
+
+
 class Statements:
-    """Everything `write` runs for many rows at once."""
+    """Everything `write` runs for many rows at once, and what it must know of them before."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        uplinks, heard, sessions = tables.uplinks.c, tables.receptions.c, tables.sessions.c
+        told = select(heard.identity, heard.way, heard.gateway, heard.received_at)
+        self.remembered = Sought(
+            select(uplinks.identity, uplinks.received_at, uplinks.payload), uplinks.identity, dialect
+        )
+        self.told = Sought(told, heard.identity, dialect)
+        self.counted = Sought(select(tables.sessions), sessions.dev_eui, dialect)
         self.uplinks = self._insert(tables.uplinks)
         self.receptions = self._insert(tables.receptions)
         self.quarantine = self._insert(tables.quarantine, skip=("id",))

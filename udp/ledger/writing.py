@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, select, tuple_, update
 
@@ -14,7 +14,6 @@ from udp.ledger.port import Page, SeenUplink, SequenceRun
 from udp.ledger.quarantining import QuarantineLimits
 from udp.ledger.statements import Row, Statements
 
-_BIND_LIMIT = 500
 _MOST_ADDRESSES = 20_000  # senders nobody knows; the journal holds the frames of all
 
 
@@ -47,18 +46,21 @@ def _write_uplinks(
 ) -> None:
     if not uplinks:
         return
-    known = _known(connection, {one for uplink in uplinks for one in (uplink.identity, *uplink.also)})
-    told = {tuple(row[:4]) for row in _known_rows(connection, known)}
+    names = {one for uplink in uplinks for one in (uplink.identity, *uplink.also)}
+    known = {bytes(row[0]) for row in statements.remembered.rows(connection, names)}
+    told = {(bytes(row[0]), *row[1:]) for row in statements.told.rows(connection, known)}
     firsts: list[Row] = []
     heard: list[Row] = []
     sessions: dict[tuple[str, bytes], list[int]] = {}
     gateways: dict[str, list[int]] = {}
     for uplink in uplinks:
-        identity = next((one for one in (uplink.identity, *uplink.also) if one in known), uplink.identity)
+        identity = uplink.identity
+        if uplink.also and identity not in known:
+            identity = next((one for one in uplink.also if one in known), identity)
         fresh = [row for row in _reception_rows(uplink, identity) if row[:4] not in told]
-        told.update(row[:4] for row in fresh)
         heard += fresh
         for row in fresh:
+            told.add(row[:4])
             count = gateways.setdefault(row[2], [row[3], 0])
             count[0] = max(count[0], row[3])
             count[1] += 1
@@ -102,26 +104,6 @@ def _reception_rows(uplink: SeenUplink, identity: bytes) -> list[Row]:
         )
         for one in uplink.receptions
     ]
-
-
-def _known(connection: Connection, identities: Iterable[bytes]) -> set[bytes]:
-    table = tables.uplinks
-    wanted = list(identities)
-    found: set[bytes] = set()
-    for start in range(0, len(wanted), _BIND_LIMIT):
-        query = select(table.c.identity).where(table.c.identity.in_(wanted[start : start + _BIND_LIMIT]))
-        found.update(bytes(identity) for identity in connection.scalars(query))
-    return found
-
-
-def _known_rows(connection: Connection, identities: Iterable[bytes]) -> list[Row]:
-    table = tables.receptions
-    wanted = list(identities)
-    rows: list[Row] = []
-    for start in range(0, len(wanted), _BIND_LIMIT):
-        query = select(table).where(table.c.identity.in_(wanted[start : start + _BIND_LIMIT]))
-        rows += [(bytes(row[0]), *row[1:4]) for row in connection.execute(query)]
-    return rows
 
 
 def _write_runs(connection: Connection, statements: Statements, runs: Sequence[SequenceRun]) -> None:
