@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from edge.wire.identifiers import DevEUI, GatewayEUI
 from edge.wire.instants import instant, microseconds
