@@ -79,7 +79,7 @@ class ClassCodes:
         with database.writing() as connection:
             tables.make(connection)
 
-    def make(self, note: str, places: int, last_day: date, who: str) -> str:
+    def make(self, note: str, places: int, last_day: date, who: str, origin: str = "command line") -> str:
         """A new code, good to the end of `last_day`; this is the only moment it can be read."""
         until = datetime.combine(last_day + timedelta(days=1), time(), _HERE).astimezone(UTC)
         self._require_possible(note, places, until)
@@ -93,7 +93,7 @@ class ClassCodes:
             made = connection.execute(tables.class_code.insert().values(**row))
             (number,) = made.inserted_primary_key or (0,)
             self._audit.add(
-                connection, who, "class-code-made", subject=str(number), origin="command line",
+                connection, who, "class-code-made", subject=str(number), origin=origin,
                 detail=f"{row['note']}; {places} places until {last_day.isoformat()}",
             )  # fmt: skip
         return code
@@ -112,15 +112,15 @@ class ClassCodes:
             for row in rows
         ]  # fmt: skip
 
-    def revoke(self, number: int, who: str) -> None:
+    def revoke(self, number: int, who: str, origin: str = "command line") -> None:
         """From now on it lets nobody in; who is in stays. NotFound for what is no code that still could."""
         table = tables.class_code
         mine = (table.c.id == number) & table.c.revoked_at.is_(None)
         with self._database.writing() as connection:
             done = connection.execute(table.update().where(mine).values(revoked_at=_stamp(self._now())))
             if done.rowcount == 0:
-                raise NotFound(f"Klassencode {number} gibt es nicht; siehe udp citizens class-code --list")
-            self._audit.add(connection, who, "class-code-revoked", subject=str(number), origin="command line")
+                raise NotFound(f"Klassencode {number} gibt es nicht, oder er gilt schon nicht mehr")
+            self._audit.add(connection, who, "class-code-revoked", subject=str(number), origin=origin)
 
     def redeem(self, connection: Connection, written: str, project: str) -> None:
         """Take one place for `project`, in the transaction that makes it: both happen, or neither.
@@ -142,7 +142,7 @@ class ClassCodes:
 
     def _require_possible(self, note: str, places: int, until: datetime) -> None:
         if not note.strip():
-            raise NoSuchWish('Wofür ist der Code? Zum Beispiel --for "8b Berufskolleg"')
+            raise NoSuchWish('Wofür ist der Code? Zum Beispiel "8b Berufskolleg" (--for)')
         if not 1 <= places <= MOST_PLACES:
             raise NoSuchWish(f"{places} Plätze sind nicht möglich: 1 bis {MOST_PLACES} (--places)")
         if not self._now() < until <= self._now() + LONGEST:

@@ -52,7 +52,7 @@ class CitizenProjects:
         self._settings = settings
         self._vault = vault
         self._now = now
-        self._codes = codes
+        self.codes = codes
         with database.writing() as connection:
             tables.make(connection)
 
@@ -216,9 +216,9 @@ class CitizenProjects:
         self._database.close()
 
     def _redeem(self, connection: Connection, class_code: str, slug: str) -> None:
-        if self._codes is None:
+        if self.codes is None:
             raise ApplicationRefused({FIELD: "Klassencodes gelten hier nicht; das Feld bitte leer lassen."})
-        self._codes.redeem(connection, class_code, slug)
+        self.codes.redeem(connection, class_code, slug)
 
     def _approve(self, connection: Connection, slug: str, known: Offer) -> None:
         row = _waiting(connection, slug)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from udp.access.audit import AuditLog
 from udp.ledger.port import Packet, PacketOutcome, PacketValue
 from udp.ledger.port import Page as LedgerPage
 
@@ -197,3 +198,41 @@ def test_guessed_class_codes_come_back_beside_their_field_and_are_limited(town: 
     assert "klassencode" in told[0].json()["errors"]
     assert [one.status_code for one in told] == [422, 422, 422, 422, 429]
     assert town.office.projects.all() == []
+
+
+def test_staff_makes_and_revokes_class_codes_on_the_page(town: Town) -> None:
+    address = "/betrieb/buerger/klassencode"
+    wish = {"klasse": "8b Berufskolleg", "plaetze": "2", "bis": "2026-12-18"}
+    assert town.client.post(address, data=wish).status_code == 401
+    foreign = {**OPERATOR, "Sec-Fetch-Site": "cross-site"}
+    assert town.client.post(address, data=wish, headers=foreign).status_code == 403
+    for wrong in (
+        {"plaetze": "viele"},
+        {"bis": "bald"},
+        {"klasse": " "},
+        {"plaetze": "0"},
+        {"bis": "2020-01-01"},
+    ):
+        refused = town.client.post(address, data=wish | wrong, headers=OPERATOR)
+        assert refused.status_code == 422, wrong
+        assert 'role="alert"' in refused.text
+    assert not town.codes.listed()
+    made = town.client.post(address, data=wish, headers=OPERATOR)
+    assert made.status_code == 200
+    code = re.search(r"<code>([a-z0-9-]{19})</code>", made.text)
+    assert code
+    assert town.apply(class_code=code[1])["state"] == "approved"
+    page = town.client.get("/betrieb/buerger", headers=OPERATOR).text
+    assert code[1] not in page
+    assert "1 von 2 Plätzen, bis 18.12.2026" in page
+    number = town.codes.listed()[0].number
+    gone = town.client.post(f"{address}/{number}", headers=OPERATOR, follow_redirects=False)
+    assert gone.status_code == 303
+    page = town.client.get("/betrieb/buerger", headers=OPERATOR).text
+    assert "gesperrt" in page
+    assert f"{address}/{number}" not in page
+    assert town.client.post(f"{address}/{number}", headers=OPERATOR).status_code == 404
+    log = AuditLog(town.registry.database).read()
+    assert [(one.what, one.origin) for one in log if one.what.startswith("class-code")] == [
+        ("class-code-revoked", "operator page"), ("class-code-made", "operator page"),
+    ]  # fmt: skip
