@@ -32,6 +32,7 @@ sbom: .venv/.development
 	@mkdir -p build
 	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json .venv
 	@echo "build/sbom.cdx.json"
+	@$(BIN)/python .ci/licences.py build/licences.md build/licences.html
 
 # Known holes in what is locked. Without the network nothing is known, and that is said.
 audit: .venv/.development
