@@ -108,7 +108,8 @@ def page(found: Iterable[Part]) -> str:
         '<meta name="viewport" content="width=device-width">'
         "<title>Bausteine und Lizenzen</title>"
         "<h1>Bausteine anderer, Herkunft und Lizenz</h1><table><thead><tr>"
-        '<th scope="col">Baustein</th><th scope="col">Version</th><th scope="col">Lizenz, wie er sie nennt</th>'
+        '<th scope="col">Baustein</th><th scope="col">Version</th>'
+        '<th scope="col">Lizenz, wie er sie nennt</th>'
         f'<th scope="col">Herkunft</th></tr></thead><tbody>\n{rows}</tbody></table></html>\n'
     )
 
