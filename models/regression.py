@@ -10,6 +10,10 @@ from scipy.optimize import lsq_linear, nnls
 
 from models.series import Booleans, Floats
 
+# Independent events at which a combination is believed by half.
+HALF_BELIEVED = 2.0
+USUAL_SHARE = 0.75
+
 
 @dataclass(frozen=True, slots=True)
 class Linear:
@@ -57,7 +61,8 @@ def stack(changes: Floats, truth: Floats, *, evidence: float) -> Floats:
 
     Stacking (Breiman 1996, Mach. Learn. 24) overfits on few events, where a plain average is hard to beat
     (Claeskens et al. 2016, Int. J. Forecasting 32). So the weights are pulled, with one event's force, to
-    the average of the skilful candidates, and that average in turn to no change at all. Sum at most 1.1."""
+    the average of the skilful candidates, and that average in turn to no change at all: by half when two
+    events are known, hardly when ten are. Sum at most 1.1."""
     count = changes.shape[1]
     energy = (changes**2).sum(axis=0) + 1e-300
     still = float((truth**2).sum()) + 1e-300
@@ -67,7 +72,7 @@ def stack(changes: Floats, truth: Floats, *, evidence: float) -> Floats:
         return np.zeros(count)
     average = changes @ (skill / skill.sum())
     power = float((average**2).sum())
-    amount = float(average @ truth) / (power * (1.0 + 1.0 / max(evidence, 1.0)))
+    amount = float(average @ truth) / (power * (1.0 + (HALF_BELIEVED / max(evidence, 1.0)) ** 2))
     center = np.clip(amount, 0.0, 1.1) * skill / skill.sum()
     pull = np.sqrt(energy / max(evidence, 1.0))
     weights = nnls(np.vstack([changes, np.diag(pull)]), np.concatenate([truth, pull * center]))[0]
@@ -81,3 +86,20 @@ def effective_events(errors: Floats, block: int) -> float:
     padded = np.append(errors**2, np.zeros(-len(errors) % block))
     sums = padded.reshape(-1, block).sum(axis=1)
     return float(sums.sum() ** 2 / (sums**2).sum()) if (sums > 0).any() else 1.0
+
+
+def proven_share(gain: Floats, block: int) -> float:
+    """Share (0-1) of a predicted change to believe, from the gain (squared error saved, by row) it brought in
+    validation: 1 - half the squared relative error of its sum over independent blocks (positive-part
+    shrinkage; James & Stein 1961), none after a loss; with one more event's weight for what such models are
+    usually worth."""
+    padded = np.append(gain, np.zeros(-len(gain) % block))
+    sums = padded.reshape(-1, block).sum(axis=1)
+    total, power = float(sums.sum()), float((sums**2).sum())
+    if power <= 0:
+        return 0.0
+    own = 0.0
+    if total > 0:
+        own = float(np.clip(1.0 - 0.5 * float(((sums - sums.mean()) ** 2).sum()) / total**2, 0.0, 1.0))
+    events = float(np.abs(sums).sum() ** 2 / power)
+    return (events * own + USUAL_SHARE) / (events + 1.0)

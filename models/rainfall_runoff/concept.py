@@ -21,6 +21,9 @@ BOUNDS = (
     Bound(2000, 30000, True), Bound(0.2, 48, True), Bound(0.0, 0.5),
 )  # fmt: skip
 DEGREE_DAY = 3.5
+# Depth as a power of discharge: 3/8 in a triangular channel, 3/5 in a wide one, 2/3 over a weir (Chow 1959).
+STAGE_POWER = Bound(0.3, 0.7)
+FLOW_POWER = Bound(0.5, 1.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Concept:
 
     step_hours: float
     seed: int = 0
+    stage: bool = False
     parameters: Floats | None = None
     power: float = 0.5
     offset: float = 0.0
@@ -92,7 +96,11 @@ class Concept:
             )
 
         found = evolve(
-            loss, (*BOUNDS, Bound(0.35, 1.3)), seed=self.seed, generations=generations, population=5
+            loss,
+            (*BOUNDS, STAGE_POWER if self.stage else FLOW_POWER),
+            seed=self.seed,
+            generations=generations,
+            population=5,
         )
         self.parameters, self.power = found.parameters[:-1], float(found.parameters[-1])
         shape = self._runoff(weather, self.parameters)[keep] ** self.power

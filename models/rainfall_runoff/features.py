@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from models.series import Booleans, Floats, Integers
 
 # All in hours: changes of flow, decay of antecedent rain, edges of the rain-ahead segments.
 CHANGE_HOURS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-MEMORY_HOURS = (1.0, 3.0, 9.0, 36.0, 168.0)
+# A paved catchment answers within a quarter of an hour.
+MEMORY_HOURS = (0.3, 1.0, 3.0, 9.0, 36.0, 168.0)
+MOIST_MEMORIES = 4
 AHEAD_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 4.5, 6.0, 9.0, 12.0)
 
 
@@ -31,15 +33,41 @@ class Moments:
 @dataclass(frozen=True, slots=True)
 class Design:
     """Feature matrix (rows, columns) on one scale, which columns must not have a negative weight (more rain
-    ahead), and which do not come from the concept."""
+    ahead), and the columns of each kind of model: `past` gauge and fallen rain, `plain` also rain ahead,
+    `arx` also rain on wet soil, `concept` what the catchment model says and its present error, `hybrid`
+    all."""
 
     table: Floats
     rising: Booleans
+    past: Booleans
+    plain: Booleans
     arx: Booleans
+    concept: Booleans
 
     def rows(self, chosen: slice | Integers | Booleans) -> Design:
         """Some rows only."""
-        return Design(self.table[chosen], self.rising, self.arx)
+        return replace(self, table=self.table[chosen])
+
+    def columns(self, kind: str) -> Booleans:
+        """Which columns a kind of model may use."""
+        own = {"past": self.past, "plain": self.plain, "arx": self.arx, "concept": self.concept}
+        return own.get(kind, np.ones_like(self.arx))
+
+    @property
+    def knows_ahead(self) -> bool:
+        """Whether any rain ahead is among the columns."""
+        return bool((self.plain & ~self.past).any())
+
+    @property
+    def recent_changes(self) -> Floats:
+        """Changes of the gauge over the last hours, (rows, changes)."""
+        return self.table[:, 1 : 1 + len(CHANGE_HOURS)]
+
+    @property
+    def past_rain(self) -> Floats:
+        """Rain remembered over hours to a week, (rows, memories)."""
+        start = 1 + len(CHANGE_HOURS)
+        return self.table[:, start : start + len(MEMORY_HOURS)]
 
 
 def forward_fill(values: Floats) -> tuple[Floats, Integers]:
@@ -96,20 +124,26 @@ def design(known: Moments, concept: Concept, view: Outlook, scale: FlowScale) ->
     changes = [
         z - scale.forward(known.values[np.maximum(at - max(1, round(h / hours)), 0)]) for h in CHANGE_HOURS
     ]
-    wet = known.memory[at] ** max(scale.power, 0.35)
+    wet = known.memory[at] ** max(scale.flow_power, 0.35)
     moist = np.clip(known.states[at, 0] / concept.field_capacity, 0.0, 1.0)
-    arx = [z, *changes, *wet.T, *(known.memory[at, :3] * moist[:, None]).T]
-    rising: list[Floats] = []
+    past = [z, *changes, *wet.T]
+    damp = [*(known.memory[at, :MOIST_MEMORIES] * moist[:, None]).T]
+    ahead: list[Floats] = []
     if view.coming.shape[1]:
         segments = _segments(view.coming, hours)
-        rising = [*segments.T, *(segments * moist[:, None]).T, np.sqrt(view.coming.sum(axis=1))]
+        ahead = [*segments.T, np.sqrt(view.coming.sum(axis=1))]
+        damp += [*(segments * moist[:, None]).T]
     now, then = scale.forward(known.simulated[at]), scale.forward(view.then)
     before = np.maximum(at - view.lead_steps, 0)
     earlier = scale.forward(known.values[before]) - scale.forward(known.simulated[before])
-    table = np.stack([*arx, *rising, then - now, now, z - now, z - now - earlier], axis=1)
-    place = np.arange(table.shape[1])
-    must_rise = (place >= len(arx)) & (place <= len(arx) + len(rising))
-    return Design(table, must_rise, place < len(arx) + len(rising))
+    said = [then - now, now, z - now, z - now - earlier]
+    table = np.stack([*past, *ahead, *damp, *said], axis=1)
+    place, plain = np.arange(table.shape[1]), len(past) + len(ahead)
+    arx = plain + len(damp)
+    # More rain ahead never lowers the forecast: neither directly nor through the concept's move.
+    rising = (place >= len(past)) & (place < plain)
+    rising |= (place >= plain + MOIST_MEMORIES) & (place <= arx)
+    return Design(table, rising, place < len(past), place < plain, place < arx, place >= arx)
 
 
 def _segments(coming: Floats, hours: float) -> Floats:

@@ -7,7 +7,7 @@ validation and those that have matured since.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -80,15 +80,16 @@ class RunoffForecaster:
             return None
         regular = record.target.regular(self.gauge.step)
         weather = weather_of(record, regular.times, self.gauge.step)
-        return answer(
-            self.gauge,
-            regular,
-            weather,
-            origins=origins,
-            leads=leads,
-            levels=levels,
-            rain_ahead=self.rain_ahead,
-        )
+        with threadpool_limits(limits=1):
+            return answer(
+                self.gauge,
+                regular,
+                weather,
+                origins=origins,
+                leads=leads,
+                levels=levels,
+                rain_ahead=self.rain_ahead,
+            )
 
 
 def weather_of(record: Record, grid: Times, step: Step) -> Weather:
@@ -147,7 +148,7 @@ class _Learning:
 
     def _concept(self, weather: Weather, scale: FlowScale, keep: slice) -> Concept:
         """Calibrated on some of the record but run over all of it, so that its stores are always warm."""
-        concept = Concept(float(self.step / HOUR), self.seed)
+        concept = Concept(float(self.step / HOUR), self.seed, stage=scale.bend > 1.0)
         signal = np.full(len(self.values), np.nan)
         signal[keep] = self.values[keep] - scale.origin
         if np.isfinite(signal).sum() < 2 or np.nanstd(signal) == 0:
@@ -197,5 +198,5 @@ def _joined(first: Sample, second: Sample, use_first: Floats) -> Sample:
     designs = {}
     for power, one in first.designs.items():
         table = np.where(use_first[:, None], one.table, second.designs[power].table)
-        designs[power] = type(one)(table, one.rising, one.arx)
+        designs[power] = replace(one, table=table)
     return Sample(designs, first.now, first.then, first.scale)

@@ -10,7 +10,7 @@ import numpy as np
 from models.forecaster import Leads, ascending
 from models.rainfall_runoff.concept import Concept, Weather
 from models.rainfall_runoff.features import Moments, design, moments, outlook
-from models.rainfall_runoff.lead_model import MOVE_CLASSES, POWERS, SPREAD_POWER, TRUST_POWER, LeadModel
+from models.rainfall_runoff.lead_model import MOVE_CLASSES, POWERS, TRUST_POWER, LeadModel
 from models.rainfall_runoff.rain_ahead import RainAhead
 from models.rainfall_runoff.transform import FlowScale
 from models.series import DAY, Booleans, Floats, Instant, Integers, Series, Step, Times, hours
@@ -166,16 +166,24 @@ class _Desk:
         return replace(raw, center=center)
 
     def _bands(self, made: _Raw, where: Integers, levels: tuple[float, ...]) -> Floats:
-        scale = self.gauge.scale.with_power(SPREAD_POWER)
+        out = np.empty((len(where), len(levels)))
+        for width in np.unique(made.width[where]):
+            own = np.flatnonzero(made.width[where] == width)
+            out[own] = self._bands_of(int(width), made, where[own], levels)
+        return ascending(out)
+
+    def _bands_of(self, width: int, made: _Raw, where: Integers, levels: tuple[float, ...]) -> Floats:
+        """Matured errors of forecasts with the same rain ahead stand beside those of the validation."""
+        model = self.gauge.models[self.steps, width]
+        scale = self.gauge.scale.with_power(model.spread_power)
         error = scale.forward(self._outcome(made.at)) - scale.forward(np.nanmean(made.center, axis=0))
         units = error / np.nanmean(made.spread, axis=0)
-        past, low, high = self._matured(made.at, np.isfinite(units))
+        past, low, high = self._matured(made.at, np.isfinite(units) & (made.width == width))
         a = np.asarray(levels)
         out = np.empty((len(where), len(a)))
         for row, index in enumerate(where):
-            learned = self.gauge.models[self.steps, int(made.width[index])].pool
             recent = units[past[low[index] : high[index]]]
-            q = np.quantile(np.concatenate([learned, recent]), a)
+            q = np.quantile(np.concatenate([model.pool, recent]), a)
             z = scale.forward(made.center[:, index])[:, None] + made.spread[:, index][:, None] * q
             out[row] = scale.back(z[0] if len(z) == 1 else np.nanquantile(z, a))
-        return ascending(out)
+        return out

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from models.metrics import pinball
 from models.rainfall_runoff.features import Design
 from models.rainfall_runoff.transform import FlowScale
-from models.regression import Linear, effective_events, ridge, stack
+from models.regression import Linear, effective_events, proven_share, ridge, stack
 from models.series import Booleans, Floats, Integers
 
 POWERS = (0.2, 0.5, 1.0)
-SPREAD_POWER = POWERS[0]
+# Errors are counted in percent or nearer to litres, whichever made the better intervals in validation.
+SPREAD_POWERS = POWERS[:2]
+JUDGED_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 STRENGTHS = (1e-3, 1e-2, 1e-1, 0.3, 1.0)
 FOLDS = 6
 SPREAD_FOLDS = 3
@@ -26,8 +29,19 @@ SPREAD_FOLDS = 3
 MOVE_CLASSES = 9
 PRIOR_ROWS = 100.0
 TRUST_POWER = 0.6
+EVENTS_FOR_PRIOR = 8.0
 EVENTS_FOR_CLASSES = 20.0
 VALIDATION_ROWS = 500.0
+# A forecast beyond everything seen is believed by half: point rain exaggerates what falls on a catchment,
+# and a river leaves its bed. Held-out floods above the rest of the record may say otherwise, against a prior
+# as strong as a quarter of a day at a fifth of the gauge's range above.
+REACH = 0.5
+REACH_DAYS = 0.25
+REACH_RANGE = 0.2
+# A river falls to a new low over weeks, never within the hours of a forecast.
+REACH_DOWN = 0.1
+# Nor does it fall faster than it ever did, in percent: the recession belongs to the catchment.
+STEEPEST = 0.002
 # After a month of own errors the validation is the smaller voice.
 POOL = 300
 # Boosting needs many floods before it knows more than a line does.
@@ -52,17 +66,24 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One linear model: its scale, whether it uses the concept, whether boosting corrects it."""
+    """One linear model: its scale, the columns it uses (see `Design`), whether boosting corrects it."""
 
     power: float
-    concept: bool
+    kind: str
     boosted: bool = False
 
     @property
     def name(self) -> str:
         """As shown on the model card."""
-        kind = "hybrid" if self.concept else "arx"
-        return f"{kind}^{self.power}{' boosted' if self.boosted else ''}"
+        return f"{self.kind}^{self.power}{' boosted' if self.boosted else ''}"
+
+
+# From few parameters to many: on a short record the few win, on a long one the many. The line of the past is
+# the usual ARX: knowing rain ahead must not make a forecast worse than not knowing it.
+CANDIDATES = (
+    Candidate(1.0, "past"), Candidate(1.0, "plain"), Candidate(0.5, "concept"), Candidate(1.0, "concept"),
+    *(Candidate(power, kind) for kind in ("arx", "hybrid") for power in POWERS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +109,7 @@ def fit_candidate(
 ) -> list[Fitted]:
     """One candidate on some rows, once per ridge strength."""
     design = sample.designs[candidate.power]
-    use = np.ones_like(design.arx) if candidate.concept else design.arx
+    use = design.columns(candidate.kind)
     table = np.where(use, design.table[rows], 0.0)
     change = sample.change(candidate.power)[rows]
     lines = ridge(table, change, strengths=strengths, rising=design.rising)
@@ -123,7 +144,9 @@ class Trust:
         edges = np.quantile(np.abs(move), 0.5) * 2.0 ** np.arange(MOVE_CLASSES - 1)
         # The size a class stands for; every move is believed fully until experience says otherwise.
         typical = (1.4 * np.concatenate([edges[:1] / 2, edges])) ** 2
-        prior = PRIOR_ROWS * np.stack([typical, typical], axis=1)
+        # What rests on few events gives way sooner to what is seen in operation.
+        rows = PRIOR_ROWS * min(1.0, evidence / EVENTS_FOR_PRIOR)
+        prior = rows * np.stack([typical, typical], axis=1)
         kind = np.searchsorted(edges, np.abs(move))
         # Rows of few events repeat each other: then validation by class says little.
         share = min(1.0, evidence / EVENTS_FOR_CLASSES) ** 2
@@ -163,8 +186,11 @@ class LeadModel:
         self.seed = seed
         self.weights: dict[str, float] = {}
         self.evidence = 0.0
+        self.reach = REACH
+        self.highest, self.lowest, self.steepest = np.inf, -np.inf, -np.inf
         self.trust = Trust(np.zeros(MOVE_CLASSES - 1), np.zeros((MOVE_CLASSES, 2)))
         self.pool: Floats = np.array([])
+        self.spread_power = SPREAD_POWERS[0]
         self._parts: list[tuple[float, Fitted]] = []
         self._spread: HistGradientBoostingRegressor | None = None
         self._floor = 1e-6
@@ -175,14 +201,17 @@ class LeadModel:
         training because their outcome or memory overlaps it."""
         n = len(honest.now)
         self.evidence = effective_events(honest.then - honest.now, block)
-        options = [Candidate(power, concept) for concept in (False, True) for power in POWERS]
+        ahead = honest.designs[POWERS[0]].knows_ahead
+        options = [one for one in CANDIDATES if ahead or one.kind != "plain"]
         if n >= ROWS_FOR_BOOSTING and self.evidence >= EVENTS_FOR_BOOSTING:
-            options.append(Candidate(0.5, concept=True, boosted=True))
+            options.append(Candidate(0.5, "hybrid", boosted=True))
         fold = np.arange(n) * FOLDS // n
         chosen = [self._cross_fitted(option, honest, fold, gap) for option in options]
         values = np.stack([guess for _, guess in chosen], axis=1)
         changes = values - honest.now[:, None]
         weights = stack(changes, honest.then - honest.now, evidence=self.evidence)
+        gain = (honest.then - honest.now) ** 2 - (honest.then - honest.now - changes @ weights) ** 2
+        weights = weights * proven_share(gain, block)
         self.weights = {option.name: float(w) for option, w in zip(options, weights, strict=True)}
         everything = np.ones(n, dtype=bool)
         self._parts = [
@@ -190,9 +219,24 @@ class LeadModel:
             for option, (strength, _), w in zip(options, chosen, weights, strict=True)
             if w > 0
         ]
-        point = honest.now + changes @ weights
+        point = self._within_reach(honest, honest.now + changes @ weights, fold, block)
         self.trust = Trust.learn(honest, point, self.evidence)
         self._learn_spread(honest, point)
+
+    def _within_reach(self, sample: Sample, point: Floats, fold: Integers, block: int) -> Floats:
+        """Learn how far forecasts above all that their training had seen came true; ``block`` = rows of two
+        days. Returns the validation's points so bounded."""
+        seen = np.maximum(sample.now, sample.then)
+        rest = np.array([seen[fold != number].max() for number in range(FOLDS)])
+        limit = np.maximum(rest[fold], sample.now)
+        over = np.maximum(point - limit, 0.0)
+        prior = REACH_DAYS * block / 2.0 * (REACH_RANGE * np.ptp(seen)) ** 2
+        came = float((over * (sample.then - limit)).sum())
+        self.reach = float(np.clip((came + REACH * prior) / ((over**2).sum() + prior), 0.0, 1.0))
+        self.highest = float(seen.max())
+        self.lowest = float(np.minimum(sample.now, sample.then).min())
+        self.steepest = min(float(np.quantile(sample.change(POWERS[0]), STEEPEST)), 0.0)
+        return np.asarray(np.minimum(point, limit) + self.reach * over)
 
     def _cross_fitted(
         self, option: Candidate, sample: Sample, fold: Integers, gap: int
@@ -211,18 +255,34 @@ class LeadModel:
         return strengths[best], guess[best]
 
     def _learn_spread(self, honest: Sample, point: Floats) -> None:
-        scale = honest.scale.with_power(SPREAD_POWER)
-        error = scale.forward(honest.then) - scale.forward(point)
+        options = [self._dressed(honest, point, power) for power in SPREAD_POWERS]
+        losses = [pinball(honest.then, bands, JUDGED_LEVELS) for bands, _, _ in options]
+        best = int(np.argmin(losses))
+        self.spread_power, (_, self._spread, self.pool) = SPREAD_POWERS[best], options[best]
+        error = _error(honest, point, self.spread_power)
         self._floor = float(np.quantile(np.abs(error), 0.05)) + 1e-6
-        x, monotone = _spread_features(honest.designs[SPREAD_POWER], honest.now, point, scale)
+
+    def _dressed(
+        self, honest: Sample, point: Floats, power: float
+    ) -> tuple[Floats, HistGradientBoostingRegressor, Floats]:
+        """Bands (rows, JUDGED_LEVELS) around ``point`` with errors on one scale, each block dressed with what
+        the others taught; the spread learned from all, and the pool of errors in units of it."""
+        scale, error = honest.scale.with_power(power), _error(honest, point, power)
+        self._floor = float(np.quantile(np.abs(error), 0.05)) + 1e-6
+        x, monotone = _spread_features(honest.designs[power], honest.now, point, scale)
         fold = np.arange(len(error)) * SPREAD_FOLDS // len(error)
-        units = np.empty(len(error))
+        typical = np.empty(len(error))
         for number in range(SPREAD_FOLDS):
             # A spread learned on the very errors it is then divided into would promise too much.
             learned = self._spread_model(x[fold != number], error[fold != number], monotone)
-            units[fold == number] = error[fold == number] / np.exp(learned.predict(x[fold == number]))
-        self._spread = self._spread_model(x, error, monotone)
-        self.pool = np.quantile(units, (np.arange(POOL) + 0.5) / POOL)
+            typical[fold == number] = np.exp(learned.predict(x[fold == number]))
+        units, bands = error / typical, np.empty((len(error), len(JUDGED_LEVELS)))
+        for number in range(SPREAD_FOLDS):
+            rows = fold == number
+            q = np.quantile(units[~rows], JUDGED_LEVELS)
+            bands[rows] = scale.back(scale.forward(point[rows])[:, None] + typical[rows, None] * q)
+        pool = np.quantile(units, (np.arange(POOL) + 0.5) / POOL)
+        return bands, self._spread_model(x, error, monotone), pool
 
     def _spread_model(self, x: Floats, error: Floats, monotone: Integers) -> HistGradientBoostingRegressor:
         model = HistGradientBoostingRegressor(
@@ -230,40 +290,46 @@ class LeadModel:
             min_samples_leaf=max(40, len(error) // 60),
             monotonic_cst=monotone, random_state=self.seed, l2_regularization=5.0,
         )  # fmt: skip
-        return model.fit(x, np.log(np.abs(error) + self._floor))
+        model.fit(x, np.log(np.abs(error) + self._floor))
+        return model
 
     def point(self, designs: Mapping[float, Design], now: Floats, scale: FlowScale) -> Floats:
         """Expected value, raw unit; persistence where nothing earned weight."""
         total = np.zeros(len(now))
         for weight, part in self._parts:
             total += weight * (part.value(designs[part.candidate.power], now, scale) - now)
-        return np.maximum(now + total, scale.floor)
+        top, bottom = np.maximum(self.highest, now), np.minimum(self.lowest, now)
+        own = scale.with_power(POWERS[0])
+        then = np.maximum(now + total, own.back(own.forward(now) + self.steepest))
+        beyond = self.reach * np.maximum(then - top, 0.0) - REACH_DOWN * np.maximum(bottom - then, 0.0)
+        return np.asarray(np.maximum(np.clip(then, bottom, top) + beyond, scale.floor))
 
     def spread(self, designs: Mapping[float, Design], now: Floats, point: Floats, scale: FlowScale) -> Floats:
-        """Typical error on the Box-Cox scale."""
-        return self._typical(
-            _spread_features(designs[SPREAD_POWER], now, point, scale.with_power(SPREAD_POWER))[0]
-        )
-
-    def _typical(self, x: Floats) -> Floats:
+        """Typical error on the scale of ``spread_power``."""
         if self._spread is None:
             raise RuntimeError("the lead is not fitted")
+        own = scale.with_power(self.spread_power)
+        x = _spread_features(designs[self.spread_power], now, point, own)[0]
         return np.asarray(np.exp(self._spread.predict(x)))
+
+
+def _error(sample: Sample, point: Floats, power: float) -> Floats:
+    scale = sample.scale.with_power(power)
+    return np.asarray(scale.forward(sample.then) - scale.forward(point))
 
 
 def _spread_features(design: Design, now: Floats, point: Floats, scale: FlowScale) -> tuple[Floats, Integers]:
     """State that decides how far a forecast may be off; more rain ahead never makes it more certain."""
     z = scale.forward(now)
     move = scale.forward(point) - z
-    table = design.table
     kept = [
         z,
         np.maximum(move, 0.0),
         np.maximum(-move, 0.0),
-        np.abs(table[:, 1:7]).max(axis=1),
-        *table[:, 7:12].T,
+        np.abs(design.recent_changes).max(axis=1),
+        *design.past_rain.T,
     ]
-    rain = table[:, design.rising & design.arx]
+    rain = design.table[:, design.rising & design.arx]
     wet = [rain.sum(axis=1)] if rain.shape[1] else []
     x = np.stack([*kept, *wet], axis=1)
     return x, np.array([0, 1] + [0] * (len(kept) - 2) + [1] * len(wet), dtype=np.int64)

@@ -9,19 +9,24 @@ import numpy as np
 from models.series import Floats
 
 LENGTHS = frozenset({"m", "cm", "mm"})
+# Manning's formula for a wide channel: discharge grows with the 5/3 power of depth (Chow 1959, ch. 6). On
+# that scale a level answers rain as a discharge does, and a flood above all known is not overdrawn.
+STAGE_BEND = 5.0 / 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class FlowScale:
     """z = ((u + lift)^power - 1) / power with u = y - origin (Box & Cox 1964), continued
     as its tangent below the origin: water lower than ever measured is still water. ``lift`` keeps the driest
-    finite. ``ceiling`` bounds what is ever answered: beyond it nothing has basis."""
+    finite. ``ceiling`` bounds what is ever answered: beyond it nothing has basis. ``bend`` is the power that
+    turns the target into a discharge; powers asked for are powers of discharge."""
 
     origin: float
     lift: float
     power: float
     ceiling: float
     floor: float
+    bend: float = 1.0
 
     @classmethod
     def learn(cls, values: Floats, unit: str, *, power: float = 0.2) -> FlowScale:
@@ -32,11 +37,18 @@ class FlowScale:
         stage = unit in LENGTHS
         origin = low if stage or low < 0 else 0.0
         lift = max(0.1 * (median - origin), 1e-3 * (high - origin), 1e-9)
-        return cls(origin, lift, power, high + 2.0 * (high - low), -np.inf if stage else min(low, 0.0))
+        bend = STAGE_BEND if stage else 1.0
+        floor = -np.inf if stage else min(low, 0.0)
+        return cls(origin, lift, power * bend, high + 2.0 * (high - low), floor, bend)
 
     def with_power(self, power: float) -> FlowScale:
         """Same gauge, other curvature: 1 counts litres, 0.2 counts percent."""
-        return replace(self, power=power)
+        return replace(self, power=power * self.bend)
+
+    @property
+    def flow_power(self) -> float:
+        """The curvature as a power of discharge."""
+        return self.power / self.bend
 
     def forward(self, y: Floats) -> Floats:
         """Value -> z."""
