@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.stats import norm as normal
+from scipy.stats import t as student
 
 from models.fill_level.cleaning import Cleaned
 from models.fill_level.rate import FleetRate, Inflow, OwnRate, fleet_rate, inflow_of, own_rate
@@ -23,6 +25,11 @@ CALIBRATION_SHARE = 0.6
 LEAST_PAIRS = 200
 HORIZON_HOURS = 24 * 21
 FULL = 100.0
+# One city-wide factor explains a seventh of what differs between weeks (measured on ultrasonic containers):
+# many containers over few days are far fewer witnesses than their number.
+SHARED = 0.14
+# Strays of a container remember each other for about two days.
+DAYS_PER_WITNESS = 2.0
 # Container-specific strays weigh in fully only after some months of matured forecasts.
 OWN_PAIRS = 40.0
 
@@ -49,6 +56,7 @@ class FillForecaster:
     _strays: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     _typical: Floats = field(default_factory=lambda: np.array([]))
     _width: dict[str, float] = field(default_factory=dict)
+    _caution: float = 1.0
 
     def fit(self, cleaned: Mapping[str, Cleaned]) -> NotCalibrated | None:
         """Rates from all hours; strays from the last part, forecast with rates of the first part only."""
@@ -67,6 +75,8 @@ class FillForecaster:
             self.fleet = None
             return NotCalibrated(f"Füllstand: {len(together)} gereifte Vorhersagen, nötig sind {LEAST_PAIRS}")
         self._learn_strays(together)
+        last = max(one.times[-1] for one in cleaned.values())
+        self._caution = _caution(float((last - cut) / DAY), sum(len(one) > 0 for one in pairs.values()))
         self._width = {name: self._own_width(one) for name, one in pairs.items()}
         self.rates = {name: own_rate(one, self.fleet) for name, one in inflows.items()}
         return None
@@ -125,7 +135,7 @@ class FillForecaster:
         high = np.minimum(low + 1, len(self._expected_bins) - 1)
         part = (place - low)[:, None]
         stray = (1 - part) * self._strays[low] + part * self._strays[high]
-        wide = 1.0 + 0.5 * min(spread / 10.0, 1.0)
+        wide = self._caution * (1.0 + 0.5 * min(spread / 10.0, 1.0))
         values = (
             fill + expected[:, None] + stray * _scale(expected)[:, None] * self._width.get(name, 1.0) * wide
         )
@@ -158,6 +168,15 @@ _NOTHING = Inflow(np.array([], dtype="datetime64[us]"), np.array([]))
 def _scale(expected: Floats) -> Floats:
     """Spread of a compound Poisson inflow grows with the root of its mean, plus reading noise."""
     return np.asarray(np.sqrt(expected + 0.5))
+
+
+def _caution(days: float, containers: int) -> float:
+    """How much wider an interval must be that rests on few witnesses: the prediction interval of Student's t
+    beside that of the normal, both at 80 % (Geisser 1993, Predictive Inference, ch. 2)."""
+    rounds = max(days / DAYS_PER_WITNESS, 1.0)
+    witnesses = 1.0 / (SHARED / rounds + (1.0 - SHARED) / (rounds * max(containers, 1)))
+    freedom = max(witnesses - 1.0, 2.0)
+    return float(student.ppf(0.9, freedom) / normal.ppf(0.9) * np.sqrt(1.0 + 1.0 / (freedom + 1.0)))
 
 
 def _cut(cleaned: Sequence[Cleaned]) -> Instant | None:
