@@ -13,6 +13,7 @@ import holidays
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from models.forecaster import Leads
 from models.series import DAY, HOUR, Booleans, Floats, Series, Times
 
 FOLDS = 5
@@ -43,21 +44,54 @@ class Calendar:
         return free
 
 
-def features(times: Times, temperature: Series | None, calendar: Calendar) -> Floats:
-    """(n, 9): hour, weekday, day kind, season, temperature now and its means over one and three days."""
+def features(times: Times, warmth: Floats | None, calendar: Calendar) -> Floats:
+    """(n, 9): hour, weekday, day kind, season, ``warmth`` (n, 3) as of `warmth_of`, school holidays."""
     hour = (times.astype("datetime64[m]").astype(np.int64) % 1440) / 60.0
     weekday = ((times.astype("datetime64[D]").astype(np.int64) + 3) % 7).astype(np.float64)
     off = calendar.off_days(times)
     kind = np.where(off, 2.0, np.where(weekday >= 5, weekday - 4.0, 0.0))
     season = 2 * np.pi * times.astype("datetime64[D]").astype(np.int64) / 365.25
     # Without a thermometer every hour is equally warm: the trees find nothing to split there.
-    warmth = [np.zeros(len(times))] * 3
-    if temperature is not None and len(temperature):
-        now = temperature.on_grid(times, 6 * HOUR)
-        step = float((times[1] - times[0]) / HOUR) if len(times) > 1 else 1.0
-        warmth = [now, _trailing(now, round(24 / step)), _trailing(now, round(72 / step))]
+    warm = np.zeros((len(times), 3)) if warmth is None else warmth
     school = calendar.school_free(times).astype(np.float64)
-    return np.stack([hour, weekday, kind, np.cos(season), np.sin(season), *warmth, school], axis=1)
+    return np.column_stack([hour, weekday, kind, np.cos(season), np.sin(season), warm, school])
+
+
+def warmth_of(times: Times, temperature: Series | None) -> Floats | None:
+    """Temperature now and its means over one and three days (n, 3), None without a thermometer."""
+    if temperature is None or not len(temperature):
+        return None
+    now = temperature.on_grid(times, 6 * HOUR)
+    step = float((times[1] - times[0]) / HOUR) if len(times) > 1 else 1.0
+    return np.stack([now, _trailing(now, round(24 / step)), _trailing(now, round(72 / step))], axis=1)
+
+
+def warmth_ahead(temperature: Series | None, origins: Times, leads: Leads) -> Floats | None:
+    """The same (origins, leads, 3) for times to come, if the weather of the last day before each origin goes
+    on day after day."""
+    if temperature is None or not len(temperature):
+        return None
+    grid = np.arange(origins.min() - 4 * DAY, origins.max() + HOUR, HOUR)
+    warm = temperature.on_grid(np.asarray(grid, dtype="datetime64[us]"), 6 * HOUR)
+    solid = np.isfinite(warm)
+    total = np.concatenate([[0.0], np.cumsum(np.where(solid, warm, 0.0))])
+    count = np.concatenate([[0.0], np.cumsum(solid)])
+
+    def mean(start: Times, end: Times) -> Floats:
+        """Of the hours after ``start`` up to ``end``."""
+        a, b = (np.searchsorted(grid, at, side="right") for at in (start, end))
+        seen = count[b] - count[a]
+        return np.where(seen > 0, (total[b] - total[a]) / np.maximum(seen, 1.0), np.nan)
+
+    since = origins[:, None]
+    days = -(-leads // DAY)
+    repeated = temperature.on_grid((since + (leads - days * DAY)[None, :]).ravel(), 6 * HOUR)
+    last = np.repeat(mean(origins - DAY, origins)[:, None], len(leads), axis=1)
+    share = np.clip(np.asarray(leads / (3 * DAY), dtype=np.float64), 0.0, 1.0)[None, :]
+    older = mean(since + (leads - 3 * DAY)[None, :], np.repeat(since, len(leads), axis=1))
+    older = np.where(np.isfinite(older), older, last)
+    table = [repeated.reshape(last.shape), last, share * last + (1.0 - share) * older]
+    return np.stack(table, axis=2)
 
 
 def _trailing(values: Floats, width: int) -> Floats:
@@ -84,7 +118,7 @@ class ExpectedLoad:
         solid = np.isfinite(load.values)
         if not solid.any() or float((load.times[solid][-1] - load.times[solid][0]) / DAY) < 60:
             return None
-        x = features(load.times, temperature, self.calendar)
+        x = features(load.times, warmth_of(load.times, temperature), self.calendar)
         self._ceiling = float(np.quantile(load.values[solid], 0.998)) * 1.2
         y = np.sqrt(np.clip(load.values, 0.0, self._ceiling))
         fold = ((load.times - load.times[0]) // BLOCK).astype(np.int64) % FOLDS
@@ -98,9 +132,13 @@ class ExpectedLoad:
 
     def predict(self, times: Times, temperature: Series | None) -> Floats:
         """Expected load at other times, (n,). Raises RuntimeError before a successful `fit`."""
+        return self.predict_with(times, warmth_of(times, temperature))
+
+    def predict_with(self, times: Times, warmth: Floats | None) -> Floats:
+        """The same for any weather (n, 3), in any order of times."""
         if self._model is None:
             raise RuntimeError("fit the expected load first")
-        made = self._model.predict(features(times, temperature, self.calendar))
+        made = self._model.predict(features(times, warmth, self.calendar))
         return np.asarray(np.maximum(made, 0.0) ** 2)
 
     def _regressor(self) -> HistGradientBoostingRegressor:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from models.consumption.off_hours import weekend_excess
+from models.consumption.trailing import trailing_median
 from models.series import HOUR, Booleans, Floats, Times
 
 HABIT_DAYS = 56
@@ -30,6 +32,7 @@ KINDS: Mapping[str, str] = {
     "weekend": "Am Wochenende mehr als sonst: Betrieb ohne Nutzung?",
     "nights": "Seit einer Woche nachts mehr als sonst: läuft etwas durch?",
     "weekends": "Zwei Wochenenden hintereinander mehr als sonst: Betrieb ohne Nutzung?",
+    "weekend sum": "Wochenenden werden Arbeitstagen ähnlich: Betrieb ohne Nutzung?",
     "base load": "Die Grundlast ist gestiegen",
     "creep": "Der Verbrauch steigt seit Wochen langsam",
     "never zero": "Wasser fließt ohne Pause: Leck?",
@@ -70,6 +73,7 @@ def statistics(load: Load, *, water: bool = False) -> dict[str, Floats]:
         "high week": level_week - habit,
         "low week": habit - level_week,
         **_off_hours(load, floor, level_week),
+        "weekend sum": _weekends_together(load),
         "creep": _creep(level_day - habit, day),
     }
     if water:
@@ -101,14 +105,9 @@ def _window_sum(values: Floats, width: int) -> Floats:
 def _habit(level: Floats, per_day: int) -> Floats:
     """Median of the meter's own daily levels of the last eight weeks without the last ten days; zero (the
     expectation itself) until four weeks are known."""
-    out = np.zeros(len(level))
-    daily = level[per_day - 1 :: per_day]
-    for k in range(len(daily) + 1):
-        past = daily[max(0, k - HABIT_DAYS - GAP_DAYS) : max(0, k - GAP_DAYS)]
-        past = past[np.isfinite(past)]
-        start = k * per_day + per_day - 1
-        out[start : start + per_day] = float(np.median(past)) if len(past) >= 28 else 0.0
-    return out
+    usual = trailing_median(level[per_day - 1 :: per_day], HABIT_DAYS, GAP_DAYS, 28)
+    start = np.minimum(per_day - 1, len(level))
+    return np.concatenate([np.zeros(start), np.repeat(usual, per_day)])[: len(level)]
 
 
 def _spike(load: Load, ratio: Floats) -> Floats:
@@ -196,17 +195,26 @@ def _off_hours(load: Load, floor: float, level_week: Floats) -> dict[str, Floats
     }
 
 
+def _weekends_together(load: Load) -> Floats:
+    rest = np.maximum(load.measured, 0.0) - load.expected
+    return weekend_excess(load.times, rest, load.expected, load.level, load.per_day)
+
+
 def _lowest(load: Load, floor: float) -> Floats:
     """Lowest tenth of the last two days, as a log ratio to the expected; updated every six hours."""
-    width, every = 2 * load.per_day, max(1, load.per_day // 4)
-    out = np.full(len(load.measured), np.nan)
+    return _lowest_tenth(load.measured, load.expected, 2 * load.per_day, max(1, load.per_day // 4), floor)
+
+
+@njit(cache=True)
+def _lowest_tenth(measured: Floats, expected: Floats, width: int, every: int, floor: float) -> Floats:
+    out = np.full(len(measured), np.nan)
     for i in range(width, len(out), every):
-        window = load.measured[i - width + 1 : i + 1]
+        window = measured[i - width + 1 : i + 1]
         solid = np.isfinite(window)
         if solid.sum() < width // 2:
             continue
         low = np.quantile(window[solid], 0.1)
-        due = np.quantile(load.expected[i - width + 1 : i + 1][solid], 0.1)
+        due = np.quantile(expected[i - width + 1 : i + 1][solid], 0.1)
         out[i : i + every] = np.log((max(low, 0.0) + floor) / (due + floor))
     return out
 
