@@ -87,13 +87,20 @@ class LoadForecaster:
         exist; None before a usable fit."""
         if self._line is None or record.target.step is None:
             return None
+        # On busy cores the threads of the trees wait for each other longer than they work.
+        with threadpool_limits(limits=1):
+            return self._answers(self._line, record, origins, leads=leads, levels=levels)
+
+    def _answers(
+        self, line: Linear, record: Record, origins: Times, *, leads: Leads, levels: tuple[float, ...]
+    ) -> tuple[Floats, Floats]:
         load = record.target.regular(record.target.step)
         due = self.expected.predict(load.times, record.driver("temperature"))
         back = np.arange(RECENT_DAYS + LONGEST // DAY, -1, -1) * DAY
         asked = np.unique((origins[:, None] - back[None, :]).ravel())
         temperature = record.driver("temperature")
         view = _View(self, load, due, temperature=temperature, origins=asked, leads=leads)
-        root, scale = view.middle(self._line), view.typical(self._typical)
+        root, scale = view.middle(line), view.typical(self._typical)
         came = np.sqrt(np.maximum(load.on_grid(view.valid.ravel()), 0.0)).reshape(root.shape)
         strange = np.abs(came - root) / scale
         usual = float(np.median(np.abs(self._pool)))
@@ -101,9 +108,11 @@ class LoadForecaster:
         bands = np.empty((*point.shape, len(levels)))
         q = np.quantile(self._pool, levels)
         for row, origin in enumerate(origins):
-            here = int(np.searchsorted(asked, origin))
-            matured = (view.valid <= origin) & (view.valid > origin - RECENT_DAYS * DAY)
-            wide = _width(strange[matured], usual, len(leads))
+            # Its own past issues only: what else is asked in the same call must change nothing.
+            own = np.searchsorted(asked, origin - back)
+            here, valid = int(own[-1]), view.valid[own]
+            matured = (valid <= origin) & (valid > origin - RECENT_DAYS * DAY)
+            wide = _width(strange[own][matured], usual, len(leads))
             z = root[here][:, None] + scale[here][:, None] * wide * q
             bands[row] = np.maximum(z, 0.0) ** 2
             # The mean of a square is the square of the mean plus the variance.
