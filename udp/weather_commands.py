@@ -28,6 +28,7 @@ from udp.weather.warning_state import SqlWarnings, WarningRound
 _LOG = logging.getLogger("udp.weather")
 WORKER = "wetter"
 _SAY_EVERY_S = 120.0
+_AGAIN_S = 30.0
 
 
 def add_verbs(verbs: Any, shared: argparse.ArgumentParser) -> None:
@@ -61,7 +62,10 @@ def keep_on(config: Settings, stop: threading.Event, every_s: float) -> None:
     """A round every `every_s` seconds until told to stop, and a sign of life in between."""
     with _opened(config) as (weather, ledger):
         while not stop.is_set():
-            said, next_round = weather.round(), time.monotonic() + every_s
+            said = weather.round()
+            # What is missing is asked for again sooner: at a start others come up at the same time.
+            pause = min(every_s, _AGAIN_S) if any(said.values()) else every_s
+            next_round = time.monotonic() + pause
             # Also when nothing changed: who says nothing for five minutes counts as gone.
             while not stop.is_set() and (left := next_round - time.monotonic()) > 0:
                 _tell(ledger, said)

@@ -211,7 +211,9 @@ def forecasts_arrive(platform: Platform) -> None:
     request = f"/betrieb/bericht/?schluessel={platform.key}"
     assert platform.until(lambda: "Bericht der Modelle" in staff_page(platform, request), 60, "the report")
     fetched = (platform.data / "log" / "weather.log").read_text()
-    assert "Regenradar of" in fetched and "Punktvorhersage of" in fetched and "WARNING" not in fetched
+    assert "Regenradar of" in fetched and "Punktvorhersage of" in fetched
+    told = platform.json("/api/v1/operations", platform.key)["conditions"]
+    assert not {"Regenradar", "Punktvorhersage"} & set(told), told
 
 
 def staff_page(platform: Platform, path: str) -> str:

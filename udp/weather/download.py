@@ -20,6 +20,10 @@ class SourceAway(PlatformError):
     """The weather service did not answer, or not with the file; it is asked again."""
 
 
+class SourceHasNot(SourceAway):
+    """The weather service answers, and has no such file."""
+
+
 class SourceUnusable(PlatformError):
     """What came is not what the product is; using it would be guessing."""
 
@@ -63,6 +67,8 @@ class Downloads:
 def _read(answer: urllib3.BaseHTTPResponse, address: str) -> Fetched | None:
     if answer.status == 304:
         return None
+    if answer.status == 404:
+        raise SourceHasNot(f"{address} answered 404")
     if answer.status != 200:
         raise SourceAway(f"{address} answered {answer.status}")
     content = bytearray()

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from udp.registry.port import Registry
 from udp.weather import mosmix, radar
 from udp.weather.archive import Archive, Runs, rain_gauges
-from udp.weather.download import Downloads, Fetched, SourceAway, SourceUnusable
+from udp.weather.download import Downloads, Fetched, SourceAway, SourceHasNot, SourceUnusable
 from udp.weather.settings import WeatherSettings
 
 _LOG = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class WeatherRound:
     settings: WeatherSettings
     now: Callable[[], datetime]
     _newest: dict[str, datetime] = field(default_factory=dict)
-    _looked_back: bool = False
+    _past: list[datetime] | None = None
 
     def round(self) -> dict[str, str]:
         """What is wrong by source, in words for the operator page; empty texts where all is well.
@@ -102,21 +102,27 @@ class WeatherRound:
     def _fetch_past(self) -> None:
         """Point forecasts of the past, when none was ever kept: they are taken as known when the server had
         published them. Nobody has made a forecast without them by then, so none can become another."""
-        if self._looked_back:
-            return
-        now, station = self.now(), self.settings.station
-        since = now - self.settings.past
-        if not len(self.archive.point_forecasts(since, now)):
-            for issued_at in mosmix.issues(since, now):
-                try:
-                    file = self.downloads.fetch(mosmix.path_of(station, issued_at))
-                    if file is None or file.modified is None or not issued_at <= file.modified <= now:
-                        continue
-                    made = mosmix.read_forecast(file.content, station)
-                except (SourceAway, SourceUnusable) as error:
-                    _LOG.info("no forecast of then: %s", error)
-                    continue
-                if made.issued_at == issued_at:
-                    self.archive.keep_forecast(made, file.modified)
-                    self._newest[POINT] = issued_at
-        self._looked_back = True
+        now = self.now()
+        if self._past is None:
+            since = now - self.settings.past
+            held = self.archive.point_forecasts(since, now)
+            self._past = [] if len(held) else mosmix.issues(since, now)
+        while self._past:
+            try:
+                self._take(self._past[0], now)
+            except (SourceHasNot, SourceUnusable) as error:
+                _LOG.info("no forecast of then: %s", error)
+            except SourceAway as error:
+                _LOG.info("forecasts of the past are asked for again: %s", error)
+                return
+            del self._past[0]
+
+    def _take(self, issued_at: datetime, now: datetime) -> None:
+        station = self.settings.station
+        file = self.downloads.fetch(mosmix.path_of(station, issued_at))
+        if file is None or file.modified is None or not issued_at <= file.modified <= now:
+            return  # published who knows when
+        made = mosmix.read_forecast(file.content, station)
+        if made.issued_at == issued_at:
+            self.archive.keep_forecast(made, file.modified)
+            self._newest[POINT] = max(issued_at, self._newest.get(POINT, issued_at))

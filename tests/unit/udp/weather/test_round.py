@@ -169,3 +169,15 @@ def test_the_past_is_fetched_once_when_nothing_was_kept(desk):
     desk.shelf.asked.clear()
     desk.started().round()
     assert {path for path, _ in desk.shelf.asked} == {PATH, POINT_PATH}
+
+
+def test_a_service_that_comes_up_later_is_asked_for_the_past_again(desk):
+    past = RUN - timedelta(hours=6)
+    desk.shelf.files |= {path_of("10416", past): mosmix(past, wet(0.2))}
+    desk.shelf.modified = {path_of("10416", past): past + timedelta(minutes=70)}
+    weather = desk.started()
+    url, weather.downloads = weather.downloads, Downloads("http://127.0.0.1:9", 2.0)
+    assert all(weather.round().values())
+    weather.downloads = url
+    weather.round()
+    assert desk.points().issued.tolist() == [one.replace(tzinfo=None) for one in (past, RUN)]
