@@ -124,5 +124,6 @@ class WeatherRound:
             return  # published who knows when
         made = mosmix.read_forecast(file.content, station)
         if made.issued_at == issued_at:
-            self.archive.keep_forecast(made, file.modified)
+            count = self.archive.keep_forecast(made, file.modified)
+            _LOG.info("%s of %s, published before we asked: %d values", POINT, issued_at.isoformat(), count)
             self._newest[POINT] = max(issued_at, self._newest.get(POINT, issued_at))
