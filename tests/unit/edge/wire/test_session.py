@@ -143,6 +143,21 @@ def test_a_token_of_an_earlier_connection_acknowledges_nothing(broker: Broker) -
         assert take(successor, 1)[0].payload == b"kept"
 
 
+def test_nothing_is_acknowledged_between_two_connections(broker: Broker) -> None:
+    """What is given to paho then may go out on the next one, where the number names another message."""
+    with session(broker, "consumer", "t/#") as consumer, session(broker, "producer") as producer:
+        assert consumer.wait_connected(PATIENCE_S)
+        assert producer.wait_connected(PATIENCE_S)
+        assert producer.publish_confirmed("t/x", b"1", PATIENCE_S)
+        tokens = [one.token for one in take(consumer, 1)]
+        broker.kill()
+        deadline = time.monotonic() + PATIENCE_S
+        while consumer.connection is not None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        consumer.acknowledge(tokens)
+        assert not consumer._client.want_write()
+
+
 def test_a_broker_without_memory_finds_the_session_subscribed_again(broker: Broker) -> None:
     with session(broker, "consumer", "t/#") as consumer, session(broker, "producer") as producer:
         assert consumer.wait_connected(PATIENCE_S)
