@@ -135,7 +135,8 @@ def towns(tmp_path_factory):
 
 PATHS = (
     "/api/v1/things", "/api/v1/latest", "/api/v1/datastreams/{number}/observations",
-    "/v1.1/Things?$expand=Datastreams/Observations", "/ngsi-ld/v1/entities?type=AirQualityObserved", "/opendata/", "/api/v1/policy", "/api/v1/operations",
+    "/v1.1/Things?$expand=Datastreams/Observations", "/ngsi-ld/v1/entities?type=AirQualityObserved",
+    "/opendata/", "/api/v1/policy", "/api/v1/operations",
 )  # fmt: skip
 
 
