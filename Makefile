@@ -7,7 +7,7 @@ BESIDE := tests/architecture tests/unit tests/wire tests/contracts
 ALONE := tests/contracts/sensorthings tests/flow tests/faults tests/browser
 UV_SYNC = $(BIN)/uv sync --frozen --inexact --quiet
 
-.PHONY: run test check bench sbom audit clean
+.PHONY: run test check bench siege sbom audit clean
 
 run: .venv/.platform
 	@exec $(BIN)/python -m udp.launch
@@ -26,6 +26,10 @@ check: .venv/.development
 
 bench: .venv/.development
 	@$(BIN)/python tests/benchmarks/all.py
+
+# Ten minutes of invented questions against the running product; says what was found.
+siege: .venv/.development
+	@$(BIN)/python tests/benchmarks/siege.py
 
 # Everything that is installed, with versions and licences (CycloneDX), for whoever must judge it.
 sbom: .venv/.development

@@ -1,8 +1,10 @@
-"""How long the usual SensorThings questions take over millions of Observations, beside the bare read.
+"""The ten most usual SensorThings questions over millions of Observations while ingest writes.
 
-Run by hand: python tests/benchmarks/bench_sensorthings.py [--streams 5000] [--days 7] [--with-writer].
-The answers are made in this process, from path and query to JSON text, without the HTTP around them.
-It prints figures and judges nothing.
+Run by hand: python tests/benchmarks/bench_sensorthings.py [--streams 5000] [--days 7] [--repeats 40].
+The real server answers over HTTP; another process appends at the rate of such a city (each Datastream
+every ten minutes) and does the store's housekeeping, as ingest does. Beside each question stands, from the
+same run, the bare read it comes to: SQLite and Parquet without the platform, counted from memory to arrays.
+Questions and bare reads take turns, each with other values every time. It prints figures, judges nothing.
 """
 # ruff: noqa: E501 - tables of questions are read line by line
 
@@ -11,30 +13,36 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import multiprocessing.synchronize
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import numpy as np
+import psutil
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
-from udp.api.sensorthings import catalogue
-from udp.api.sensorthings.answering import Question, answer
-from udp.api.sensorthings.options import Limits
-from udp.api.view import read_views
-from udp.datasets.reading import read_policy
-from udp.policy import PUBLIC, Gate
+from udp.ledger.sql import SqlLedger
 from udp.registry.port import CityDescription
 from udp.registry.sql import SqlRegistry
 from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thing, Unit
-from udp.store.columns import Observations, Period
+from udp.store.columns import Observations
 from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.embedded.store import EmbeddedStore
 
 PER_THING = 3
 EVERY_S = 600
-NOW = datetime(2026, 11, 21, 11, 50, tzinfo=UTC)
+STARTING_S = 120
 
 
 def city(streams: int) -> CityDescription:
@@ -42,7 +50,7 @@ def city(streams: int) -> CityDescription:
     things = tuple(
         Thing(f"ding-{n:05}", f"Ding {n}", "pole", "luft", Location(51.5 + n % 97 / 1000, 7.3 + n % 89 / 1000, "castrop", "C"),
               simulated=True)
-        for n in range(streams // PER_THING)
+        for n in range(-(-streams // PER_THING))
     )  # fmt: skip
     described = tuple(
         Datastream(
@@ -50,118 +58,245 @@ def city(streams: int) -> CityDescription:
             ObservedProperty(f"p{n % PER_THING}", "Größe", "https://example.org/p"), Unit("Cel", "Grad Celsius"),
             Access.OPEN, None, "dl-de/zero-2-0", EVERY_S,
         )
-        for n in range(len(things) * PER_THING)
+        for n in range(streams)
     )  # fmt: skip
     return CityDescription("Bank", True, things, described, (), ())
 
 
-def fill(store: EmbeddedStore, ids: list[int], days: int) -> int:
-    """A value every ten minutes for each; the older days closed into files."""
+def fill(folder: Path, streams: int, days: int) -> tuple[list[int], int]:
+    """A value every ten minutes for each until now; the older days closed into files."""
+    now = datetime.now(UTC)
+    registry = SqlRegistry(f"sqlite:///{folder}/registry.sqlite")
+    registry.import_city(city(streams))
+    ids = sorted(registry.inventory().datastreams)
+    registry.close()
+    SqlLedger(f"sqlite:///{folder}/ledger.sqlite").close()
+    store = EmbeddedStore(EmbeddedSettings(folder / "store"), lambda: now)
     rng = np.random.default_rng(1)
-    end = np.datetime64(NOW.replace(tzinfo=None), "us")
+    end = np.datetime64(now.replace(second=0, microsecond=0, tzinfo=None), "us")
     for day in range(days, 0, -1):
         moments = (
             end - np.timedelta64(day, "D") + (np.arange(144) * EVERY_S * 1_000_000).astype("timedelta64[us]")
         )
         stream, moment = np.repeat(ids, 144), np.tile(moments, len(ids))
-        values = np.round(rng.normal(15, 5, len(stream)), 2)
-        store.append(Observations.build(stream, moment, values, quality=1, rule=1))
-    while store.maintain(NOW + timedelta(minutes=5)):
+        store.append(
+            Observations.build(stream, moment, np.round(rng.normal(15, 5, len(stream)), 2), quality=1, rule=1)
+        )
+    while store.maintain(now + timedelta(minutes=5)):
         pass
-    return days * 144 * len(ids)
+    store.close()
+    return ids, days * 144 * len(ids)
 
 
 def write_on(folder: Path, ids: list[int], stop: multiprocessing.synchronize.Event) -> None:
-    """Another process appends as ingest does: 1,000 rows ten times a second, durable each."""
-    store = EmbeddedStore(EmbeddedSettings(folder), lambda: datetime.now(UTC))
-    step = 0
-    while not stop.is_set():
-        moment = np.datetime64(NOW.replace(tzinfo=None), "us") + np.timedelta64(step, "s")
-        store.append(Observations.build(np.resize(np.roll(ids, -step * 1000), 1000), moment, 1.0))
-        step += 1
-        stop.wait(0.1)
+    """Another process appends twice a second what has come since, each Datastream every ten minutes."""
+    store = EmbeddedStore(EmbeddedSettings(folder / "store"), lambda: datetime.now(UTC))
+    began, written, at_work = time.monotonic(), 0, 0.0
+    rng = np.random.default_rng(3)
+    while not stop.wait(0.5):
+        due = int((time.monotonic() - began) * len(ids) / EVERY_S)
+        chosen = np.asarray(ids)[np.arange(written, due) % len(ids)]
+        if len(chosen):
+            now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
+            store.append(
+                Observations.build(
+                    np.sort(chosen), now, rng.normal(15, 5, len(chosen)).round(2), quality=1, rule=1
+                )
+            )
+        written, at_work = due, at_work + 0.5
+        if at_work >= 5.0:
+            store.maintain(datetime.now(UTC))
+            at_work = 0.0
+    print(f"writer: {written / (time.monotonic() - began):.1f} rows/s, each batch durable, {written} in all")
     store.close()
 
 
-def measure(name: str, repeats: int, ask: Callable[[int], int]) -> None:
-    """One line: first, median and 95th percentile in milliseconds, and the size of the answer."""
-    taken, size = [], 0
-    for number in range(repeats):
-        began = time.perf_counter()
-        size = ask(number)
-        taken.append(1000 * (time.perf_counter() - began))
-    p50, p95 = np.percentile(taken[1:], [50, 95])
-    print(f"{name:78} first={taken[0]:8.1f}  p50={p50:7.1f}  p95={p95:7.1f} ms  {size:9,} bytes", flush=True)
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """The real process; its address once it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "api.toml"
+    config.write_text(
+        f'[registry]\nurl = "sqlite:///{folder}/registry.sqlite"\n[ledger]\nurl = "sqlite:///{folder}/ledger.sqlite"\n'
+        f'[store.embedded]\nfolder = "{folder}/store"\n[server]\nport = {port}\n'
+        f'[forecasts]\nurl = "sqlite:///{folder}/forecasts.sqlite"\n[opendata]\nfolder = "{folder}/opendata"\n',
+        encoding="utf-8",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "udp", "run", "--config", str(config), "--log-level", "WARNING"]
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + STARTING_S
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                httpx.get(f"{address}/v1.1/Things?$top=1", timeout=60).raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        yield address, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@dataclass(frozen=True)
+class Bare:
+    """The same data without the platform: SQLite and Parquet as anybody would ask them."""
+
+    folder: Path
+
+    def sql(self, statement: str, *given: object) -> int:
+        """Rows of the open days."""
+        with sqlite3.connect(f"file:{self.folder}/store/hot.sqlite?mode=ro", uri=True) as connection:
+            return len(connection.execute(statement, given).fetchall())
+
+    def parquet(self, condition: pc.Expression, columns: list[str]) -> int:
+        """Rows of the closed days."""
+        return (
+            ds.dataset(self.folder / "store" / "observations", format="parquet")
+            .scanner(columns=columns, filter=condition)
+            .count_rows()
+        )
+
+    def latest(self, ids: list[int]) -> int:
+        marks = ",".join("?" * len(ids))
+        return self.sql(f"SELECT * FROM latest WHERE datastream IN ({marks})", *ids)
+
+    def series(self, number: int, since: datetime) -> int:
+        """One Datastream from a time on."""
+        micros = int(since.timestamp() * 1e6)
+        found = self.sql(
+            "SELECT * FROM hot WHERE slot >= ? AND datastream = ? AND time >= ?",
+            micros // 3_600_000_000,
+            number,
+            micros,
+        )
+        stored = ds.field("phenomenon_time") >= pc.scalar(since)
+        table = ds.dataset(self.folder / "store" / "observations", format="parquet").to_table(
+            filter=(ds.field("datastream") == number) & stored
+        )
+        return found + table.num_rows
+
+    def above(self, limit: float) -> int:
+        """How many results of all are greater."""
+        found = self.sql("SELECT 1 FROM hot WHERE result > ?", limit)
+        return found + self.parquet(ds.field("result") > limit, ["result"])
+
+    def newest(self, ids: list[int], count: int) -> int:
+        """The newest of all."""
+        return self.sql(
+            "SELECT * FROM hot WHERE slot = (SELECT max(slot) FROM hot) ORDER BY time DESC LIMIT ?", count
+        )
+
+
+Question = tuple[str, Callable[[int, float], str], Callable[[int, float], int]]
+
+
+def questions(bare: Bare, ids: list[int], things: dict[int, int]) -> list[Question]:
+    """Name, address and bare read of the ten; both get the Datastream and the number of this turn."""
+    now = datetime.now(UTC)
+    day, week = now - timedelta(days=1), now - timedelta(days=7)
+    said = day.strftime("%Y-%m-%dT%H:%M:%SZ")
+    area = "geography'POLYGON ((7.30 51.50,7.35 51.50,7.35 51.55,7.30 51.55,7.30 51.50))'"
+    newest = "$orderby=phenomenonTime desc;$top=1"
+    return [
+        ("Things with places and newest values (a map)", lambda _s, _x: f"Things?$expand=Locations,Datastreams/Observations({newest})", lambda _s, _x: bare.latest(ids[:300])),
+        ("one Thing with newest values (a click)", lambda s, _x: f"Things({things[s]})?$expand=Locations,Datastreams($expand=ObservedProperty,Observations({newest}))", lambda s, _x: bare.latest([s])),
+        ("Datastreams, counted, with Thing (a list)", lambda _s, _x: "Datastreams?$top=100&$count=true&$expand=Thing,ObservedProperty", lambda _s, _x: bare.latest(ids[:100])),
+        ("newest value of a Datastream", lambda s, _x: f"Datastreams({s})/Observations?$orderby=phenomenonTime desc&$top=1", lambda s, _x: bare.latest([s])),
+        ("last day of a Datastream (a chart)", lambda s, _x: f"Datastreams({s})/Observations?$filter=phenomenonTime ge {said}&$top=1000&$count=true&$orderby=phenomenonTime asc", lambda s, _x: bare.series(s, day)),
+        ("all days of a Datastream as data array", lambda s, _x: f"Datastreams({s})/Observations?$resultFormat=dataArray&$top=1100", lambda s, _x: bare.series(s, week)),
+        ("places in a window (QGIS)", lambda _s, _x: f"Locations?$filter=geo.intersects(location,{area})&$top=200&$count=true", lambda _s, _x: bare.latest(ids[:200])),
+        ("newest Observations of all", lambda _s, _x: "Observations?$orderby=phenomenonTime desc&$top=100", lambda _s, _x: bare.newest(ids, 100)),
+        ("how many Observations there are", lambda _s, _x: "Observations?$top=0&$count=true", lambda _s, _x: bare.sql("SELECT count(*) FROM hot") + bare.parquet(ds.field("lead") >= 0, ["lead"])),
+        ("all results above a value, counted", lambda _s, x: f"Observations?$filter=result gt {20 + x:.2f}&$count=true&$top=100", lambda _s, x: bare.above(20 + x)),
+        ("highest results of all (beside the ten)", lambda _s, x: f"Observations?$filter=result lt {45 + x:.2f}&$orderby=result desc&$top=10", lambda _s, x: bare.above(34 + x)),
+        ("rare results, newest first (beside the ten)", lambda _s, x: f"Observations?$filter=result gt {33 + x / 10:.2f}&$orderby=phenomenonTime desc&$top=20&$count=true", lambda _s, x: bare.above(33 + x / 10)),
+    ]  # fmt: skip
+
+
+def turns(
+    address: str, server: psutil.Process, asked: list[Question], ids: list[int], repeats: int
+) -> dict[str, list[list[float]]]:
+    """Question and bare read in turn: milliseconds of each, and of the server's processor."""
+    rng = np.random.default_rng(2)
+    taken: dict[str, list[list[float]]] = {name: [[], [], []] for name, *_ in asked}
+    with httpx.Client(base_url=f"{address}/v1.1/", timeout=120) as client:
+        for turn in range(repeats + 1):
+            for name, path, read in asked:
+                stream, limit = int(rng.choice(ids)), float(rng.random() * 10)
+                used, began = sum(server.cpu_times()[:2]), time.perf_counter()
+                answer = client.get(path(stream, limit))
+                ours = 1000 * (time.perf_counter() - began)
+                assert answer.status_code == 200, answer.text[:300]
+                cpu = 1000 * (sum(server.cpu_times()[:2]) - used)
+                began = time.perf_counter()
+                read(stream, limit)
+                if turn:  # the first fills what is kept in memory, of both
+                    for column, value in zip(
+                        taken[name], (ours, 1000 * (time.perf_counter() - began), cpu), strict=True
+                    ):
+                        column.append(value)
+                else:
+                    print(f"first time: {name:46} {ours:8.1f} ms", flush=True)
+    return taken
+
+
+def report(taken: dict[str, list[list[float]]]) -> None:
+    """One line per question."""
+    for name, (ours, bare, cpu) in taken.items():
+        p50, p95 = np.percentile(ours, [50, 95])
+        b50, b95 = np.percentile(bare, [50, 95])
+        print(
+            f"summary: {name:44} p50={p50:7.1f} p95={p95:7.1f} ms | bare p50={b50:7.1f} p95={b95:7.1f} ms | server's processor {np.mean(cpu):6.1f} ms"
+        )
 
 
 def main() -> None:
-    """Fill, ask, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Fill, serve, write, ask, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--streams", type=int, default=5000)
     parser.add_argument("--days", type=int, default=7)
-    parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--with-writer", action="store_true")
+    parser.add_argument("--repeats", type=int, default=40)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        registry = SqlRegistry(f"sqlite:///{folder}/registry.sqlite")
-        registry.import_city(city(given.streams))
-        views = read_views(registry, Gate(read_policy()), None)
-        ids = sorted(views.inventory.datastreams)
-        store = EmbeddedStore(EmbeddedSettings(folder / "store"), lambda: NOW)
         began = time.perf_counter()
-        count = fill(store, ids, given.days)
-        print(f"{len(ids):,} Datastreams, {count:,} Observations in {time.perf_counter() - began:.0f} s")
-        began = time.perf_counter()
-        known = catalogue.build(views.of(PUBLIC), catalogue.numbers(views.inventory))
-        print(f"catalogue made in {1000 * (time.perf_counter() - began):.0f} ms")
+        ids, count = fill(folder, given.streams, given.days)
+        print(
+            f"{len(ids):,} Datastreams, {count:,} Observations in {time.perf_counter() - began:.0f} s",
+            flush=True,
+        )
         stop = multiprocessing.Event()
-        writer = multiprocessing.Process(target=write_on, args=(folder / "store", ids, stop))
-        if given.with_writer:
+        writer = multiprocessing.Process(target=write_on, args=(folder, ids, stop))
+        with serving(folder) as (address, server):
             writer.start()
-        try:
-            questions(store, known, ids, given.repeats)
-        finally:
-            stop.set()
-            if given.with_writer:
-                writer.join()
-            store.close()
-            registry.close()
+            try:
+                things = thing_of(address, ids)
+                report(turns(address, server, questions(Bare(folder), ids, things), ids, given.repeats))
+            finally:
+                stop.set()
+                writer.join(timeout=60)
+            print(
+                f"summary: server {server.memory_info().rss / 1e6:.0f} MB; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+            )
 
 
-def questions(store: EmbeddedStore, known: catalogue.Catalogue, ids: list[int], repeats: int) -> None:
-    """The usual ones of QGIS, Masterportal and people; then the bare reads beneath them."""
-    rng = np.random.default_rng(2)
-    picked = rng.choice(ids, repeats).tolist()
-    area = "geography'POLYGON ((7.30 51.50,7.35 51.50,7.35 51.55,7.30 51.55,7.30 51.50))'"
-    for path, query in (
-        ("Observations", "$top=0&$count=true"),
-        ("Observations", ""),
-        ("Observations", "$orderby=phenomenonTime desc&$top=100"),
-        ("Datastreams({})/Observations", "$orderby=phenomenonTime desc&$top=100"),
-        ("Datastreams({})/Observations", "$filter=phenomenonTime ge 2026-11-20T00:00:00Z&$top=1000&$count=true"),
-        ("Datastreams({})/Observations", "$filter=resultTime gt now() sub duration'PT24H'&$top=1000"),
-        ("Datastreams({})/Observations", "$filter=result gt 20&$count=true&$resultFormat=dataArray&$top=1000"),
-        ("Datastreams", "$top=100&$count=true&$expand=Thing,ObservedProperty"),
-        ("Things", "$expand=Locations,Datastreams/Observations($orderby=phenomenonTime desc;$top=1)"),
-        ("Things", "$expand=Datastreams/Observations($orderby=phenomenonTime desc;$top=10)"),
-        ("Locations", f"$filter=geo.intersects(location,{area})&$top=200&$count=true"),
-        ("Things", "$filter=startswith(Datastreams/name,'Luft') and Datastreams/Sensor/name eq 'Fühler 3'&$count=true"),
-        ("Observations", "$filter=Datastream/Thing/name eq 'Ding 7' and result gt 20&$count=true"),
-        ("Observations", "$filter=result gt 34&$count=true&$top=10"),
-        ("Observations", "$filter=result gt 34&$orderby=result desc&$top=10"),
-    ):  # fmt: skip
-
-        def ask(number: int, path: str = path, query: str = query) -> int:
-            asked = Question("http://x/v1.1", path.format(picked[number]), query, known, NOW, Limits())
-            return len(answer(asked, store).body or "")
-
-        measure(f"{path}?{query}"[:77], repeats if "result gt 34" not in query else 4, ask)
-    day = Period(NOW - timedelta(days=1), NOW)
-    measure("bare: latest of all", repeats, lambda _n: len(store.latest()))
-    measure("bare: one series, one day", repeats, lambda n: len(store.read([picked[n]], day)))
-    week = Period(NOW - timedelta(days=7), NOW)
-    measure("bare: one series, seven days", repeats, lambda n: len(store.read([picked[n]], week)))
+def thing_of(address: str, ids: list[int]) -> dict[int, int]:
+    """The id of each Datastream's Thing at this interface."""
+    found: dict[int, int] = {}
+    following: str | None = f"{address}/v1.1/Datastreams?$top=1000&$select=id&$expand=Thing($select=id)"
+    while following:
+        answer = httpx.get(following, timeout=120).json()
+        found |= {one["@iot.id"]: one["Thing"]["@iot.id"] for one in answer["value"]}
+        following = answer.get("@iot.nextLink")
+    assert set(ids) <= set(found)
+    return found
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from udp.api.sensorthings.catalogue import Catalogue
 from udp.api.sensorthings.evaluation import Judge, Work
 from udp.api.sensorthings.harvest import Harvest, Rows
 from udp.api.sensorthings.links import next_link, self_link
+from udp.api.sensorthings.narrowing import narrowed
 from udp.api.sensorthings.options import Limits
 from udp.api.sensorthings.paths import Notes, Target, followed, nothing, resolve
 from udp.api.sensorthings.rendering import Writer, following, values_of
@@ -25,6 +26,7 @@ from udp.registry.written import Identity
 from udp.store import census
 from udp.store.columns import Period
 from udp.store.port import ObservationStore
+from udp.store.sieve import sifting
 
 JSON = "application/json"
 # For engines without a census: two years of ten Datastreams may be read to count them.
@@ -186,7 +188,7 @@ class _Answering:
         return self.writer.entities(target.records, Options())[0]
 
     def _choose(self, streams: Sequence[int], condition: Node | None) -> Chosen:
-        return choose(self._judge, streams, condition, self._count)
+        return narrowed(choose(self._judge, streams, condition, self._count), sifting(self._store))
 
     def _count(self, ids: Iterable[int], period: Period) -> census.Census:
         wanted = list(ids)

@@ -19,13 +19,16 @@ from udp.api.problems import BadQuery, TooMuch
 from udp.api.sensorthings import columns
 from udp.api.sensorthings.evaluation import Judge, sort_key
 from udp.api.sensorthings.model import refer
+from udp.api.sensorthings.narrowing import extremes
 from udp.api.sensorthings.selection import Chosen
 from udp.api.sensorthings.syntax import TRUE, Order
 from udp.store.columns import Ints, Observations, Period
 from udp.store.port import ObservationStore
+from udp.store.sieve import Sifts, sifting
 
 _MOST_AT_ONCE = 262_144
 _LEAST_AT_ONCE = 200
+_FEWEST_OF_BEST = 8_192
 _TOKEN = re.compile(r"(\d{1,9})\.(\d{1,16})\.(\d{1,10})", re.ASCII)
 _TIME = "phenomenonTime"
 
@@ -75,8 +78,9 @@ class Harvest:
 
     def count(self, chosen: Chosen) -> int:
         """How many Observations are meant."""
-        if chosen.exact:
-            return chosen.census.total
+        meant = chosen.meant
+        if meant is not None:
+            return int(meant.sum())
         return sum(len(part) for part in self._everything(chosen))
 
     def page(self, chosen: Chosen, orders: Sequence[Order], token: str | None, skip: int, size: int) -> Page:
@@ -86,7 +90,7 @@ class Harvest:
         if size == 0 or not len(chosen.census):
             return Page(Observations.empty(), more=False)
         if not orders:
-            known = skip if chosen.exact and after is None else 0
+            known = skip if chosen.meant is not None and after is None else 0
             skip -= known
             parts = self._by_id(chosen, after, known, skip + size + 1)
         elif orders[0].path.segments == (_TIME,):
@@ -153,16 +157,21 @@ class Harvest:
         return Page(page, more, place_of(page, len(page) - 1) if more and by_place else None)
 
     def _by_id(self, chosen: Chosen, after: Place | None, skip: int, need: int) -> Iterator[Observations]:
-        census, at = chosen.census, 0
+        census, at, meant = chosen.census, 0, chosen.meant
         if after is not None:
             at = int(np.searchsorted(census.datastream, after.stream))
-        elif skip:
-            before = np.cumsum(census.count)
+        elif skip and meant is not None:
+            before = np.cumsum(meant)
             at = int(np.searchsorted(before, skip, "right"))
             skip -= int(before[at - 1]) if at else 0
         size = min(max(2 * need, _LEAST_AT_ONCE), _MOST_AT_ONCE)
         while at < len(census):
             end = at + max(1, int(np.searchsorted(np.cumsum(census.count[at:]), size, "right")))
+            if chosen.counts is not None:
+                # It is known how many each holds: as many Datastreams as fill the page, and no more rows.
+                enough = at + 1 + int(np.searchsorted(np.cumsum(chosen.counts[at:]), need + skip))
+                most = at + max(1, int(np.searchsorted(np.cumsum(census.count[at:]), _MOST_AT_ONCE, "right")))
+                end = min(enough, most, len(census))
             for rows in self._in_time(chosen, at, end, size, after):
                 yield rows.take(slice(min(skip, len(rows)), None))
                 skip -= min(skip, len(rows))
@@ -219,9 +228,32 @@ class Harvest:
     def _best(self, chosen: Chosen, orders: Sequence[Order], need: int) -> Observations:
         self.budget.require(need)
         best = Observations.empty()
+        engine = sifting(self.store)
+        if engine is not None and orders[0].path.segments == ("result",):
+            return self._best_results(chosen, orders, need, engine)
         for part in self._everything(chosen):
             joined = Observations.concatenate([best, part])
             best = joined.take(self._order(joined, orders)[:need])
+        return best
+
+    def _best_results(
+        self, chosen: Chosen, orders: Sequence[Order], need: int, engine: Sifts
+    ) -> Observations:
+        """Datastreams in the order of their best result, until no other can be among the best."""
+        census, descending = chosen.census, orders[0].descending
+        limits = extremes(chosen, engine, descending=descending)
+        order = np.argsort(-limits if descending else limits, kind="stable")
+        first, last = int(census.first.min()), int(census.last.max()) + 1
+        best, at, size = Observations.empty(), 0, max(4 * need, _FEWEST_OF_BEST)
+        while at < len(order):
+            if len(best) == need:
+                worst, following = float(best.result[-1]), float(limits[order[at]])
+                if worst > following if descending else worst < following:
+                    break
+            end = at + max(1, int(np.searchsorted(np.cumsum(census.count[order[at:]]), size, "right")))
+            joined = Observations.concatenate([best, self._read(chosen, np.sort(order[at:end]), first, last)])
+            best = joined.take(self._order(joined, orders)[:need])
+            at, size = end, min(2 * size, _MOST_AT_ONCE)
         return best
 
     def _everything(self, chosen: Chosen) -> Iterator[Observations]:

@@ -43,16 +43,24 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
-    """Datastreams ascending by id, one element each with its census and the number of its bounds."""
+    """Datastreams ascending by id, one element each with its census and the number of its bounds.
+
+    counts: how many Observations of each are meant, where that is known without reading them."""
 
     census: Census
     group: Ints
     bounds: tuple[Bounds, ...]
+    counts: Ints | None = None
 
     @property
     def exact(self) -> bool:
         """Whether the census counts exactly the Observations that are meant."""
         return all(self.bounds[one].rest == TRUE for one in np.unique(self.group).tolist())
+
+    @property
+    def meant(self) -> Ints | None:
+        """How many of each Datastream are meant, if that is known."""
+        return self.census.count if self.exact else self.counts
 
     def only(self, streams: Iterable[int]) -> Chosen:
         """The same for some Datastreams."""
@@ -62,6 +70,7 @@ class Chosen:
             Census(census.datastream[keep], census.count[keep], census.first[keep], census.last[keep]),
             self.group[keep],
             self.bounds,
+            None if self.counts is None else self.counts[keep],
         )
 
 

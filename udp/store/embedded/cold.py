@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from udp.store.census import Census
-from udp.store.columns import Ints, Observations
+from udp.store.columns import Floats, Ints, Observations
 from udp.store.embedded.hot import is_among
 from udp.store.embedded.places import ColdFile, Span
 from udp.store.statistics import DAY_US
@@ -117,6 +117,17 @@ class ColdFolder:
             ids, times = _column(table, "datastream"), _column(table, "phenomenon_time")
             parts.append(Census.of(Observations.build(ids, times, 0.0)))
         return Census.merge(parts)
+
+    def results(self, file: ColdFile, wanted: Ints | None) -> Iterator[tuple[Ints, Floats]]:
+        """Ids and results of all rows, or of the row groups that hold `wanted` (ascending), in parts."""
+        index = self.index(file)
+        groups = np.arange(len(index.rows))
+        if wanted is not None:
+            before = np.searchsorted(wanted, index.first, "left")
+            groups = np.flatnonzero(np.searchsorted(wanted, index.last, "right") > before)
+        for begin in range(0, len(groups), 64):
+            table = self._table(file, index, groups[begin : begin + 64], ["datastream", "result"])
+            yield _column(table, "datastream"), _column(table, "result")
 
     def count(self, file: ColdFile, chosen: Callable[[Ints, Ints], NDArray[np.bool_]]) -> int:
         """How many rows `chosen` takes, given ids and microseconds; passes through memory in parts."""

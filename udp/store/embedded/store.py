@@ -26,7 +26,9 @@ from udp.store.embedded.places import Span
 from udp.store.embedded.pruning import Pruner
 from udp.store.embedded.reading import Reader
 from udp.store.embedded.settings import EmbeddedSettings
+from udp.store.embedded.sifting import Sifter
 from udp.store.port import Pruned
+from udp.store.sieve import Sifted
 
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ class EmbeddedStore:
         self._known = KnownRevisions(self._cold)
         self._reader = Reader(self._cold)
         self._counter = Counter(self._cold, self._known)
+        self._sifter = Sifter(self._cold, self._reader)
         self._maintenance = Maintenance(
             self._database,
             self._cold,
@@ -141,6 +144,16 @@ class EmbeddedStore:
         """See TellsArrivals."""
         with self._database.reading() as connection:
             return [Arrival(*one) for one in arriving.after(connection, after, most_rows)]
+
+    def sift(self, datastreams: Collection[int], period: Period, low: float, high: float) -> Sifted:
+        """See Sifts."""
+        wanted, span = _wanted(datastreams), Span(*storable_span(period))
+
+        def once() -> Sifted:
+            with self._database.reading() as connection:
+                return self._sifter.sift(connection, wanted, span, low, high)
+
+        return self._repeatedly(once)
 
     def maintain(self, now: datetime) -> bool:
         """One step of closing days and merging files; True when another is due.

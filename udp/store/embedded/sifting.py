@@ -1,0 +1,200 @@
+"""Results of closed files and of untouched hours as bare columns: limits are tried on them, nothing is read.
+
+Each file and each hour is looked through once for the least and the greatest result of every Datastream.
+Most Datastreams are decided by these alone; for the others the results themselves are kept in memory up
+to a limit (8 bytes a value), and read again, by row groups, beyond it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+
+from udp.store.columns import Floats, Ints
+from udp.store.embedded import hot
+from udp.store.embedded.cold import ColdFolder
+from udp.store.embedded.manifest import files_between
+from udp.store.embedded.places import ColdFile, Span, day_of_late_slot
+from udp.store.embedded.reading import Reader
+from udp.store.sieve import Sifted
+from udp.store.statistics import DAY_US, HOUR_US
+
+_MOST_VALUES = 8_000_000
+_MOST_ZONES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Zones:
+    """What one file or hour holds, by Datastream ascending: how many results, the least, the greatest."""
+
+    known: Sifted
+    starts: Ints
+
+
+class Sifter:
+    """Sifts inside a transaction it is given."""
+
+    def __init__(self, cold: ColdFolder, reader: Reader) -> None:
+        self._cold = cold
+        self._reader = reader
+        self._zones: OrderedDict[Hashable, _Zones] = OrderedDict()
+        self._values: OrderedDict[Hashable, Floats] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def sift(
+        self, connection: sqlite3.Connection, wanted: Ints, span: Span, low: float, high: float
+    ) -> Sifted:
+        """Of `wanted` (ascending ids) within `span`."""
+        if not len(wanted) or span.start >= span.end or low > high:
+            return Sifted.empty()
+        slots = hot.touched_slots(connection, span)
+        files = files_between(connection, span.first_day, span.last_day)
+        late = _late(connection, files, [slot for slot in slots if slot < 0], wanted)
+        parts = []
+        for file in files:
+            days = Span(file.first_day * DAY_US, (file.last_day + 1) * DAY_US)
+            inside = Span(max(span.start, days.start), min(span.end, days.end))
+            corrected = late.get(file.name, np.empty(0, np.int64))
+            if len(corrected):
+                rows = self._reader.observations(connection, corrected, inside)
+                parts.append(Sifted.of(rows.datastream, rows.result, low, high))
+            settled = wanted[~hot.is_among(wanted, corrected)]
+            if inside == days:
+                parts.append(self._of_file(file, settled, low, high))
+            else:
+                rows = self._cold.read(file, settled, inside)
+                parts.append(Sifted.of(rows.datastream, rows.result, low, high))
+        for slot, version in slots.items():
+            if slot >= 0:
+                parts.append(self._of_hour(connection, slot, version, wanted, span, low, high))
+        return Sifted.merge(parts)
+
+    def _of_hour(  # noqa: PLR0917 - what, where, and the limits
+        self,
+        connection: sqlite3.Connection,
+        slot: int,
+        version: int,
+        wanted: Ints,
+        span: Span,
+        low: float,
+        high: float,
+    ) -> Sifted:
+        if span.start > slot * HOUR_US or span.end < (slot + 1) * HOUR_US:
+            rows = hot.read_slots(connection, [slot], wanted, span)
+            return Sifted.of(rows.datastream, rows.result, low, high)
+        key = (slot, version)
+        zones, values = self._kept(key)
+        if zones is None or values is None:
+            ids, values = _results_of(connection, slot)
+            zones = self._keep(key, _zones(ids, values), values)
+        decided, open_ = _decide(zones, wanted, low, high)
+        return Sifted.merge([decided, _try(zones, values, open_, low, high)])
+
+    def _of_file(self, file: ColdFile, wanted: Ints, low: float, high: float) -> Sifted:
+        zones, values = self._kept(file.name)
+        if zones is None:
+            zones, values = self._look_through(file)
+        decided, open_ = _decide(zones, wanted, low, high)
+        if not len(open_):
+            return decided
+        if values is None and len(open_) * 2 > len(zones.starts) and file.rows <= _MOST_VALUES:
+            zones, values = self._look_through(file)
+        if values is not None:
+            return Sifted.merge([decided, _try(zones, values, open_, low, high)])
+        ids = zones.known.datastream[open_]
+        parts = [
+            Sifted.of(streams[among], results[among], low, high)
+            for streams, results in self._cold.results(file, ids)
+            for among in [hot.is_among(streams, ids)]
+        ]
+        return Sifted.merge([decided, *parts])
+
+    def _look_through(self, file: ColdFile) -> tuple[_Zones, Floats | None]:
+        found, kept = [], []
+        for streams, results in self._cold.results(file, None):
+            found.append(_zones(streams, results).known)
+            if file.rows <= _MOST_VALUES:
+                kept.append(results)
+        # No Datastream is in two row groups, and groups ascend: parts in a row are the whole in order.
+        known = Sifted.merge(found)
+        zones = _Zones(known, np.concatenate([[0], np.cumsum(known.count)[:-1]]).astype(np.int64))
+        values = np.concatenate(kept) if kept else None
+        return self._keep(file.name, zones, values), values
+
+    def _kept(self, key: Hashable) -> tuple[_Zones | None, Floats | None]:
+        with self._lock:
+            for of_kind in (self._zones, self._values):
+                if key in of_kind:
+                    of_kind.move_to_end(key)
+            return self._zones.get(key), self._values.get(key)
+
+    def _keep(self, key: Hashable, zones: _Zones, values: Floats | None) -> _Zones:
+        with self._lock:
+            self._zones[key] = zones
+            while len(self._zones) > _MOST_ZONES:
+                self._zones.popitem(last=False)
+            if values is not None:
+                self._values[key] = values
+            while sum(map(len, self._values.values())) > _MOST_VALUES:
+                self._values.popitem(last=False)
+        return zones
+
+
+def _results_of(connection: sqlite3.Connection, slot: int) -> tuple[Ints, Floats]:
+    rows = connection.execute(
+        "SELECT datastream, result FROM hot WHERE slot = ? ORDER BY datastream", (slot,)
+    )
+    table = np.fromiter(rows, np.dtype([("datastream", "i8"), ("result", "f8")]))
+    return np.ascontiguousarray(table["datastream"]), np.ascontiguousarray(table["result"])
+
+
+def _zones(ids: Ints, values: Floats) -> _Zones:
+    if not len(ids):
+        return _Zones(Sifted.empty(), np.empty(0, np.int64))
+    starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
+    count = np.diff(np.append(starts, len(ids)))
+    known = Sifted(
+        ids[starts], count, np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    )
+    return _Zones(known, starts)
+
+
+def _decide(zones: _Zones, wanted: Ints, low: float, high: float) -> tuple[Sifted, Ints]:
+    """Datastreams whose results all lie within, and the places of those that must be looked at."""
+    known = zones.known
+    asked = hot.is_among(known.datastream, wanted)
+    whole = asked & (known.least >= low) & (known.greatest <= high)
+    touched = asked & (known.greatest >= low) & (known.least <= high)
+    decided = Sifted(*(getattr(known, name)[whole] for name in ("datastream", "count", "least", "greatest")))
+    return decided, np.flatnonzero(touched & ~whole)
+
+
+def _try(zones: _Zones, values: Floats, places: Ints, low: float, high: float) -> Sifted:
+    """The limits on each result of these Datastreams."""
+    if not len(places):
+        return Sifted.empty()
+    within = (values >= low) & (values <= high)
+    count = np.add.reduceat(within, zones.starts, dtype=np.int64)[places]
+    least = np.minimum.reduceat(np.where(within, values, np.inf), zones.starts)[places]
+    greatest = np.maximum.reduceat(np.where(within, values, -np.inf), zones.starts)[places]
+    some = count > 0
+    return Sifted(zones.known.datastream[places][some], count[some], least[some], greatest[some])
+
+
+def _late(
+    connection: sqlite3.Connection, files: list[ColdFile], slots: list[int], wanted: Ints
+) -> dict[str, Ints]:
+    """By file the Datastreams that got late rows or corrections for one of its days."""
+    found: dict[str, list[int]] = {}
+    for slot in slots:
+        day = day_of_late_slot(slot)
+        holder = next((one for one in files if one.first_day <= day <= one.last_day), None)
+        if holder is not None:
+            rows = connection.execute("SELECT DISTINCT datastream FROM hot WHERE slot = ?", (slot,))
+            found.setdefault(holder.name, []).extend(number for (number,) in rows)
+    return {name: np.intersect1d(np.array(streams, np.int64), wanted) for name, streams in found.items()}
