@@ -27,8 +27,13 @@ def agree(store: EmbeddedStore, wanted: list[int], period: Period, low: float, h
     rows = store.read(wanted, period)
     read = Sifted.of(rows.datastream, rows.result, low, high)
     found = store.sift(wanted, period, low, high)
-    for name in ("datastream", "count", "least", "greatest"):
+    for name in ("datastream", "count"):
         assert getattr(found, name).tolist() == getattr(read, name).tolist(), name
+    assert (found.least <= read.least).all() and (found.least >= low).all()
+    assert (found.greatest >= read.greatest).all() and (found.greatest <= high).all()
+    if low == -np.inf and high == np.inf:
+        assert found.least.tolist() == read.least.tolist()
+        assert found.greatest.tolist() == read.greatest.tolist()
 
 
 @pytest.fixture(scope="module")

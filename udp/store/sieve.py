@@ -20,7 +20,8 @@ from udp.store.port import ObservationStore
 class Sifted:
     """One element per Datastream that has Observations within the limits, ascending.
 
-    count: how many, of any lead and quality. least, greatest: their results.
+    count: how many, of any lead and quality. least, greatest: no result of them lies beyond; without
+    limits they are the least and the greatest.
     """
 
     datastream: Ints
@@ -59,6 +60,11 @@ class Sifted:
         keep = (result >= low) & (result <= high)
         chosen = result[keep]
         return cls.merge([cls(datastream[keep], np.ones(len(chosen), np.int64), chosen, chosen)])
+
+    def within(self, low: float, high: float) -> Self:
+        """Extremes cut to the limits."""
+        least, greatest = np.maximum(self.least, low), np.minimum(self.greatest, high)
+        return type(self)(self.datastream, self.count, least, greatest)
 
 
 @runtime_checkable

@@ -38,30 +38,40 @@ class Counter:
             return Census.empty()
         slots = hot.touched_slots(connection, span)
         files = files_between(connection, span.first_day, span.last_day)
-        parts = [self._of_file(file, wanted, span) for file in files]
+        settled: list[tuple[Hashable, Census]] = []
+        parts: list[Census] = []
+        for file in files:
+            if span.start <= file.first_day * DAY_US and span.end >= (file.last_day + 1) * DAY_US:
+                settled.append((file.name, self._whole_file(file)))
+            else:
+                parts.append(Census.of(self._cold.read(file, wanted, span)))
+        # Only the newest hour moves with every append: everything else is put together once.
+        moving = max(slots, default=-1)
         late: dict[ColdFile | None, list[int]] = {}
         for slot, version in slots.items():
             if slot < 0:
                 late.setdefault(_holder(files, day_of_late_slot(slot)), []).append(slot)
             else:
-                parts.append(self._of_hour(connection, (slot, version), wanted, span))
+                whole = span.start <= slot * HOUR_US and span.end >= (slot + 1) * HOUR_US
+                if not whole:
+                    parts.append(Census.of(hot.read_slots(connection, [slot], wanted, span)))
+                elif slot == moving:
+                    parts.append(self._whole_hour(connection, slot, version))
+                else:
+                    settled.append(((slot, version), self._whole_hour(connection, slot, version)))
         for holder, group in late.items():
             rows = newest(hot.read_slots(connection, group, wanted, span))[0]
             parts.append(Census.of(self._new(holder, rows)))
+        if settled:
+            key = tuple(name for name, _ in settled)
+            parts.append(self._remembered(key, lambda: Census.merge([one for _, one in settled])))
         return Census.merge([part.only(wanted) for part in parts])
 
-    def _of_file(self, file: ColdFile, wanted: Ints, span: Span) -> Census:
-        if span.start <= file.first_day * DAY_US and span.end >= (file.last_day + 1) * DAY_US:
-            return self._remembered(file.name, lambda: self._cold.summary(file))
-        return Census.of(self._cold.read(file, wanted, span))
+    def _whole_file(self, file: ColdFile) -> Census:
+        return self._remembered(file.name, lambda: self._cold.summary(file))
 
-    def _of_hour(
-        self, connection: sqlite3.Connection, hour: tuple[int, int], wanted: Ints, span: Span
-    ) -> Census:
-        slot = hour[0]
-        if span.start <= slot * HOUR_US and span.end >= (slot + 1) * HOUR_US:
-            return self._remembered(hour, lambda: _grouped(connection, slot))
-        return Census.of(hot.read_slots(connection, [slot], wanted, span))
+    def _whole_hour(self, connection: sqlite3.Connection, slot: int, version: int) -> Census:
+        return self._remembered((slot, version), lambda: _grouped(connection, slot))
 
     def _new(self, file: ColdFile | None, rows: Observations) -> Observations:
         """Late rows that supersede nothing in the file of their day."""
