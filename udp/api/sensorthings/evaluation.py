@@ -85,6 +85,16 @@ class Judge:
             return FALSE
         return left[0] if len(left) == 1 else Call("or", tuple(left))
 
+    def reaches_out(self, condition: Node) -> bool:
+        """Whether a condition on Observations names other entities."""
+        return bool(self._links(condition, "Observation"))
+
+    def folded(self, condition: Node) -> Node:
+        """`residual` of a condition that does not, the same for every Datastream."""
+        self.work.take(condition.size)
+        found = self._fold(condition, {})
+        return found if found == TRUE or not isinstance(found, Literal) else FALSE
+
     def of_stream(self, stream: Record, feature: Record, path: Path) -> Any:
         """The value of a path of Observations that is the same for a whole Datastream."""
         first, rest = path.segments[0], Path(path.segments[1:])

@@ -88,8 +88,13 @@ def choose(
 ) -> Chosen:
     """Datastreams for which the condition may hold, grouped by what it asks of their rows."""
     grouped: dict[Node, list[int]] = {}
+    # A condition that names no other entity asks the same of every Datastream: it is folded once.
+    common = None if condition is None or judge.reaches_out(condition) else judge.folded(condition)
     for stream in streams:
-        rest = TRUE if condition is None else _residual(judge, stream, condition)
+        if condition is None:
+            rest: Node = TRUE
+        else:
+            rest = common if common is not None else _residual(judge, stream, condition)
         if rest != FALSE:
             rest = _standing(rest) if stream in judge.catalogue.withdrawn else rest
             grouped.setdefault(rest, []).append(stream)
