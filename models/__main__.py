@@ -198,7 +198,9 @@ def _report_on(desk: _Desk) -> None:
 
 def _stopped(_number: int, _frame: object) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # once is enough: a second one would tear the tidying up
+        # Once is enough: a second one would tear the tidying up. Not SIG_IGN: a signal that is already under
+        # way would then be told as an error.
+        signal.signal(number, lambda *_: None)
     raise KeyboardInterrupt
 
 
