@@ -113,6 +113,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         told = responses.setdefault(status, {"description": description})
         if headers and not _says_which_part(path, status):
             told["headers"] = headers
+    if "requestBody" in operation:
+        responses["400"] = {"description": "the body cannot be read"}
     if path.startswith("/ngsi-ld/"):
         # ETSI GS CIM 009, 6.3.2: what cannot be meant is 400 there.
         responses["400"] = {"description": "the query cannot be meant"}
