@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.stats import norm as normal
-from scipy.stats import t as student
 
 from models.fill_level.cleaning import Cleaned
 from models.fill_level.rate import FleetRate, Inflow, OwnRate, fleet_rate, inflow_of, own_rate
@@ -21,15 +19,10 @@ from models.series import DAY, HOUR, Floats, Instant
 
 LEARN_HOURS = (6, 12, 24, 48, 72, 120, 168)
 RATIO_LEVELS = tuple(np.concatenate([[0.005], np.linspace(0.02, 0.98, 49), [0.995]]).tolist())
-CALIBRATION_SHARE = 0.6
+CALIBRATION_SHARE = 0.5
 LEAST_PAIRS = 200
 HORIZON_HOURS = 24 * 21
 FULL = 100.0
-# One city-wide factor explains a seventh of what differs between weeks (measured on ultrasonic containers):
-# many containers over few days are far fewer witnesses than their number.
-SHARED = 0.14
-# Strays of a container remember each other for about two days.
-DAYS_PER_WITNESS = 2.0
 # Container-specific strays weigh in fully only after some months of matured forecasts.
 OWN_PAIRS = 40.0
 
@@ -56,18 +49,24 @@ class FillForecaster:
     _strays: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     _typical: Floats = field(default_factory=lambda: np.array([]))
     _width: dict[str, float] = field(default_factory=dict)
-    _caution: float = 1.0
 
     def fit(self, cleaned: Mapping[str, Cleaned]) -> NotCalibrated | None:
-        """Rates from all hours; strays from the last part, forecast with rates of the first part only."""
+        """Rates from all hours; strays of each half of the record, forecast with rates of the other half: a
+        city that throws away more in the second half than in the first must not become a bias."""
         inflows = {name: inflow_of(one) for name, one in cleaned.items()}
         cut = _cut(list(cleaned.values()))
         early = fleet_rate([one.before(cut) for one in inflows.values()]) if cut is not None else None
         self.fleet = fleet_rate(list(inflows.values()))
         if self.fleet is None or early is None or cut is None:
             return NotCalibrated("Füllstand: keine drei Tage mit Zufluss an irgendeinem Behälter")
+        late = fleet_rate([one.after(cut) for one in inflows.values()])
         pairs = {
-            name: strays(one, own_rate(inflows[name].before(cut), early), cut)
+            name: np.concatenate(
+                [
+                    strays(one, own_rate(inflows[name].before(cut), early), cut, one.times[-1]),
+                    strays(one, own_rate(inflows[name].after(cut), late or early), one.times[0], cut),
+                ]
+            )
             for name, one in cleaned.items()
         }
         together = np.concatenate(list(pairs.values()))
@@ -75,8 +74,6 @@ class FillForecaster:
             self.fleet = None
             return NotCalibrated(f"Füllstand: {len(together)} gereifte Vorhersagen, nötig sind {LEAST_PAIRS}")
         self._learn_strays(together)
-        last = max(one.times[-1] for one in cleaned.values())
-        self._caution = _caution(float((last - cut) / DAY), sum(len(one) > 0 for one in pairs.values()))
         self._width = {name: self._own_width(one) for name, one in pairs.items()}
         self.rates = {name: own_rate(one, self.fleet) for name, one in inflows.items()}
         return None
@@ -135,7 +132,7 @@ class FillForecaster:
         high = np.minimum(low + 1, len(self._expected_bins) - 1)
         part = (place - low)[:, None]
         stray = (1 - part) * self._strays[low] + part * self._strays[high]
-        wide = self._caution * (1.0 + 0.5 * min(spread / 10.0, 1.0))
+        wide = 1.0 + 0.5 * min(spread / 10.0, 1.0)
         values = (
             fill + expected[:, None] + stray * _scale(expected)[:, None] * self._width.get(name, 1.0) * wide
         )
@@ -170,15 +167,6 @@ def _scale(expected: Floats) -> Floats:
     return np.asarray(np.sqrt(expected + 0.5))
 
 
-def _caution(days: float, containers: int) -> float:
-    """How much wider an interval must be that rests on few witnesses: the prediction interval of Student's t
-    beside that of the normal, both at 80 % (Geisser 1993, Predictive Inference, ch. 2)."""
-    rounds = max(days / DAYS_PER_WITNESS, 1.0)
-    witnesses = 1.0 / (SHARED / rounds + (1.0 - SHARED) / (rounds * max(containers, 1)))
-    freedom = max(witnesses - 1.0, 2.0)
-    return float(student.ppf(0.9, freedom) / normal.ppf(0.9) * np.sqrt(1.0 + 1.0 / (freedom + 1.0)))
-
-
 def _cut(cleaned: Sequence[Cleaned]) -> Instant | None:
     if not cleaned:
         return None
@@ -187,17 +175,18 @@ def _cut(cleaned: Sequence[Cleaned]) -> Instant | None:
     return np.datetime64(start + (end - start) * CALIBRATION_SHARE, "us")
 
 
-def strays(cleaned: Cleaned, rate: OwnRate, since: Instant) -> Floats:
-    """(pairs, 2): expected inflow and (real - expected) / scale, of forecasts issued after ``since`` every
-    six hours, whose container was not emptied and not full in between."""
+def strays(cleaned: Cleaned, rate: OwnRate, since: Instant, until: Instant) -> Floats:
+    """(pairs, 2): expected inflow and (real - expected) / scale, of forecasts issued after ``since``
+    every six hours and matured by ``until``, whose container was not emptied and not full in between."""
     first = int(np.searchsorted(cleaned.times, since))
+    last = int(np.searchsorted(cleaned.times, until, side="right")) - 1
     visits = np.cumsum(cleaned.emptied)
     rows = []
-    for i in range(first, len(cleaned.times) - LEARN_HOURS[0], 6):
+    for i in range(first, last + 1 - LEARN_HOURS[0], 6):
         curve = rate.expected(cleaned.times[i], LEARN_HOURS[-1])
         for hours in LEARN_HOURS:
             j = i + hours
-            if j >= len(cleaned.times) or visits[j] != visits[i] or cleaned.smoothed[i] > 95:
+            if j > last or visits[j] != visits[i] or cleaned.smoothed[i] > 95:
                 break
             real = min(cleaned.smoothed[j], FULL) - min(cleaned.filtered[i], FULL)
             rows.append(

@@ -33,6 +33,11 @@ class Inflow:
         end = int(np.searchsorted(self.times, moment, side="right"))
         return Inflow(self.times[:end], self.percent[:end])
 
+    def after(self, moment: Instant) -> Inflow:
+        """What ended later."""
+        start = int(np.searchsorted(self.times, moment, side="right"))
+        return Inflow(self.times[start:], self.percent[start:])
+
 
 def inflow_of(cleaned: Cleaned) -> Inflow:
     """Differences of the smoothed content, without the hours around an emptying and without a full container,
