@@ -10,6 +10,8 @@ PATHS = (
     "/api/v1/datastreams/{number}/forecast", "/api/v1/forecasts", "/api/v1/models", "/api/v1/cases",
     "/app/v1/near", "/app/v1/bins", "/app/v1/containers", "/app/v1/parking", "/app/v1/charging",
     "/app/v1/climate/now", "/app/v1/warnings", "/app/v1/trees",
+    "/api/v1/load-profiles", "/ngsi-ld/v1/entities", "/ngsi-ld/v1/entities/{identifier}",
+    "/ngsi-ld/v1/temporal/entities/{identifier}", "/ngsi-ld/v1/types", "/ngsi-ld/v1/context.jsonld",
     "/opendata/catalog.{syntax}", "/opendata/{dataset}/{file}",
 )  # fmt: skip
 
@@ -20,6 +22,7 @@ def concrete(path, city):
         path.replace("{number}", str(number))
         .replace("{key}", "wetter-1")
         .replace("{dev_eui}", "0000000000000001")
+        .replace("{identifier}", "urn:ngsi-ld:WeatherObserved:wetter-1")
         .replace("{syntax}", "ttl")
         .replace("{dataset}", "luft")
         .replace("{file}", "2026-11.parquet")
