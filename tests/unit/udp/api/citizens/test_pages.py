@@ -174,7 +174,7 @@ def test_live_pages_are_kept_by_nobody_and_framed_nowhere(town: Town) -> None:
 
 
 def test_a_class_code_opens_at_once_by_form_and_by_interface(town: Town) -> None:
-    code = town.codes.make("8b", 12, NOW.date(), "frau-k")
+    code = town.codes.make("Klasse 8b", 12, NOW.date(), "frau-k")
     answer = town.client.post("/buerger/anmelden", data=town.form(klassencode=code.upper()))
     assert answer.status_code == 201
     assert "ist freigegeben" in answer.text
@@ -184,7 +184,7 @@ def test_a_class_code_opens_at_once_by_form_and_by_interface(town: Town) -> None
         made = town.apply(class_code=code, devices=[f"70B3D57ED00000{number}"])
         assert made["state"] == "approved"
     assert [one.used for one in town.codes.listed()] == [11]
-    assert "8b" not in town.client.get("/api/v1/things").text
+    assert "Klasse 8b" not in town.client.get("/api/v1/things").text
 
 
 def test_guessed_class_codes_come_back_beside_their_field_and_are_limited(town: Town) -> None:
