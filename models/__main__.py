@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +26,7 @@ from models.jobs.parallel import Runner, end_workers
 from models.jobs.rain import RainDesk
 from models.jobs.report_pages import ReportPages
 from models.jobs.scoring import score
+from models.jobs.stopping import until_told
 from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
 from udp.forecasting.port import Verdict
@@ -170,10 +170,8 @@ def _cases(settings: ModelSettings, asked: argparse.Namespace) -> int:
 def _run(settings: ModelSettings, _asked: argparse.Namespace) -> int:
     """Until told to stop, also in the middle of a calibration: what a round has not kept, the next one does
     again, so nothing is lost by not waiting for it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stopped)
     os.nice(settings.niceness)
-    with ExitStack() as stack, suppress(KeyboardInterrupt):
+    with ExitStack() as stack, until_told():
         desk = _Desk.opened(settings, stack)
         reported = -_REPORT_EVERY_S
         while True:
@@ -194,14 +192,6 @@ def _report_on(desk: _Desk) -> None:
         _log.info("report: %.1f s", desk.cycle.clock() - began)
     except (PlatformError, OSError) as error:
         _log.warning("no report: %s", error)
-
-
-def _stopped(_number: int, _frame: object) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Once is enough: a second one would tear the tidying up. Not SIG_IGN: a signal that is already under
-        # way would then be told as an error.
-        signal.signal(number, lambda *_: None)
-    raise KeyboardInterrupt
 
 
 def _one_round(desk: _Desk) -> tuple[bool, float]:

@@ -69,6 +69,35 @@ def test_it_stops_in_the_middle_of_learning(city, service, number):
     assert "Traceback" not in said()
 
 
+DEAF = """
+import ctypes, time
+from models.jobs.stopping import until_told
+
+@ctypes.CFUNCTYPE(None)
+def callback():
+    print("deaf", flush=True)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        time.sleep(0.05)
+
+with until_told():
+    callback()  # an exception in here never arrives out there
+    while True:
+        time.sleep(1)
+print("stopped", flush=True)
+"""
+
+
+def test_it_stops_also_where_an_exception_is_dropped():
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEAF], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout and process.stdout.readline() == "deaf\n"
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=30)
+    assert (said, process.returncode) == ("stopped\n", 0)
+
+
 def test_after_a_round_it_reports_and_waits(city, service):
     fill_bins(city, days=3)
     process, said = service()

@@ -66,10 +66,7 @@ class Wish:
 
     def first(self, topics: Iterable[str]) -> str | None:
         """The first of them that the pattern means; `Things/#` also means `Things`."""
-        for topic in topics:
-            if self.matches(topic) or (self.pattern[-1] == "#" and self.matches(f"{topic}/x")):
-                return topic
-        return None
+        return next((topic for topic in topics if self.matches(topic)), None)
 
 
 def wish(topic: str) -> Wish:

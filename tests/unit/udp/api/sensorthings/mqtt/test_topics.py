@@ -3,7 +3,7 @@
 # ruff: noqa: E501 - tables are read line by line
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
@@ -18,6 +18,7 @@ patterns = st.lists(levels | st.just("+"), min_size=1, max_size=4).flatmap(
 )
 
 
+@example(["+", "+", "#"], ["v1.1"])
 @given(patterns, st.lists(levels, min_size=1, max_size=5))
 def test_wildcards_mean_what_they_mean_elsewhere(pattern, topic):
     if pattern[0] not in ("v1.1", "+") or not {"+", "#"} & {*pattern}:

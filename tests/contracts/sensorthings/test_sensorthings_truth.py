@@ -8,6 +8,7 @@ SUITES = {
     "test_sensorthings_filters.py",
     "test_sensorthings_create.py",
     "test_sensorthings_change.py",
+    "test_sensorthings_mqtt.py",
 }
 
 
