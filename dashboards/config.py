@@ -28,7 +28,7 @@ class DashboardSettings:
     operator_key: Secret | None = None
     refresh_every: timedelta = timedelta(seconds=60)
     request_timeout: timedelta = timedelta(seconds=10)
-    charts_per_round: int = 120
+    charts_per_round: int = 300
     time_zone: str = "Europe/Berlin"
     site: SiteSettings = field(default_factory=SiteSettings)
 

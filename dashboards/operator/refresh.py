@@ -120,6 +120,8 @@ class OperatorRefresh:
             "limit": int(1.5 * REPORT_FRESH.total_seconds()),
             "outage": "",
             "simulated": False,
+            # Made by the models' process within the first hour, or never where it does not run.
+            "models_report": self._directory.exists("bericht/index.html"),
         }
 
 

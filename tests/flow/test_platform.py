@@ -20,7 +20,7 @@ from simulators.poles import MODULES
 from udp.launch.broker import find_mosquitto
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.external_service, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.external_service, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -131,16 +131,14 @@ def platform(tmp_path, request):
 
 def test_the_city_arrives_stays_and_is_the_same_at_every_exit(platform):
     platform.until(platform.caught_up, 200, "the city has caught up")
-    report = platform.until(lambda: settled(platform), 120, "the journal is worked off")
+    # Of 245; containers report hourly. Agents by HTTP may still send when the journal is empty for a moment.
+    report = platform.until(lambda: settled(platform, heard=225), 120, "225 devices are heard")
     counters = report["counters"]
     print(f"\n{counters}")
     assert len(report["agents"]) == 16
     assert not [gap for gap in report["gaps"] if gap["lost"]]
     assert counters.get("quarantined", 0) == 0, report["quarantine"]
     assert all(counters[f"deliveries_{way}"] > 0 for way in ("edge", "chirpstack", "things_stack"))
-    assert (
-        sum(1 for device in report["devices"] if device["uplinks"]) >= 225
-    )  # of 245; containers report hourly
 
     kinds = {"pole", "waste_bin", "stream_gauge", "weather_station"}
     platform.until(
@@ -207,7 +205,7 @@ def forecasts_arrive(platform: Platform) -> None:
     )
     drawn = f"/messwert/{one['datastream']}/"
     middle = "Gestrichelt: Mitte der Prognose"
-    platform.until(lambda: middle in (page(platform, drawn) or ""), 150, "the page draws the forecast")
+    platform.until(lambda: middle in (page(platform, drawn) or ""), 240, "the page draws the forecast")
     request = f"/betrieb/bericht/?schluessel={platform.key}"
     assert platform.until(lambda: "Bericht der Modelle" in staff_page(platform, request), 60, "the report")
     fetched = (platform.data / "log" / "weather.log").read_text()
@@ -228,11 +226,12 @@ def staff_page(platform: Platform, path: str) -> str:
         return ""
 
 
-def settled(platform: Platform, beyond: int = 0) -> dict | None:
+def settled(platform: Platform, beyond: int = 0, heard: int = 0) -> dict | None:
     report = platform.json("/api/v1/operations", platform.key)
     counters = report["counters"]
     done = counters.get("journal_backlog_messages", 1) == 0 and counters.get("observations", 0) > beyond
-    return report if done and counters.get("deliveries_things_stack") else None
+    known = sum(1 for device in report["devices"] if device["uplinks"])
+    return report if done and known >= heard and counters.get("deliveries_things_stack") else None
 
 
 def test_the_launcher_knows_the_poles_as_they_are():

@@ -241,3 +241,13 @@ def test_the_page_says_which_gateways_hear_a_device_and_what_is_missing(
     # In the table of losses and in that of all devices.
     assert text.count("<td>7 von 50</td>") == 2
     assert text.count("<td>Nr. 1 39× (−101/5) · Nr. 2 38× (−102) · Nr. 3 37× · +2</td>") == 2
+
+
+def test_the_models_report_is_linked_once_it_stands(
+    operations: dict[str, Any], page: Any, tmp_path: Path
+) -> None:
+    assert "Bericht der Modelle" not in page()
+    report = tmp_path / "betrieb/bericht/index.html"
+    report.parent.mkdir(parents=True)
+    report.write_text("Bericht", encoding="utf-8")
+    assert 'href="/betrieb/bericht/"' in page()
