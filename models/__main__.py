@@ -22,11 +22,11 @@ from models.jobs.assembly import PRODUCTS, products
 from models.jobs.config import ModelSettings
 from models.jobs.cycle import Cycle, Tally, with_products
 from models.jobs.inputs import Inputs
-from models.jobs.parallel import Runner, end_workers
+from models.jobs.parallel import Runner
 from models.jobs.rain import RainDesk
 from models.jobs.report_pages import ReportPages
 from models.jobs.scoring import score
-from models.jobs.stopping import until_told
+from models.jobs.stopping import stop_when_told
 from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
 from udp.forecasting.port import Verdict
@@ -168,10 +168,10 @@ def _cases(settings: ModelSettings, asked: argparse.Namespace) -> int:
 
 
 def _run(settings: ModelSettings, _asked: argparse.Namespace) -> int:
-    """Until told to stop, also in the middle of a calibration: what a round has not kept, the next one does
-    again, so nothing is lost by not waiting for it."""
+    """Until told to stop, also in the middle of a calibration."""
+    stop_when_told()
     os.nice(settings.niceness)
-    with ExitStack() as stack, until_told():
+    with ExitStack() as stack:
         desk = _Desk.opened(settings, stack)
         reported = -_REPORT_EVERY_S
         while True:
@@ -180,8 +180,6 @@ def _run(settings: ModelSettings, _asked: argparse.Namespace) -> int:
                 reported = desk.cycle.clock()
                 _report_on(desk)
             time.sleep(pause)
-    end_workers()
-    return 0
 
 
 def _report_on(desk: _Desk) -> None:

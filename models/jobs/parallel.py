@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import joblib
-from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -90,8 +89,3 @@ class Runner:
 def _threads(settings: ParallelSettings) -> int | None:
     """Processes that each start as many threads as cores only wait for each other."""
     return 1 if settings.backend == "loky" else None
-
-
-def end_workers() -> None:
-    """Kill processes that still compute for a round nobody waits for."""
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)
