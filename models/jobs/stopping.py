@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from contextlib import suppress
 
 
 def stop_when_told() -> None:
@@ -20,5 +21,7 @@ def stop_when_told() -> None:
 
 def _end(_number: int, _frame: object) -> None:
     for worker in multiprocessing.active_children():
-        worker.kill()
+        if worker.pid is not None:  # not worker.kill(), which joblib's processes do not have
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGKILL)
     os._exit(0)

@@ -87,6 +87,32 @@ while True:
 """
 
 
+SPREAD = """
+import time
+import joblib
+from models.jobs.stopping import stop_when_told
+
+def work(number):
+    print("works", flush=True)
+    time.sleep(60)
+
+stop_when_told()
+list(joblib.Parallel(n_jobs=2, return_as="generator")(joblib.delayed(work)(one) for one in range(8)))
+"""
+
+
+def test_its_workers_end_with_it():
+    process = subprocess.Popen([sys.executable, "-c", SPREAD], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert [process.stdout.readline() for _ in range(2)] == ["works\n"] * 2
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    _, left = psutil.wait_procs(below, timeout=10)
+    assert len(below) >= 2 and not left
+    process.stdout.close()
+
+
 def test_it_stops_also_where_an_exception_is_dropped():
     process = subprocess.Popen(
         [sys.executable, "-c", DEAF], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
