@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -34,6 +32,7 @@ from udp.network.telling import (
 from udp.network.wanted import wanted
 from udp.registry.profiles import load_profiles
 from udp.registry.sql import SqlRegistry
+from udp.stopping import told_to_stop
 
 _SHOWN = 20
 _FEW = 10
@@ -68,9 +67,7 @@ def activations(config: Settings, given: argparse.Namespace) -> int:
     if given.every is None:
         _say("\n".join(_bring_sessions(config)))
         return 0
-    stop = threading.Event()
-    for kind in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(kind, lambda _number, _frame: stop.set())
+    stop = told_to_stop()
     told: list[str] = []
     while not stop.is_set():
         try:

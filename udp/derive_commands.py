@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,8 +12,8 @@ from typing import Any
 
 from udp.config import Settings
 from udp.derived.round import Deriving
-from udp.errors import PlatformError
 from udp.registry.sql import SqlRegistry
+from udp.stopping import keep_up
 from udp.store.opening import open_store
 
 _LOG = logging.getLogger("udp.derived")
@@ -43,17 +42,8 @@ def run(config: Settings, given: argparse.Namespace) -> int:
         ):
             print(Deriving(registry, store, utc_now).round(again=given.again))  # noqa: T201 - the answer
         return 0
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     os.nice(_NICE)
-    while not stop.is_set():
-        try:
-            _keep_on(config, stop, given.every)
-        except PlatformError as error:
-            # Store or register are away: what was computed stands, and the next round finds what is missing.
-            _LOG.warning("%s", error)
-            stop.wait(given.every)
+    keep_up(lambda stop: _keep_on(config, stop, given.every), given.every, _LOG)
     return 0
 
 

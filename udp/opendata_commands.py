@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
-import threading
 from contextlib import closing
 from typing import Any
 
@@ -17,6 +15,7 @@ from udp.opendata.dumping import Dumps, Round
 from udp.opendata.offer import offered
 from udp.policy import Gate
 from udp.registry.sql import SqlRegistry
+from udp.stopping import told_to_stop
 from udp.store.opening import open_store
 
 _LOG = logging.getLogger(__name__)
@@ -36,9 +35,7 @@ def run(config: Settings, given: argparse.Namespace) -> int:
     if not given.follow:
         _say(_told(_round(config, policy)))
         return 0
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = told_to_stop()
     while not stop.is_set():
         try:
             _LOG.info("%s", _told(_round(config, policy)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -14,11 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from udp.config import Settings
-from udp.errors import PlatformError, StoreRejected, StoreUnavailable
+from udp.errors import StoreRejected, StoreUnavailable
 from udp.forecasting.sql import SqlForecasts
 from udp.ledger.port import Page
 from udp.ledger.sql import SqlLedger
 from udp.registry.sql import SqlRegistry
+from udp.stopping import keep_up
 from udp.store.opening import open_store
 from udp.weather.archive import Archive
 from udp.weather.download import Downloads
@@ -46,15 +46,7 @@ def run(config: Settings, given: argparse.Namespace) -> int:
         for source, text in sorted(said.items()):
             print(text or f"{source}: in Ordnung")  # noqa: T201 - the answer
         return 1 if any(said.values()) else 0
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    while not stop.is_set():
-        try:
-            keep_on(config, stop, given.every)
-        except PlatformError as error:
-            _LOG.warning("%s", error)
-            stop.wait(given.every)
+    keep_up(lambda stop: keep_on(config, stop, given.every), given.every, _LOG)
     return 0
 
 

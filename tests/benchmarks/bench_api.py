@@ -13,20 +13,15 @@ import json
 import multiprocessing
 import multiprocessing.synchronize
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import numpy as np
-import psutil
+from served import serving
 
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import CityDescription
@@ -39,7 +34,6 @@ from udp.store.embedded.store import EmbeddedStore
 STREAMS = 1500
 DAYS = 3
 EVERY = timedelta(minutes=10)
-STARTING_S = 30
 
 
 def city() -> CityDescription:
@@ -97,36 +91,6 @@ def write_on(folder: Path, ids: list[int], rows_per_s: int, stop: multiprocessin
         stop.wait(max(0.0, due - time.monotonic()))
     print(f"writer: {written / (time.monotonic() - began):,.0f} rows/s, each batch durable")
     store.close()
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """The real process; its address once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    config = folder / "api.toml"
-    config.write_text(
-        f'[registry]\nurl = "sqlite:///{folder}/registry.sqlite"\n'
-        f'[ledger]\nurl = "sqlite:///{folder}/ledger.sqlite"\n'
-        f'[store.embedded]\nfolder = "{folder}/store"\n[server]\nport = {port}\n',
-        encoding="utf-8",
-    )
-    command = [sys.executable, "-m", "udp", "run", "--config", str(config), "--log-level", "WARNING"]
-    process = subprocess.Popen(command)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + STARTING_S
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                httpx.get(f"{address}/api/v1/latest", timeout=5).raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        yield address, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 async def storm(address: str, ids: list[int], rate: int, seconds: float) -> dict[str, list[float]]:
@@ -190,7 +154,7 @@ def main() -> None:
         print(f"{STREAMS} datastreams, {STREAMS * DAYS * 144:,} values in {time.monotonic() - began:.1f} s")
         stop = multiprocessing.Event()
         writer = multiprocessing.Process(target=write_on, args=(folder, ids, given.rows_per_s, stop))
-        with serving(folder) as (address, server):
+        with serving(folder, "/api/v1/latest") as (address, server):
             if given.with_writer:
                 writer.start()
             used = sum(server.cpu_times()[:2])

@@ -14,14 +14,10 @@ import argparse
 import multiprocessing
 import multiprocessing.synchronize
 import os
-import socket
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +27,7 @@ import numpy as np
 import psutil
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+from served import serving
 
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import CityDescription
@@ -42,7 +39,6 @@ from udp.store.embedded.store import EmbeddedStore
 
 PER_THING = 3
 EVERY_S = 600
-STARTING_S = 120
 
 
 def city(streams: int) -> CityDescription:
@@ -109,37 +105,6 @@ def write_on(folder: Path, ids: list[int], stop: multiprocessing.synchronize.Eve
             at_work = 0.0
     print(f"writer: {written / (time.monotonic() - began):.1f} rows/s, each batch durable, {written} in all")
     store.close()
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """The real process; its address once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    config = folder / "api.toml"
-    config.write_text(
-        f'[registry]\nurl = "sqlite:///{folder}/registry.sqlite"\n[ledger]\nurl = "sqlite:///{folder}/ledger.sqlite"\n'
-        f'[store.embedded]\nfolder = "{folder}/store"\n[server]\nport = {port}\n'
-        f'[forecasts]\nurl = "sqlite:///{folder}/forecasts.sqlite"\n[opendata]\nfolder = "{folder}/opendata"\n',
-        encoding="utf-8",
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "udp", "run", "--config", str(config), "--log-level", "WARNING"]
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + STARTING_S
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                httpx.get(f"{address}/v1.1/Things?$top=1", timeout=60).raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        yield address, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
 
 
 @dataclass(frozen=True)
@@ -274,7 +239,7 @@ def main() -> None:
         )
         stop = multiprocessing.Event()
         writer = multiprocessing.Process(target=write_on, args=(folder, ids, stop))
-        with serving(folder) as (address, server):
+        with serving(folder, "/v1.1/Things?$top=1") as (address, server):
             writer.start()
             try:
                 things = thing_of(address, ids)

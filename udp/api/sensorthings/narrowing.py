@@ -7,19 +7,17 @@ Datastreams, and how many. Without such an engine everything stays as it was cho
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from udp.api.sensorthings.selection import Chosen
-from udp.api.sensorthings.syntax import Call, Literal, Node, Path
+from udp.api.sensorthings.syntax import Literal, Node, Path, compared, conjuncts
 from udp.store.census import Census
 from udp.store.columns import Floats
 from udp.store.sieve import Sifted, Sifts
 
 _RESULT = Path(("result",))
-_FLIPPED = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "eq": "eq"}
 # Below this reading is as quick as sifting.
 _FEW = 20_000
 
@@ -77,7 +75,7 @@ def exact(rest: Node) -> bool:
 
 def limits_of(rest: Node) -> tuple[float, float] | None:
     """The results that can be meant, both limits included; None where the condition says nothing of it."""
-    found = [one for one in map(_limits, _conjuncts(rest)) if one is not None]
+    found = [one for one in map(_limits, conjuncts(rest)) if one is not None]
     if not found:
         return None
     return max(low for low, _ in found), min(high for _, high in found)
@@ -85,23 +83,13 @@ def limits_of(rest: Node) -> tuple[float, float] | None:
 
 def only_limits(rest: Node) -> bool:
     """Whether the condition is made of limits of the result and nothing else."""
-    return all(_limits(one) is not None for one in _conjuncts(rest))
-
-
-def _conjuncts(rest: Node) -> Sequence[Node]:
-    return rest.arguments if isinstance(rest, Call) and rest.name == "and" else (rest,)
+    return all(_limits(one) is not None for one in conjuncts(rest))
 
 
 def _limits(node: Node) -> tuple[float, float] | None:
-    if not isinstance(node, Call) or node.name not in _FLIPPED:
+    if (comparison := compared(node, _RESULT)) is None:
         return None
-    left, right = node.arguments
-    name = node.name
-    if isinstance(left, Literal):
-        left, right, name = right, left, _FLIPPED[name]
-    if left != _RESULT or not isinstance(right, Literal):
-        return None
-    value = right.value
+    name, value = comparison
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     number = float(value)

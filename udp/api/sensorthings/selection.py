@@ -12,7 +12,7 @@ import numpy as np
 from edge.wire.instants import EPOCH, microseconds
 from udp.api.sensorthings.catalogue import Catalogue
 from udp.api.sensorthings.evaluation import Judge
-from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Interval, Literal, Node, Path
+from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Literal, Node, Path, compared, conjuncts
 from udp.sensorthings import QualityRule
 from udp.store.census import Census, everything
 from udp.store.columns import Ints, Period
@@ -21,7 +21,6 @@ _MICROSECOND = timedelta(microseconds=1)
 _TIME = Path(("phenomenonTime",))
 _IDS = (Path(("id",)), Path(("@iot.id",)))
 _KEPT = Call("ne", (Path(("resultQuality", "rule")), Literal(QualityRule.WITHDRAWN.name.lower())))
-_FLIPPED = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "eq": "eq"}
 _ID = re.compile(r"(\d{1,9})-(\d{1,16})(?:-([1-9]\d{0,9}))?", re.ASCII)
 
 
@@ -118,10 +117,11 @@ def _residual(judge: Judge, stream: int, condition: Node) -> Node:
 
 def _standing(condition: Node) -> Node:
     """The condition, and that the Observation was not deleted."""
-    conjuncts = (
-        condition.arguments if isinstance(condition, Call) and condition.name == "and" else (condition,)
+    return (
+        Call("and", (*(one for one in conjuncts(condition) if one != TRUE), _KEPT))
+        if condition != TRUE
+        else _KEPT
     )
-    return Call("and", (*(one for one in conjuncts if one != TRUE), _KEPT)) if condition != TRUE else _KEPT
 
 
 def bounds_of(condition: Node) -> Bounds:
@@ -129,10 +129,7 @@ def bounds_of(condition: Node) -> Bounds:
     whole = everything()
     start, end = (microseconds(one) for one in (whole.start, whole.end))
     stream, rest = None, list[Node]()
-    conjuncts = (
-        condition.arguments if isinstance(condition, Call) and condition.name == "and" else (condition,)
-    )
-    for one in conjuncts:
+    for one in conjuncts(condition):
         if (limits := _limits(one)) is not None:
             start, end = max(start, limits[0]), min(end, limits[1])
             continue
@@ -144,18 +141,11 @@ def bounds_of(condition: Node) -> Bounds:
 
 
 def _limits(node: Node) -> tuple[int, int] | None:
-    if not isinstance(node, Call) or node.name not in _FLIPPED:
+    comparison = compared(node, _TIME)
+    # The other way round an interval is compared by its other end; rare enough to be left to numpy.
+    if comparison is None or not isinstance(comparison[1], datetime):
         return None
-    left, right = node.arguments
-    name = node.name
-    if isinstance(left, Literal):
-        left, right, name = right, left, _FLIPPED[name]
-    if left != _TIME or not isinstance(right, Literal) or not isinstance(right.value, datetime | Interval):
-        return None
-    if isinstance(right.value, Interval):
-        # The other way round an interval is compared by its other end; rare enough to be left to numpy.
-        return None
-    moment = microseconds(right.value)
+    name, moment = comparison[0], microseconds(comparison[1])
     never, always = -(1 << 62), 1 << 62
     return {
         "gt": (moment + 1, always),

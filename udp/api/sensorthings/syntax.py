@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
@@ -91,6 +92,25 @@ class Call:
 Node: TypeAlias = Literal | Path | Call
 TRUE = Literal(True)
 FALSE = Literal(False)
+_FLIPPED = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "eq": "eq"}
+
+
+def conjuncts(condition: Node) -> Sequence[Node]:
+    """What all must hold for the condition to hold."""
+    return condition.arguments if isinstance(condition, Call) and condition.name == "and" else (condition,)
+
+
+def compared(node: Node, path: Path) -> tuple[str, Constant] | None:
+    """How the node compares `path` with a constant, read with the path on the left; None if it does not."""
+    if not isinstance(node, Call) or node.name not in _FLIPPED:
+        return None
+    left, right = node.arguments
+    name = node.name
+    if isinstance(left, Literal):
+        left, right, name = right, left, _FLIPPED[name]
+    return (name, right.value) if left == path and isinstance(right, Literal) else None
+
+
 NULL = Literal(None)
 
 
