@@ -17,6 +17,7 @@ from udp.api import (
     events,
     forecasts,
     health,
+    history,
     load_profiles,
     metrics,
     operations,
@@ -66,6 +67,7 @@ def create_app(ports: Ports) -> FastAPI:
     # SensorThings has options of its own, and judges them itself.
     ours = [Depends(known_parameters)]
     app.include_router(v1.router(), dependencies=ours)
+    app.include_router(history.router(), dependencies=ours)
     app.include_router(load_profiles.router(), dependencies=ours)
     app.include_router(operations.router(), dependencies=ours)
     app.include_router(events.router(), dependencies=ours)

@@ -173,6 +173,34 @@ class LatestAnswer(Answer):
     values: list[CurrentValue]
 
 
+class HistoryRow(Answer):
+    """One bucket of one line. Over several series `value` is their median, `low` and `high` how far they
+    lie apart; of one series, its least and greatest value within the bucket, where its mean is told."""
+
+    start: Moment
+    value: Number
+    low: Number
+    high: Number
+    count: int = Field(description="series with a value", examples=[1])
+    series: str = Field(description="to be shown beside the line", examples=["Rathaus (simuliert)"])
+    unit: str = Field(description="UCUM", examples=["Cel"])
+    thing: str | None = Field(description="null: a line over several series")
+    district: str | None = Field(description="null: a line over all districts", examples=["castrop"])
+
+
+class HistoryAnswer(Answer):
+    """Ascending by time; `every` is what was asked for, or chosen by `points`."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    now: Moment
+    from_: Moment = Field(alias="from")
+    to: Moment
+    every: str = Field(description="ISO 8601 duration of the buckets", examples=["PT1H"])
+    count: int
+    values: list[HistoryRow]
+
+
 class ObservationAnswer(Answer):
     """One measurement."""
 

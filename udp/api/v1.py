@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BeforeValidator
 from starlette.responses import Response, StreamingResponse
 
 from udp.api import representations, schemas
@@ -24,11 +25,19 @@ _GEOJSON = "application/geo+json"
 _SHORT_S = 5
 _LONG_S = 60
 
-Theme = Annotated[str | None, Query(description="e.g. luft", max_length=64)]
-District = Annotated[str | None, Query(description="e.g. castrop", max_length=64)]
-Kind = Annotated[str | None, Query(description="e.g. waste_bin", max_length=64)]
-ThingKey = Annotated[str | None, Query(description="key of a Thing", max_length=64)]
-Property = Annotated[str | None, Query(description="e.g. air_temperature", max_length=64)]
+
+def _wish(text: str | None) -> str | None:
+    """Boards fill in what somebody chose; `*` is their word for all."""
+    return None if text == "*" else text
+
+
+# After the Query: only there it looks at the text before its length is judged.
+_All = BeforeValidator(_wish)
+Theme = Annotated[str | None, Query(description="e.g. luft; *: all", max_length=64), _All]
+District = Annotated[str | None, Query(description="e.g. castrop; *: all", max_length=64), _All]
+Kind = Annotated[str | None, Query(description="e.g. waste_bin; *: all", max_length=64), _All]
+ThingKey = Annotated[str | None, Query(description="key of a Thing; *: all", max_length=64), _All]
+Property = Annotated[str | None, Query(description="e.g. air_temperature; *: all", max_length=64), _All]
 When = Annotated[str | None, Query(max_length=64, examples=["2026-11-21T08:00:00Z"])]
 
 
@@ -163,10 +172,19 @@ async def observations(
 
 
 async def latest(
-    request: Request, at: AtDesk, who: Asking, *, theme: Theme = None, district: District = None
+    request: Request,
+    at: AtDesk,
+    who: Asking,
+    *,
+    theme: Theme = None,
+    district: District = None,
+    kind: Kind = None,
+    thing: ThingKey = None,
+    observed_property: Property = None,
 ) -> Response:
     """The newest value of every Datastream you may see. The ETag moves with the data, not with age."""
-    rendered = await _latest(at, who, Filter(theme=theme, district=district))
+    wish = Filter(theme=theme, district=district, kind=kind, thing=thing, observed_property=observed_property)
+    rendered = await _latest(at, who, wish)
     headers = {"ETag": rendered.etag, **cache_header(who, 1)}
     if unchanged(request, rendered.etag):
         return Response(status_code=304, headers=headers)

@@ -61,6 +61,10 @@ EXITS = {
         "/api/v1/datastreams/{id}/observations", "/api/v1/datastreams/{id}/observations?format=csv",
         "/api/v1/datastreams/{id}/observations?every=1d", "/api/v1/datastreams/{id}/observations?every=1d&format=csv&functions=count",
     ],
+    "/api/v1/history": [
+        "/api/v1/history", "/api/v1/history?across=all&observed_property={property}", "/api/v1/history?thing={thing}&value=max&every=1d",
+        "/api/v1/history?observed_property={property}&across=district&points=10", "/api/v1/history?theme={theme}&kind=*&value=rise",
+    ],
     "/api/v1/load-profiles": [
         "/api/v1/load-profiles", "/api/v1/load-profiles?thing={thing}&every=1h", "/api/v1/load-profiles?every=readings",
         "/api/v1/load-profiles?thing={thing}&every=readings&from=2026-11-01",
@@ -357,6 +361,7 @@ def test_operators_see_all_of_it_else_the_table_proves_nothing(town):
         assert "zaehler" in texts[path], path
     for path in (
         "/api/v1/datastreams/{number}/observations",
+        "/api/v1/history",
         "/api/v1/load-profiles",
         "/api/v1/latest",
         "/api/v1/live",
