@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
 
-from edge.wire.instants import instant
-from udp.api.problems import BadQuery, TooMuch
+from udp.api.problems import BadQuery
 from udp.api.sensorthings import options as reading
 from udp.api.sensorthings.catalogue import Catalogue
+from udp.api.sensorthings.counting import Choosing, Extents
 from udp.api.sensorthings.evaluation import Judge, Work
 from udp.api.sensorthings.harvest import Harvest, Rows
 from udp.api.sensorthings.links import next_link, self_link
-from udp.api.sensorthings.narrowing import narrowed
 from udp.api.sensorthings.options import Limits
 from udp.api.sensorthings.paths import Notes, Target, followed, nothing, resolve
 from udp.api.sensorthings.rendering import Writer, following, values_of
-from udp.api.sensorthings.selection import Chosen, choose
-from udp.api.sensorthings.syntax import Interval, Node, Options
+from udp.api.sensorthings.syntax import Options
 from udp.registry.written import Identity
-from udp.store import census
-from udp.store.columns import Period
 from udp.store.port import ObservationStore
-from udp.store.sieve import sifting
 
 JSON = "application/json"
-# For engines without a census: two years of ten Datastreams may be read to count them.
-_MOST_READ_DAYS = 7_500
-_LIFETIME_DAYS = 730
 
 
 def _no_notes(_wanted: Iterable[Identity]) -> Mapping[Identity, Mapping[str, Any]]:
@@ -94,9 +85,11 @@ class _Answering:
         self._question = question
         self._store = store
         limits = question.limits
-        # The instance lives for one request, and so does what it remembers.
-        self._extents = lru_cache(maxsize=1)(self._read_extents)
-        self._judge = Judge(question.catalogue, question.now, Work(limits.work), self._extents)
+        # Nothing here may lead back to itself: what an answer took is free when it is given, and not
+        # when Python's collector of cycles comes by, which stops all other answers for it.
+        extents = Extents(question.catalogue, store)
+        self._judge = Judge(question.catalogue, question.now, Work(limits.work), extents.of)
+        self._choosing = Choosing(self._judge, store)
         self._harvest = Harvest(store, self._judge, Rows(limits.rows))
         self.writer = Writer(
             question.root,
@@ -104,7 +97,7 @@ class _Answering:
             self._judge,
             self._harvest,
             limits,
-            self._choose,
+            self._choosing.choose,
             limits.entities,
             question.notes,
         )
@@ -165,7 +158,7 @@ class _Answering:
             made["value"] = self.writer.entities(page, options)
 
     def _observations(self, made: dict[str, Any], target: Target, options: Options, address: str) -> None:
-        chosen = self._choose(target.streams, options.filter)
+        chosen = self._choosing.choose(target.streams, options.filter)
         if options.count:
             made["@iot.count"] = self._harvest.count(chosen)
         size = reading.page(options, self._question.limits)
@@ -186,28 +179,3 @@ class _Answering:
         if target.row is not None:
             return self.writer.observations(target.row, Options())[0]
         return self.writer.entities(target.records, Options())[0]
-
-    def _choose(self, streams: Sequence[int], condition: Node | None) -> Chosen:
-        return narrowed(choose(self._judge, streams, condition, self._count), sifting(self._store))
-
-    def _count(self, ids: Iterable[int], period: Period) -> census.Census:
-        wanted = list(ids)
-        days = (period.end - period.start) / timedelta(days=1)
-        if len(wanted) * min(days, _LIFETIME_DAYS) > _MOST_READ_DAYS and not census.is_known(self._store):
-            raise TooMuch(
-                "this engine counts only by reading; ask one Datastream or a shorter phenomenonTime"
-            )
-        return census.take(self._store, wanted, period)
-
-    def _read_extents(self) -> dict[int, Interval]:
-        """phenomenonTime of every Datastream that has Observations; of none where that means reading all."""
-        if not census.is_known(self._store):
-            return {}
-        whole = self._question.catalogue.datastream_of
-        found = census.take(self._store, list(whole), census.everything())
-        columns = (found.datastream.tolist(), found.first.tolist(), found.last.tolist())
-        ends: dict[int, tuple[int, int]] = {}
-        for series, first, last in zip(*columns, strict=True):
-            before = ends.get(whole[series], (first, last))
-            ends[whole[series]] = (min(before[0], first), max(before[1], last))
-        return {stream: Interval(instant(first), instant(last)) for stream, (first, last) in ends.items()}

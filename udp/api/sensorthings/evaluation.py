@@ -6,7 +6,7 @@ entities; within one filter the same path always means the same choice, as in a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -15,11 +15,10 @@ from udp.api.problems import TooMuch
 from udp.api.sensorthings import functions
 from udp.api.sensorthings.catalogue import Catalogue, Record
 from udp.api.sensorthings.model import Reference, refer
-from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Literal, Node, Order, Path
+from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Interval, Literal, Node, Order, Path
 
 Links: TypeAlias = tuple[str, ...]
 Choice: TypeAlias = dict[Links, Record | None]
-Extents: TypeAlias = Mapping[int, Any]
 
 
 @dataclass(slots=True)
@@ -42,7 +41,7 @@ class Judge:
     catalogue: Catalogue
     now: datetime
     work: Work
-    extents: Callable[[], Extents]
+    extents: Callable[[int], Interval | None]
     _references: dict[tuple[str, Path], Reference] = field(default_factory=dict)
 
     def select(self, condition: Node, records: Sequence[Record]) -> list[Record]:
@@ -173,7 +172,7 @@ class Judge:
         if reference.name == "id":
             return float(record.id)
         if record.kind == "Datastream" and reference.name == "phenomenonTime":
-            return self.extents().get(record.id)
+            return self.extents(record.id)
         value = record.properties.get(reference.name)
         for key in reference.keys:
             value = value.get(key) if isinstance(value, dict) else None

@@ -147,7 +147,7 @@ class Writer:
 
     def _property(self, record: Record, name: str) -> Any:
         if record.kind == "Datastream" and name == "phenomenonTime":
-            return self.judge.extents().get(record.id)
+            return self.judge.extents(record.id)
         return record.properties.get(name)
 
     def _related(self, records: Sequence[Record], wanted: Expand) -> list[Json]:

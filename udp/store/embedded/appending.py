@@ -21,8 +21,10 @@ _KNOWN = (
     "SELECT slot, datastream, time, lead, result, result_time, mark FROM hot"
     " WHERE slot = ? AND datastream = ? AND time = ? AND lead = ?"
 )
+# What is remembered of a slot is remembered by its version: one that was emptied (see pruning) and is
+# filled again must not count from where it had begun.
 _TOUCH = """
-INSERT INTO slot VALUES (?, 1, ?, ?) ON CONFLICT (slot) DO UPDATE SET
+INSERT INTO slot VALUES (?, (SELECT last << 32 | 1 FROM counter), ?, ?) ON CONFLICT (slot) DO UPDATE SET
     version = version + 1, touched = excluded.touched
 """
 _KEEP_FORMER = "INSERT OR IGNORE INTO superseded VALUES (?, ?, ?, ?, ?, ?, ?)"

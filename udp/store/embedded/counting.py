@@ -1,11 +1,17 @@
-"""The census of the embedded store: each closed file and each untouched hour is counted once, then known."""
+"""The census of the embedded store: each file and each hour is counted once, and again when it changed.
+
+What an append touches is counted anew, one hour or one day's late rows; everything else is known, and
+put together beforehand: files, and the hours of each day.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -16,11 +22,43 @@ from udp.store.embedded.cold import ColdFolder
 from udp.store.embedded.known import KnownRevisions
 from udp.store.embedded.manifest import files_between
 from udp.store.embedded.ordering import newest
-from udp.store.embedded.places import ColdFile, Span, day_of_late_slot
+from udp.store.embedded.places import HOURS, ColdFile, Span, day_of_late_slot
 from udp.store.statistics import DAY_US, HOUR_US
 
-# 48 open hours, late slots, and the files of some years; 32 bytes per Datastream each.
-_KEPT = 400
+# 48 open hours, days with late rows, and the files of some years; 32 bytes per Datastream each.
+_MOST_COUNTED = 400
+_MOST_JOINED = 64
+# Of so few, rows that have changed are read sooner than the changed hour is counted for all.
+_FEW = 64
+
+Count = Callable[[], Census]
+
+
+@dataclass(slots=True)
+class _Kept:
+    """By what was counted: the state it was counted in, and the census. The longest unused goes first."""
+
+    most: int
+    _known: OrderedDict[Hashable, tuple[Hashable, Census]] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, what: Hashable, state: Hashable) -> Census | None:
+        with self._lock:
+            known = self._known.get(what)
+            if known is None or known[0] != state:
+                return None
+            self._known.move_to_end(what)
+            return known[1]
+
+    def of(self, what: Hashable, state: Hashable, count: Count) -> Census:
+        """Counted now unless it is known in this very state."""
+        if (found := self.get(what, state)) is None:
+            found = count()
+            with self._lock:
+                self._known[what] = (state, found)
+                while len(self._known) > self.most:
+                    self._known.popitem(last=False)
+        return found
 
 
 class Counter:
@@ -29,8 +67,8 @@ class Counter:
     def __init__(self, cold: ColdFolder, known: KnownRevisions) -> None:
         self._cold = cold
         self._known = known
-        self._kept: OrderedDict[Hashable, Census] = OrderedDict()
-        self._lock = threading.Lock()
+        self._counted = _Kept(_MOST_COUNTED)
+        self._joined = _Kept(_MOST_JOINED)
 
     def census(self, connection: sqlite3.Connection, wanted: Ints, span: Span) -> Census:
         """Of `wanted` (ascending ids) within `span`."""
@@ -38,58 +76,93 @@ class Counter:
             return Census.empty()
         slots = hot.touched_slots(connection, span)
         files = files_between(connection, span.first_day, span.last_day)
-        settled: list[tuple[Hashable, Census]] = []
-        parts: list[Census] = []
-        for file in files:
-            if span.start <= file.first_day * DAY_US and span.end >= (file.last_day + 1) * DAY_US:
-                settled.append((file.name, self._whole_file(file)))
-            else:
-                parts.append(Census.of(self._cold.read(file, wanted, span)))
-        # Only the newest hour moves with every append: everything else is put together once.
-        moving = max(slots, default=-1)
-        late: dict[ColdFile | None, list[int]] = {}
-        for slot, version in slots.items():
-            if slot < 0:
-                late.setdefault(_holder(files, day_of_late_slot(slot)), []).append(slot)
-            else:
-                whole = span.start <= slot * HOUR_US and span.end >= (slot + 1) * HOUR_US
-                if not whole:
-                    parts.append(Census.of(hot.read_slots(connection, [slot], wanted, span)))
-                elif slot == moving:
-                    parts.append(self._whole_hour(connection, slot, version))
-                else:
-                    settled.append(((slot, version), self._whole_hour(connection, slot, version)))
-        for holder, group in late.items():
-            rows = newest(hot.read_slots(connection, group, wanted, span))[0]
-            parts.append(Census.of(self._new(holder, rows)))
-        if settled:
-            key = tuple(name for name, _ in settled)
-            parts.append(self._remembered(key, lambda: Census.merge([one for _, one in settled])))
+        parts = [
+            *self._files(files, wanted, span),
+            *self._hours(connection, slots, wanted, span),
+            *self._late(connection, slots, files, wanted, span),
+        ]
         return Census.merge([part.only(wanted) for part in parts])
 
-    def _whole_file(self, file: ColdFile) -> Census:
-        return self._remembered(file.name, lambda: self._cold.summary(file))
+    def _files(self, files: list[ColdFile], wanted: Ints, span: Span) -> list[Census]:
+        whole = [
+            file for file in files if _covers(span, file.first_day * DAY_US, (file.last_day + 1) * DAY_US)
+        ]
+        parts = [Census.of(self._cold.read(file, wanted, span)) for file in files if file not in whole]
+        if whole:
+            what = ("files", whole[0].first_day, whole[-1].last_day)
+            parts.append(
+                self._together(what, [(file.name, 0, partial(self._cold.summary, file)) for file in whole])
+            )
+        return parts
 
-    def _whole_hour(self, connection: sqlite3.Connection, slot: int, version: int) -> Census:
-        return self._remembered((slot, version), lambda: _grouped(connection, slot))
+    def _hours(
+        self, connection: sqlite3.Connection, slots: dict[int, int], wanted: Ints, span: Span
+    ) -> list[Census]:
+        """The newest hour, which moves with every append, stands beside its day."""
+        newest_hour = max(slots, default=-1)
+        by_day: dict[Hashable, list[tuple[Hashable, Hashable, Count]]] = {}
+        rest: list[int] = []
+        for slot, version in sorted(slots.items()):
+            if slot < 0:
+                continue
+            known = self._counted.get(slot, version) is not None
+            if not _covers(span, slot * HOUR_US, (slot + 1) * HOUR_US) or (len(wanted) <= _FEW and not known):
+                rest.append(slot)
+            else:
+                day = "newest" if slot == newest_hour else slot // HOURS
+                by_day.setdefault(day, []).append((slot, version, partial(_grouped, connection, slot)))
+        parts = [self._together((day, hours[0][0], hours[-1][0]), hours) for day, hours in by_day.items()]
+        if rest:
+            parts.append(Census.of(hot.read_slots(connection, rest, wanted, span)))
+        return parts
 
-    def _new(self, file: ColdFile | None, rows: Observations) -> Observations:
-        """Late rows that supersede nothing in the file of their day."""
-        if file is None or not len(rows):
-            return rows
-        return rows.take(self._known.revisions(file, rows) < 0)
+    def _late(
+        self,
+        connection: sqlite3.Connection,
+        slots: dict[int, int],
+        files: list[ColdFile],
+        wanted: Ints,
+        span: Span,
+    ) -> list[Census]:
+        """By day what came late and supersedes nothing in the file of its day."""
+        by_day: dict[int, list[int]] = {}
+        for slot in slots:
+            if slot < 0:
+                by_day.setdefault(day_of_late_slot(slot), []).append(slot)
+        parts = []
+        for day, group in by_day.items():
+            file = next((one for one in files if one.first_day <= day <= one.last_day), None)
+            state = (file and file.name, *((slot, slots[slot]) for slot in group))
+            what = ("late", day)
+            whole = _covers(span, day * DAY_US, (day + 1) * DAY_US)
+            if whole and (len(wanted) > _FEW or self._counted.get(what, state) is not None):
+                parts.append(
+                    self._counted.of(what, state, partial(self._late_of_day, connection, group, file))
+                )
+            else:
+                parts.append(self._new(file, hot.read_slots(connection, group, wanted, span)))
+        return parts
 
-    def _remembered(self, key: Hashable, count: Callable[[], Census]) -> Census:
-        with self._lock:
-            if (known := self._kept.get(key)) is not None:
-                self._kept.move_to_end(key)
-                return known
-        found = count()
-        with self._lock:
-            self._kept[key] = found
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return found
+    def _late_of_day(self, connection: sqlite3.Connection, slots: list[int], file: ColdFile | None) -> Census:
+        rows = Observations.concatenate([hot.read_slot(connection, slot) for slot in slots])
+        return self._new(file, rows)
+
+    def _new(self, file: ColdFile | None, candidates: Observations) -> Census:
+        rows = newest(candidates)[0]
+        if file is not None and len(rows):
+            rows = rows.take(self._known.revisions(file, rows) < 0)
+        return Census.of(rows)
+
+    def _together(self, what: Hashable, of: Sequence[tuple[Hashable, Hashable, Count]]) -> Census:
+        """(what, state, how to count it) of parts that share no Observation, as one."""
+        if len(of) == 1:
+            return self._counted.of(*of[0])
+        state = tuple((one, its_state) for one, its_state, _ in of)
+        return self._joined.of(what, state, lambda: Census.merge([self._counted.of(*one) for one in of]))
+
+
+def _covers(span: Span, start: int, end: int) -> bool:
+    return span.start <= start and end <= span.end
 
 
 def _grouped(connection: sqlite3.Connection, slot: int) -> Census:
@@ -98,7 +171,3 @@ def _grouped(connection: sqlite3.Connection, slot: int) -> Census:
         (slot,),
     ).fetchall()
     return Census(*np.array(rows, np.int64).reshape(-1, 4).T.copy())
-
-
-def _holder(files: list[ColdFile], day: int) -> ColdFile | None:
-    return next((file for file in files if file.first_day <= day <= file.last_day), None)

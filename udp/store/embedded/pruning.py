@@ -106,7 +106,8 @@ class Pruner:
             if deleted:
                 connection.execute("UPDATE slot SET version = version + 1 WHERE slot = ?", (slot,))
                 connection.execute("DELETE FROM slot_statistics WHERE slot = ?", (slot,))
-                connection.execute(_DELETE_EMPTY_SLOT, (slot, slot))
+                if connection.execute(_DELETE_EMPTY_SLOT, (slot, slot)).rowcount:
+                    manifest.next_number(connection)
 
     def _prune_files(self, marks: forgotten.Marks, now_us: int) -> None:
         with self._database.reading() as connection:
