@@ -1,5 +1,9 @@
-"""Print how fast the models are: `python tests/benchmarks/bench_models.py` (one core, CPU seconds)."""
+"""Print how fast the models are: `python tests/benchmarks/bench_models.py` (one core, CPU seconds).
 
+--days, --bins, --meters, --fleet: how much of it, for a run that only shows that it still runs.
+"""
+
+import argparse
 import sys
 import tempfile
 import time
@@ -39,9 +43,9 @@ def show(name: str, figure: str) -> None:
     sys.stdout.flush()
 
 
-def stream() -> Record:
+def stream(days: int) -> Record:
     rng = np.random.default_rng(0)
-    n = 365 * 24
+    n = days * 24
     rain = np.where(rng.random(n) < 0.06, rng.gamma(0.7, 3, n), 0.0)
     flow = np.zeros(n)
     for i in range(1, n):
@@ -51,10 +55,10 @@ def stream() -> Record:
     return Record(Series(times, noisy, "m3/s"), {"precipitation": Series(times, rain, "mm")})
 
 
-def runoff() -> None:
-    record, model = stream(), RunoffForecaster(LEADS)
+def runoff(days: int) -> None:
+    record, model = stream(days), RunoffForecaster(LEADS)
     show(
-        "calibrate one gauge, one year hourly, three leads (limit 30 s)",
+        f"calibrate one gauge, {days} days hourly, three leads (limit 30 s)",
         f"{timed(lambda: model.fit(record)):.1f} s",
     )
     issued = record.target.times[-1]
@@ -84,7 +88,7 @@ def runoff() -> None:
     )
 
 
-def bins(count: int = 500) -> None:
+def bins(count: int) -> None:
     rng = np.random.default_rng(1)
     levels = []
     for _ in range(count):
@@ -107,7 +111,7 @@ def bins(count: int = 500) -> None:
     )
 
 
-def meters(count: int = 8) -> None:
+def meters(count: int) -> None:
     rng = np.random.default_rng(2)
     n = 24 * 366
     times = START + np.arange(n) * HOUR
@@ -135,11 +139,14 @@ def meters(count: int = 8) -> None:
 
     refresh()
     seconds = timed(refresh)
-    show("200 meters refreshed, 30 days each (scaled from 8; limit 60 s)", f"{200 * seconds / count:.0f} s")
-    show("200 meters learned from a year (scaled from 8)", f"{200 * fitting / count:.0f} s")
+    show(
+        f"200 meters refreshed, 30 days each (scaled from {count}; limit 60 s)",
+        f"{200 * seconds / count:.0f} s",
+    )
+    show(f"200 meters learned from a year (scaled from {count})", f"{200 * fitting / count:.0f} s")
 
 
-def city(bins_count: int = 100) -> None:
+def city(bins_count: int) -> None:
     """One round of the service over a store: bins of a fleet, a stream with rain, a pond; then once more
     without new data. Scaled to 500 bins where said."""
     with tempfile.TemporaryDirectory() as folder:
@@ -161,8 +168,21 @@ def city(bins_count: int = 100) -> None:
     )
 
 
+def main() -> None:
+    """All of it, one after the other."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--days", type=int, default=365, help="record of the gauge")
+    parser.add_argument("--bins", type=int, default=500)
+    parser.add_argument("--meters", type=int, default=8)
+    parser.add_argument("--fleet", type=int, default=100, help="bins of the service's rounds")
+    given = parser.parse_args()
+    runoff(given.days)
+    bins(given.bins)
+    meters(given.meters)
+    city(given.fleet)
+
+
 if __name__ == "__main__":
-    runoff()
-    bins()
-    meters()
-    city()
+    main()

@@ -25,6 +25,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import psutil
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from served import serving
@@ -39,6 +40,18 @@ from udp.store.embedded.store import EmbeddedStore
 
 PER_THING = 3
 EVERY_S = 600
+# A small city would write nothing while it is asked.
+LEAST_ROWS_PER_S = 4.0
+# What is asked of the files, also of an empty folder: days close a day after their end.
+CLOSED = pa.schema(
+    [
+        pa.field("datastream", pa.int64()),
+        pa.field("phenomenon_time", pa.timestamp("us", "UTC")),
+        pa.field("result_time", pa.timestamp("us", "UTC")),
+        pa.field("lead", pa.int64()),
+        pa.field("result", pa.float64()),
+    ]
+)
 
 
 def city(streams: int) -> CityDescription:
@@ -86,11 +99,12 @@ def fill(folder: Path, streams: int, days: int) -> tuple[list[int], int]:
 
 def write_on(folder: Path, ids: list[int], stop: multiprocessing.synchronize.Event) -> None:
     """Another process appends twice a second what has come since, each Datastream every ten minutes."""
+    per_s = max(len(ids) / EVERY_S, LEAST_ROWS_PER_S)
     store = EmbeddedStore(EmbeddedSettings(folder / "store"), lambda: datetime.now(UTC))
     began, written, at_work = time.monotonic(), 0, 0.0
     rng = np.random.default_rng(3)
     while not stop.wait(0.5):
-        due = int((time.monotonic() - began) * len(ids) / EVERY_S)
+        due = int((time.monotonic() - began) * per_s)
         chosen = np.asarray(ids)[np.arange(written, due) % len(ids)]
         if len(chosen):
             now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
@@ -118,13 +132,13 @@ class Bare:
         with sqlite3.connect(f"file:{self.folder}/store/hot.sqlite?mode=ro", uri=True) as connection:
             return len(connection.execute(statement, given).fetchall())
 
+    def files(self) -> ds.Dataset:
+        """The closed days; there may be none yet."""
+        return ds.dataset(self.folder / "store" / "observations", schema=CLOSED, format="parquet")
+
     def parquet(self, condition: pc.Expression, columns: list[str]) -> int:
         """Rows of the closed days."""
-        return (
-            ds.dataset(self.folder / "store" / "observations", format="parquet")
-            .scanner(columns=columns, filter=condition)
-            .count_rows()
-        )
+        return self.files().scanner(columns=columns, filter=condition).count_rows()
 
     def latest(self, ids: list[int]) -> int:
         marks = ",".join("?" * len(ids))
@@ -140,9 +154,7 @@ class Bare:
             micros,
         )
         stored = ds.field("phenomenon_time") >= pc.scalar(since)
-        table = ds.dataset(self.folder / "store" / "observations", format="parquet").to_table(
-            filter=(ds.field("datastream") == number) & stored
-        )
+        table = self.files().to_table(filter=(ds.field("datastream") == number) & stored)
         return found + table.num_rows
 
     def above(self, limit: float) -> int:
@@ -211,12 +223,12 @@ def turns(
 
 
 def report(taken: dict[str, list[list[float]]]) -> None:
-    """One line per question."""
+    """One line per question: the server over HTTP, the bare read, the server's processor time on the mean."""
     for name, (ours, bare, cpu) in taken.items():
         p50, p95 = np.percentile(ours, [50, 95])
         b50, b95 = np.percentile(bare, [50, 95])
         print(
-            f"summary: {name:44} p50={p50:7.1f} p95={p95:7.1f} ms | bare p50={b50:7.1f} p95={b95:7.1f} ms | server's processor {np.mean(cpu):6.1f} ms"
+            f"summary: {name:44} p50 {p50:6.1f} p95 {p95:6.1f} ms | bare {b50:6.1f} {b95:6.1f} | processor {np.mean(cpu):5.1f}"
         )
 
 

@@ -139,7 +139,7 @@ def test_an_engine_that_cannot_count_answers_for_few_and_refuses_for_many(filled
     assert filled.client.get(address).json() == known
     assert filled.client.get("/v1.1/Observations?$count=true").status_code == 200
     assert "phenomenonTime" not in filled.client.get(f"/v1.1/Datastreams({number})").json()
-    monkeypatch.setattr("udp.api.sensorthings.answering._MOST_READ_DAYS", 1000)
+    monkeypatch.setattr("udp.api.sensorthings.counting._MOST_READ_DAYS", 1000)
     refused = filled.client.get("/v1.1/Observations?$count=true")
     assert (refused.status_code, "one Datastream" in refused.text) == (413, True)
     assert filled.client.get(address).json() == known

@@ -1,5 +1,4 @@
 """An answer leaves nothing behind that only Python's collector of cycles would find: it stops all others."""
-# ruff: noqa: E501 - tables of questions are read line by line
 
 import gc
 import json
