@@ -17,6 +17,7 @@ from models.series import DAY, Floats, Instant, Integers, Record, Series, Step, 
 
 PointRule = Callable[[Record, Times, Step], Floats]
 STATE_BINS = 4
+_PERCENT = np.linspace(0.0, 1.0, 101)
 SMALLEST_BIN = 30
 
 
@@ -39,6 +40,11 @@ class _Dressed:
     _errors: dict[tuple[int, int], Floats] = field(default_factory=dict)
     _unit: str = ""
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether there was enough to learn errors from."""
+        return bool(self._errors)
+
     def fit(self, record: Record) -> None:
         target = record.target
         self._unit, self._errors = target.unit, {}
@@ -54,7 +60,8 @@ class _Dressed:
                 chosen = error[(state == b) & np.isfinite(error)]
                 if len(chosen) < SMALLEST_BIN:
                     chosen = error[np.isfinite(error)]
-                self._errors[_micro(lead), b] = np.sort(chosen)
+                # Percentiles are all that is asked of them, and a year of errors per lead fills disks.
+                self._errors[_micro(lead), b] = np.quantile(chosen, _PERCENT) if len(chosen) else chosen
 
     def _learn(self, record: Record) -> None:
         """Most baselines have nothing to estimate."""

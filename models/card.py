@@ -20,6 +20,8 @@ GERMAN: Mapping[str, str] = {
     "runoff hybrid": "Niederschlag-Abfluss-Modell", "ARX without rain ahead": "lineares Modell",
     "night balance": "Sauerstoffbilanz", "last night": "wie letzte Nacht",
     "cross-fitted load": "Lastmodell", "last week": "wie letzte Woche",
+    "expected load": "Lastprognose", "seasonal naive (168 hours)": "wie vor einer Woche",
+    "seasonal naive (24 hours)": "wie gestern",
     **{f"mae_{hours}h": f"Fehler nach {hours} h" for hours in (24, 48, 72)},
     **{f"nse_{hours}h": f"NSE nach {hours} h" for hours in ("0.5", "1", "3", "6", "12")},
     **{f"pi_{hours}h": f"Gewinn gegen Beharrung nach {hours} h" for hours in ("0.5", "1", "3", "6", "12")},

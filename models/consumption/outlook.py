@@ -51,6 +51,11 @@ class LoadForecaster:
             raise ValueError("leads of a load forecast lie between one step and two days")
         self.expected = ExpectedLoad(self.calendar, self.seed)
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether there was enough to learn from; else `reason` says what was missing."""
+        return self._line is not None
+
     def fit(self, record: Record) -> None:
         """On fewer than 60 days `reason` says so and `predict` repeats it."""
         self._line, self._unit = None, record.target.unit

@@ -8,6 +8,7 @@ from models.jobs.config import ModelSettings
 from models.jobs.consumption import Consumption, Judged
 from models.jobs.drift import Drift
 from models.jobs.fill import Fill
+from models.jobs.load import Loads
 from models.jobs.ponds import Ponds
 from models.jobs.product import Product
 from models.jobs.rain import RainDesk
@@ -16,7 +17,7 @@ from models.jobs.trees import Trees
 from models.series import instant
 from udp.forecasting.port import Case, Verdict
 
-PRODUCTS = ("fuellstand", "abfluss", "verbrauch", "teich", "boden", "drift")
+PRODUCTS = ("fuellstand", "abfluss", "lastgang", "verbrauch", "teich", "boden", "drift")
 
 
 def products(
@@ -27,6 +28,7 @@ def products(
         Runoff(rain=rain, seed=settings.seed),
         Fill(critical_percent=settings.fill.critical_percent),
         Ponds(rain=rain),
+        Loads(seed=settings.seed),
         Consumption(
             price_kwh=settings.consumption.price_kwh,
             price_m3=settings.consumption.price_m3,

@@ -15,9 +15,10 @@ from models.card import ModelCard
 from models.consumption.cases import Case, MeterModel, new_model, share_scales
 from models.consumption.expected import Calendar
 from models.consumption.outcomes import Fault, faults
-from models.consumption.readings import consumption_of, energy_kwh
+from models.consumption.readings import energy_kwh
 from models.consumption.school import SCHOOL_HOLIDAYS
-from models.jobs.inputs import Inputs, binned, fingerprint, moment, streams_of
+from models.jobs.inputs import Inputs, fingerprint, moment
+from models.jobs.metering import by_medium, hourly_use
 from models.jobs.outcome import Fitted, FoundCase, Outcome
 from models.jobs.parallel import Runner
 from models.jobs.product import Ask, Group, finite_mean, silent
@@ -78,10 +79,7 @@ class Consumption:
 
     def groups(self, inventory: Inventory) -> list[Group]:
         """See Product."""
-        media: dict[str, list[int]] = {}
-        for _, one in streams_of(inventory, ("energy", "volume"), kind="meter"):
-            media.setdefault(one.observed_property.key, []).append(one.id)
-        return [Group(medium, tuple(targets)) for medium, targets in sorted(media.items())]
+        return by_medium(inventory)
 
     def gather(self, inputs: Inputs, group: Group, *, learning: bool) -> Mapping[int, MeterMaterial]:
         """See Product; learning and answering rest on the same record."""
@@ -93,17 +91,13 @@ class Consumption:
     def _material(self, inputs: Inputs, of: int, readings: Series, warmth: Series | None) -> MeterMaterial:
         stream = inputs.inventory.datastreams[of]
         medium = inputs.inventory.things[stream.thing].properties.get("medium")
-        hourly = binned(readings, HOUR, inputs.now)
-        known = np.isfinite(hourly.values)
-        made = consumption_of(Series(hourly.times[known], hourly.values[known], hourly.unit), HOUR)
-        # Spread over a gap the sum is right, but no hour is: such hours tell nothing of habits.
-        load = made.series.with_values(np.where(made.substitute, np.nan, made.series.values))
+        load, corrected = hourly_use(readings, inputs.now)
         if medium == "gas" and load.unit == "m3":
             load = energy_kwh(load)
         water = load.unit == "m3"
         price = self.price_m3 if water else self.price_kwh
         judged = self.judged.get(of, ())
-        return MeterMaterial(str(of), load, warmth, price, water, self.threshold, judged, made.remarks[-5:])
+        return MeterMaterial(str(of), load, warmth, price, water, self.threshold, judged, corrected[-5:])
 
     def fit(self, materials: Mapping[int, Any], run: Runner) -> Fitted:
         """See Product."""

@@ -24,7 +24,8 @@ class Chance:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer for one measured series; without ``forecast``, ``reason`` says why there is none."""
+    """The answer for one measured series; without ``forecast``, ``reason`` says why there is none.
+    ``per_hour``: forecast is what a counter will count in each hour, not its reading."""
 
     of: int
     issued_at: Instant
@@ -36,6 +37,7 @@ class Outcome:
     remarks: tuple[str, ...] = ()
     summary: Mapping[str, Any] = field(default_factory=dict)
     cases: tuple[FoundCase, ...] = ()
+    per_hour: bool = False
 
 
 @dataclass(frozen=True, slots=True)

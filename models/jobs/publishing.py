@@ -79,10 +79,14 @@ def _chance(outcome: Outcome) -> Chance | None:
     )
 
 
+def _kind(outcome: Outcome) -> Kind:
+    return Kind.LOAD if outcome.per_hour else Kind.QUANTILE
+
+
 def _keys(outcome: Outcome) -> list[ForecastKey]:
     keys = []
     if outcome.forecast is not None:
-        keys += [ForecastKey(outcome.of, Kind.QUANTILE, level) for level in outcome.forecast.levels]
+        keys += [ForecastKey(outcome.of, _kind(outcome), level) for level in outcome.forecast.levels]
     if outcome.chance is not None:
         keys.append(ForecastKey(outcome.of, Kind.PROBABILITY, outcome.chance.level))
     return keys
@@ -93,7 +97,7 @@ def _values(outcome: Outcome, numbers: Mapping[ForecastKey, int]) -> Iterable[Ob
     forecast, chance = outcome.forecast, outcome.chance
     if forecast is not None:
         for column, level in enumerate(forecast.levels):
-            number = numbers[ForecastKey(outcome.of, Kind.QUANTILE, level)]
+            number = numbers[ForecastKey(outcome.of, _kind(outcome), level)]
             leads = np.array([_seconds(lead) for lead in forecast.leads], dtype=np.int64)
             yield _built(number, outcome.issued_at, leads, forecast.quantiles[:, column])
     if chance is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from models.consumption.readings import energy_kwh
 from models.fill_level.cleaning import clean
 from models.fill_level.rate import inflow_of
 from models.fill_level.tours import Comparison
@@ -15,6 +17,8 @@ from models.report.drawing import Band, Line
 from models.report.wording import full, number
 from models.series import DAY, HOUR, Floats, Series, Times
 from udp.forecasting.port import Statement
+
+_SUMS = ("expected_24h", "expected_48h")
 
 
 def hours_until_critical(said: Statement) -> float:
@@ -53,6 +57,29 @@ def spoken(said: Statement | None, symbol: str) -> str:
     return (
         f"Prognose von {full(said.issued_at)}: in {number(said.leads_s[place] / 3600, 0)} Stunden etwa "
         f"{number(middle, 0)} {symbol}, in 9 von 10 Fällen zwischen {number(low, 0)} und {number(high, 0)}."
+    )
+
+
+def in_unit(said: Statement, wanted: str) -> Statement:
+    """A load forecast in the unit of the curve beside it: gas is counted in m3 and shown as energy."""
+    if said.summary["unit"] == wanted:
+        return said
+
+    def energy(values: Sequence[float]) -> list[float]:
+        volume = Series(np.arange(len(values)).astype("datetime64[us]"), np.array(values), "m3")
+        return [float(one) for one in energy_kwh(volume).values]
+
+    bands = {level: energy(values) for level, values in said.bands.items()}
+    sums = dict(zip(_SUMS, energy([said.summary[key] for key in _SUMS]), strict=True))
+    return replace(said, bands=bands, summary={**said.summary, **sums, "unit": wanted})
+
+
+def next_days(said: Statement, symbol: str) -> str:
+    """What a meter will probably count in the next day and the one after."""
+    day, both = said.summary["expected_24h"], said.summary["expected_48h"]
+    return (
+        f"Prognose von {full(said.issued_at)}: etwa {number(day, 0)} {symbol} in den nächsten 24 Stunden, "
+        f"{number(both - day, 0)} {symbol} in den 24 danach."
     )
 
 

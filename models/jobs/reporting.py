@@ -21,7 +21,9 @@ from models.jobs.report_parts import (
     ahead,
     comparison_table,
     hours_until_critical,
+    in_unit,
     inflows_together,
+    next_days,
     notes_of,
     spoken,
     table_of,
@@ -38,7 +40,7 @@ from udp.forecasting.port import Statement, Told
 PRODUCT_NAMES = {
     "abfluss": "Wasserstand der Bäche", "fuellstand": "Füllstand der Behälter",
     "teich": "Sauerstoff der Teiche", "verbrauch": "Verbrauch der Gebäude",
-    "boden": "Trockenheit an Bäumen", "drift": "Drift von Sensoren",
+    "boden": "Trockenheit an Bäumen", "drift": "Drift von Sensoren", "lastgang": "Lastgang der Gebäude",
 }  # fmt: skip
 _MOST_PICTURES = 6
 _BEFORE = timedelta(days=3)
@@ -280,8 +282,18 @@ class Reporter:
             Line("gemessen", load.times, load.values),
             Line("erwartet", load.times, expected, "expected"),
         ]
-        chart = Chart(f"Verbrauch {self._name(of)}", sentence, f"{symbol} je Stunde", lines, lowest=0.0)
-        return Picture(self._name(of), chart)
+        said = self.told.statements.get((of, "lastgang"))
+        bands: list[Band] = []
+        if said is not None and said.bands:
+            said = in_unit(said, load.unit)
+            middle, bands = ahead(said, load)
+            lines.append(middle)
+            sentence += f" {next_days(said, symbol)}"
+        chart = Chart(
+            f"Verbrauch {self._name(of)}", sentence, f"{symbol} je Stunde", lines, bands,
+            now=self.inputs.now, lowest=0.0,
+        )  # fmt: skip
+        return Picture(self._name(of), chart, notes_of(said), *table_of(said, symbol, 1))
 
     def others(self) -> Section:
         """Ponds, trees and drift as a table of what was said."""

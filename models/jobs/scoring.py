@@ -10,6 +10,7 @@ import numpy as np
 
 from models import metrics
 from models.jobs.inputs import Inputs
+from models.jobs.metering import use_of
 from models.series import Floats, Series, Times
 from udp.forecasting.port import ForecastKey, Kind, Told
 from udp.store.columns import Period
@@ -20,6 +21,8 @@ _LONGEST = timedelta(days=8)
 # A level that fell by more than this between issue and valid time was emptied: the forecast said "if not".
 _EMPTIED = 15.0
 _CONDITIONAL = frozenset({"fuellstand"})
+# Forecast is what a counter counts in an hour, not its reading.
+_PER_HOUR = frozenset({"lastgang"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def score(
     for (of, product), _ in told.statements.items():
         if (wanted and product not in wanted) or of not in inputs.inventory.datastreams:
             continue
-        for lead, row in _matured(inputs, store, told, of, since):
+        for lead, row in _matured(inputs, store, told, of, product, since=since):
             if product in _CONDITIONAL and row[0] < row[1] - _EMPTIED:
                 continue
             rows.setdefault((product, lead), []).append(row)
@@ -53,11 +56,12 @@ def score(
 
 
 def _matured(
-    inputs: Inputs, store: ObservationStore, told: Told, of: int, since: datetime
+    inputs: Inputs, store: ObservationStore, told: Told, of: int, product: str, *, since: datetime
 ) -> list[tuple[int, tuple[float, ...]]]:
     """Lead in seconds and (came, at issue, 5 %, 10 %, 50 %, 90 %, 95 %)."""
     levels = (0.05, 0.1, 0.5, 0.9, 0.95)
-    numbers = [told.streams.get(ForecastKey(of, Kind.QUANTILE, level)) for level in levels]
+    kind = Kind.LOAD if product in _PER_HOUR else Kind.QUANTILE
+    numbers = [told.streams.get(ForecastKey(of, kind, level)) for level in levels]
     if any(number is None for number in numbers):
         return []
     known = [number for number in numbers if number is not None]
@@ -73,7 +77,8 @@ def _matured(
     for valid, lead, number, value in columns:
         table.setdefault((valid, lead), {})[number] = value
     whole = [(key, row) for key, row in table.items() if len(row) == len(known)]
-    measured = inputs.series([of], inputs.issued_at - since + _LONGEST)[of]
+    history = inputs.issued_at - since + _LONGEST
+    measured = use_of(inputs, of, history) if product in _PER_HOUR else inputs.series([of], history)[of]
     valid = np.array([key[0] for key, _ in whole], dtype=np.int64).astype("datetime64[us]")
     leads = np.array([key[1] for key, _ in whole], dtype=np.int64)
     at_issue = np.asarray(valid - leads * np.timedelta64(1_000_000, "us"), dtype="datetime64[us]")

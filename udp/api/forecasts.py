@@ -31,6 +31,7 @@ from udp.store.port import ObservationStore
 _JSON = "application/json"
 _SECONDS = 30
 _LONGEST = timedelta(days=22)
+_BANDS = frozenset({Holds.QUANTILE, Holds.LOAD})
 _VERDICTS = {one.value: one for one in Verdict if one}
 
 
@@ -215,7 +216,7 @@ def _probability(one: Statement) -> dict[str, Any] | None:
 def _streams(told: Told, of: int) -> dict[str, int]:
     """The forecast Datastreams in the store, by quantile level."""
     found = sorted((key.level, number) for key, number in told.streams.items() if key.of == of
-                   and key.kind is Holds.QUANTILE)  # fmt: skip
+                   and key.kind in _BANDS)  # fmt: skip
     return {f"{level:g}": number for level, number in found}
 
 
@@ -224,7 +225,7 @@ def _earlier(
 ) -> dict[str, Any]:
     """The forecast issued at `when`, from the store; NotFound where none was."""
     numbers = {number: key.level for key, number in told.streams.items()
-               if key.of == of and key.kind is Holds.QUANTILE}  # fmt: skip
+               if key.of == of and key.kind in _BANDS}  # fmt: skip
     found = store.read(list(numbers), Period(when, when + _LONGEST))
     issued = found.phenomenon_time - found.lead * np.timedelta64(1_000_000, "us")
     found = found.take(issued == columns_json.micros(when))

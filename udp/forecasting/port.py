@@ -23,6 +23,8 @@ class Kind(StrEnum):
 
     QUANTILE = "quantile"
     """The value below which the truth stays with probability `level`, in the unit of the measured one."""
+    LOAD = "load"
+    """As a quantile, of what a counter counts in the hour before the valid time; in the counter's unit."""
     PROBABILITY = "probability"
     """Of having reached `level` (in the unit of the measured one) by the valid time, 0 to 1."""
     NOWCAST = "nowcast"
