@@ -17,7 +17,7 @@ from models.jobs.trees import Trees
 from models.series import instant
 from udp.forecasting.port import Case, Verdict
 
-PRODUCTS = ("fuellstand", "abfluss", "lastgang", "verbrauch", "teich", "boden", "drift")
+PRODUCTS = ("fuellstand", "abfluss", "last", "verbrauch", "teich", "boden", "drift")
 
 
 def products(

@@ -91,7 +91,7 @@ class Loads:
     learn: timedelta = timedelta(days=430)
     refit_every: timedelta = timedelta(days=14)
     seed: int = 0
-    name: str = "lastgang"
+    name: str = "last"
 
     def groups(self, inventory: Inventory) -> list[Group]:
         """See Product."""

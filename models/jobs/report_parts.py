@@ -34,13 +34,16 @@ def valid_times(said: Statement) -> Times:
 
 
 def ahead(said: Statement, before: Series) -> tuple[Line, list[Band]]:
-    """From the last measured value on, so that the fan opens where the line ends."""
+    """From the last measured value on, so that the fan opens where the line ends; what has come since the
+    issue is no forecast any more."""
     solid = np.flatnonzero(np.isfinite(before.values))
     start, value = before.times[solid[-1:]], before.values[solid[-1:]]
-    times = np.concatenate([start, valid_times(said)])
+    valid = valid_times(said)
+    to_come = valid > start[0] if len(start) else np.ones(len(valid), dtype=bool)
+    times = np.concatenate([start, valid[to_come]])
 
     def level(key: str) -> Floats:
-        return np.concatenate([value, np.array(said.bands[key], dtype=np.float64)])
+        return np.concatenate([value, np.array(said.bands[key], dtype=np.float64)[to_come]])
 
     bands = [
         Band("90 %", times, level("0.05"), level("0.95")),

@@ -40,7 +40,7 @@ from udp.forecasting.port import Statement, Told
 PRODUCT_NAMES = {
     "abfluss": "Wasserstand der Bäche", "fuellstand": "Füllstand der Behälter",
     "teich": "Sauerstoff der Teiche", "verbrauch": "Verbrauch der Gebäude",
-    "boden": "Trockenheit an Bäumen", "drift": "Drift von Sensoren", "lastgang": "Lastgang der Gebäude",
+    "boden": "Trockenheit an Bäumen", "drift": "Drift von Sensoren", "last": "Lastprognose der Gebäude",
 }  # fmt: skip
 _MOST_PICTURES = 6
 _BEFORE = timedelta(days=3)
@@ -282,7 +282,7 @@ class Reporter:
             Line("gemessen", load.times, load.values),
             Line("erwartet", load.times, expected, "expected"),
         ]
-        said = self.told.statements.get((of, "lastgang"))
+        said = self.told.statements.get((of, "last"))
         bands: list[Band] = []
         if said is not None and said.bands:
             said = in_unit(said, load.unit)

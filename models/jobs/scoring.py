@@ -22,7 +22,7 @@ _LONGEST = timedelta(days=8)
 _EMPTIED = 15.0
 _CONDITIONAL = frozenset({"fuellstand"})
 # Forecast is what a counter counts in an hour, not its reading.
-_PER_HOUR = frozenset({"lastgang"})
+_PER_HOUR = frozenset({"last"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,8 @@ async def forecasts(
     thing: ThingKey = None,
     observed_property: Property = None,
 ) -> Response:
-    """`forecast: true` marks every entry; without `values` the `reason` says why there is no forecast."""
+    """`forecast: true` marks every entry; without `values` the `reason` says why there is no forecast.
+    Values of the product `last` are what a meter counts in each hour, not its reading."""
     view, told = await at.view(who), await at.told.get()
     wish = Filter(theme=theme, district=district, kind=kind, thing=thing, observed_property=observed_property)
     view.require_known(wish)

@@ -7,7 +7,9 @@ import pytest
 from small_city import NOW, SmallCity, before_now
 
 from models.jobs.inputs import Inputs
+from models.jobs.metering import use_of
 from models.jobs.report_pages import ReportPages
+from models.jobs.report_parts import ahead
 from models.jobs.scoring import score
 from udp.forecasting.port import Kind
 from udp.store.columns import Period
@@ -36,12 +38,12 @@ def office(tmp_path):
 
 
 def said_of(city, thing="zaehler-0"):
-    return city.forecasts.told().statements[city.stream(thing, "energy"), "lastgang"]
+    return city.forecasts.told().statements[city.stream(thing, "energy"), "last"]
 
 
 def test_two_days_are_forecast_by_hour_and_the_model_is_better_than_last_week(office):
     offices(office)
-    tally = office.cycle("lastgang").round(NOW)
+    tally = office.cycle("last").round(NOW)
     assert tally.fitted == 1 and tally.asked == 2
     assert sum(tally.silent.values()) == 1, "the second meter has never spoken"
     (card,) = office.forecasts.told().cards
@@ -67,18 +69,18 @@ def test_two_days_are_forecast_by_hour_and_the_model_is_better_than_last_week(of
 
 def test_between_two_issue_hours_nothing_is_computed_again(office):
     offices(office, until=NOW + 7 * timedelta(hours=1))
-    cycle = office.cycle("lastgang")
+    cycle = office.cycle("last")
     cycle.round(NOW)
     for minutes in (10, 60, 350):
         again = cycle.round(NOW + timedelta(minutes=minutes))
         assert (again.fitted, again.asked, again.unchanged, again.values) == (0, 0, 2, 0)
     later = cycle.round(NOW + timedelta(hours=6))
-    assert (later.fitted, later.asked) == (0, 1)  # the mute one is as mute as before
+    assert (later.fitted, later.asked) == (0, 2)
 
 
 def test_a_forecast_knows_nothing_later_than_its_issue(office, tmp_path):
     offices(office)
-    office.cycle("lastgang").round(NOW)
+    office.cycle("last").round(NOW)
     before = said_of(office)
     times = before_now(2, until=NOW + 2 * DAY)
     known = times + np.timedelta64(1, "m")
@@ -86,7 +88,7 @@ def test_a_forecast_knows_nothing_later_than_its_issue(office, tmp_path):
     # A late report of an hour before the issue that nobody knew then.
     late = before_now(3 / 24, until=NOW - 5 * DAY)
     office.put("zaehler-0", "energy", late, np.full(len(late), 5e5), result_time=known[-len(late) :])
-    office.cycle("lastgang", artefacts="again").round(NOW + timedelta(minutes=50), force=True)
+    office.cycle("last", artefacts="again").round(NOW + timedelta(minutes=50), force=True)
     again = said_of(office)
     assert again.issued_at == NOW and again.bands == before.bands
 
@@ -98,7 +100,7 @@ def test_where_last_week_is_better_it_speaks_and_says_so(office):
     week = rng.gamma(0.6, 12.0, 168)
     load = week[np.arange(len(times)) % 168]
     office.put("zaehler-0", "energy", times, np.cumsum(load))
-    office.cycle("lastgang").round(NOW)
+    office.cycle("last").round(NOW)
     said = said_of(office)
     assert said.fallback and said.model == "seasonal naive (168 hours)"
     assert any("einfache Vergleich besser" in one for one in said.remarks)
@@ -110,7 +112,7 @@ def test_a_young_meter_is_told_by_last_week_and_a_mute_one_says_so(office):
     times = before_now(40)
     load = np.where(times.astype("datetime64[h]").astype(int) % 24 > 12, 9.0, 3.0)
     office.put("zaehler-0", "energy", times, np.cumsum(load))
-    tally = office.cycle("lastgang").round(NOW)
+    tally = office.cycle("last").round(NOW)
     said = said_of(office)
     assert said.fallback and min(said.bands["0.05"]) >= 0
     assert any("weniger als 60 Tage" in one for one in said.remarks)
@@ -121,9 +123,9 @@ def test_a_young_meter_is_told_by_last_week_and_a_mute_one_says_so(office):
 
 def test_published_loads_are_held_against_what_was_used(office):
     offices(office)
-    office.cycle("lastgang").round(NOW - 3 * DAY)
+    office.cycle("last").round(NOW - 3 * DAY)
     inputs = Inputs(office.store, office.inventory, NOW)
-    found = score(inputs, office.store, office.forecasts.told(), since=NOW - 5 * DAY, products=["lastgang"])
+    found = score(inputs, office.store, office.forecasts.told(), since=NOW - 5 * DAY, products=["last"])
     assert [one.lead_hours for one in found] == list(HOURS) and all(one.count == 1 for one in found)
     assert np.mean([one.mae for one in found]) < 4 < np.mean([one.mae_persistence for one in found])
     assert 0.75 <= np.mean([one.coverage90 for one in found]) <= 1
@@ -131,7 +133,7 @@ def test_published_loads_are_held_against_what_was_used(office):
 
 def test_the_report_shows_the_curve_with_the_expected_band(office, tmp_path):
     offices(office)
-    office.cycle("lastgang", "verbrauch").round(NOW)
+    office.cycle("last", "verbrauch").round(NOW)
     pages = ReportPages(office.store, office.cycle().artefacts, "Probe", 0)
     path = tmp_path / "bericht" / "index.html"
     pages.write(path, office.inventory, office.forecasts.told(), NOW)
@@ -139,3 +141,13 @@ def test_the_report_shows_the_curve_with_the_expected_band(office, tmp_path):
     section = page[page.index('id="verbrauch"') :]
     assert "in den nächsten 24 Stunden" in section and "Lastprognose" in page
     assert section.count("90 %") >= 2
+
+
+def test_hours_that_have_come_since_the_issue_are_drawn_as_measured_only(office):
+    offices(office, until=NOW + timedelta(hours=5))
+    office.cycle("last").round(NOW)
+    inputs = Inputs(office.store, office.inventory, NOW + timedelta(hours=5))
+    curve = use_of(inputs, office.stream("zaehler-0", "energy"), 5 * DAY)
+    line, bands = ahead(said_of(office), curve)
+    assert (np.diff(line.times) > np.timedelta64(0)).all() and line.times[0] == curve.times[-1]
+    assert len(line.times) == 1 + 48 - 5 == len(bands[0].low)
