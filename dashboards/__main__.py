@@ -76,7 +76,8 @@ def _draw(settings: DashboardSettings, stop: threading.Event, *, once: bool) -> 
     local = LocalTime(ZoneInfo(settings.time_zone))
     with ExitStack() as stack:
         interface = stack.enter_context(Interface(settings.api_url, settings.request_timeout))
-        pages = PublicPages(settings.site, PageDirectory(settings.pages_dir), public_environment(), local)
+        templates = public_environment(settings.root)
+        pages = PublicPages(settings.site, PageDirectory(settings.pages_dir), templates, local)
         public = PublicRefresh(
             interface,
             pages,
@@ -103,9 +104,8 @@ def _operator(settings: DashboardSettings, local: LocalTime, stack: ExitStack) -
     )
     # Not for others on the machine: group members (the API's user) may read, nobody else.
     directory = PageDirectory(settings.operator_pages_dir, mode=0o640)
-    return OperatorRefresh(
-        interface, directory, operator_environment(), time=local, city=settings.site.city, now=_utc_now
-    )
+    templates = operator_environment(settings.root)
+    return OperatorRefresh(interface, directory, templates, time=local, city=settings.site.city, now=_utc_now)
 
 
 def _keep_drawing(

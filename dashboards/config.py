@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dashboards.public.settings import SiteSettings
@@ -18,6 +19,7 @@ _LOCKED = "betrieb"
 class DashboardSettings:
     """`pages_dir` is public; `operator_pages_dir` must not be served without the operator key.
 
+    `api_url` says by its path where the city is served (`http://127.0.0.1:8080/herne`): links follow it.
     Without `operator_key` no operator page is drawn. `charts_per_round` bounds the work of one
     `refresh_every`.
     """
@@ -53,3 +55,8 @@ class DashboardSettings:
             raise ValueError(
                 f"time_zone {self.time_zone!r} is not known here; install the package tzdata or correct it"
             ) from error
+
+    @property
+    def root(self) -> str:
+        """Where the city is served: empty, or a path without a slash at its end."""
+        return urlsplit(self.api_url).path.rstrip("/")

@@ -13,9 +13,12 @@ _OPERATOR = Path(__file__).parent / "operator"
 _STATIC = _PUBLIC / "static"
 
 
-def environment(directories: Sequence[Path]) -> jinja2.Environment:
-    """Templates of `directories`, first match wins; an undefined name is an error, never a blank."""
-    return jinja2.Environment(
+def environment(directories: Sequence[Path], root: str) -> jinja2.Environment:
+    """Templates of `directories`, first match wins; an undefined name is an error, never a blank.
+
+    `root`: the path at which the city is served; every address of ours in a template begins with it.
+    """
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([str(directory) for directory in directories]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -23,16 +26,18 @@ def environment(directories: Sequence[Path]) -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    made.globals["root"] = root
+    return made
 
 
-def public_environment() -> jinja2.Environment:
+def public_environment(root: str = "") -> jinja2.Environment:
     """The templates of the public pages."""
-    return environment([_PUBLIC / "templates"])
+    return environment([_PUBLIC / "templates"], root)
 
 
-def operator_environment() -> jinja2.Environment:
+def operator_environment(root: str = "") -> jinja2.Environment:
     """The templates of the operator pages; they share the public frame."""
-    return environment([_OPERATOR / "templates", _PUBLIC / "templates"])
+    return environment([_OPERATOR / "templates", _PUBLIC / "templates"], root)
 
 
 def assets() -> Mapping[str, tuple[str, bytes]]:

@@ -75,7 +75,12 @@ def check_config(config: Settings, given: argparse.Namespace) -> int:
     config.forecasts_address()
     profiles = load_profiles(own=config.profiles_dir)
     PolicyFile(config.policy)
-    print(f"{given.config or 'defaults'}: in order; {len(profiles)} profiles")
+    print(f"{given.config or 'defaults'}: in order; {config.citizens.city}, {len(profiles)} profiles")
+    if config.cities:
+        from udp.cities.reading import read_cities  # noqa: PLC0415
+
+        for one in read_cities(given.config, config, os.environ)[1:]:
+            check_config(one.settings, argparse.Namespace(config=one.path))
     return 0
 
 
@@ -142,7 +147,10 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
     shared.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     parser = argparse.ArgumentParser(prog="udp", description="Data API, register and keys of the platform")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("run", parents=[shared], help="serve the data API and the pages")
+    running = verbs.add_parser("run", parents=[shared], help="serve the data API and the pages")
+    # How the door of several cities starts each of them (udp.cities.children); nobody else needs them.
+    running.add_argument("--behind", type=Path, help=argparse.SUPPRESS)
+    running.add_argument("--door-port", type=int, help=argparse.SUPPRESS)
     city = verbs.add_parser("import-city", parents=[shared], help="make the register hold a city file")
     city.add_argument("file", type=Path)
     city.add_argument("--dry-run", action="store_true", help="only say what would change")

@@ -188,7 +188,7 @@ def _link(porter: Porter, config: Settings, given: argparse.Namespace) -> None:
         raise ConfigurationError(f"--minutes {minutes} is not possible; choose 1 to 1440")
     token = porter.sessions.link(Role(given.role), who(), timedelta(minutes=minutes))
     provider = config.access.provider
-    address = provider.public_url.rstrip("/") if provider else f"http://localhost:{config.server.port}"
+    address = provider.public_url.rstrip("/") if provider else config.public_url()
     _say(f"{address}/anmelden/einmal?token={token}")
     _aside(f"This address signs in once, as {given.role}, within {minutes} minutes.")
 

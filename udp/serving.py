@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -12,11 +16,16 @@ import uvicorn
 from udp import citizen_commands
 from udp.access.porter import open_porter
 from udp.api.app import create_app
-from udp.api.connections import Patience, patient
 from udp.api.desk import Ports, Writable, utc_now
+from udp.api.events import EventFeed
 from udp.api.late_store import LateStore
+from udp.api.live import LiveFeed
 from udp.auth import SqlKeys
-from udp.config import ServerSettings, Settings
+from udp.cities.behind import end_with_parent
+from udp.cities.reading import read_cities
+from udp.cities.receiving import uvicorn_settings
+from udp.cities.running import run_cities
+from udp.config import Settings
 from udp.datasets.source import PolicyFile
 from udp.devices.sheets import DeviceSheets
 from udp.events.sql import SqlEvents
@@ -31,8 +40,18 @@ from udp.weather.warning_state import SqlWarnings
 _LOG = logging.getLogger("udp")
 
 
-def serve(config: Settings, _given: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+def serve(config: Settings, given: argparse.Namespace) -> int:
+    """Serve until told to stop: this city, or the door of several with a process for each."""
+    if given.behind is not None:
+        end_with_parent()
+        return _serve_one(replace(config, server=replace(config.server, port=given.door_port)), given.behind)
+    if config.cities:
+        return run_cities(read_cities(given.config, config, os.environ), given.log_level)
+    return _serve_one(config, None)
+
+
+def _serve_one(config: Settings, behind: Path | None) -> int:
+    """`behind`: the socket file on which the door brings callers; None: they come themselves."""
     with (
         closing(SqlRegistry(config.registry.address())) as registry,
         closing(SqlLedger(config.ledger.address())) as ledger,
@@ -41,7 +60,7 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
         closing(LateStore(lambda: open_store(config.store, utc_now))) as appending,
         closing(open_porter(registry.database, config.access)) as porter,
     ):
-        keys = SqlKeys(registry.database, config.operator_key)
+        keys, root = SqlKeys(registry.database, config.operator_key), config.server.root
         policy = PolicyFile(config.policy)
         digest = policy.current().digest
         _LOG.info("policy %s, SHA-256 %s", policy.path, digest)
@@ -66,48 +85,29 @@ def serve(config: Settings, _given: argparse.Namespace) -> int:
                 warnings=SqlWarnings(registry.database),
                 opendata=config.opendata,
                 mqtt=config.sensorthings_mqtt,
-                public_url=config.opendata.public_url or f"http://localhost:{config.server.port}",
+                public_url=config.public_url(),
+                root=root,
                 citizens=citizen_commands.open_office(config, registry),
             )
         )
-        server = _Server(
-            uvicorn.Config(
-                app,
-                host=config.server.host,
-                port=config.server.port,
-                log_config=None,
-                http=patient(_patience(config.server)),
-                # Its access log would write keys that stand in addresses.
-                access_log=False,
-                server_header=False,
-                proxy_headers=bool(config.server.proxy),
-                forwarded_allow_ips=config.server.proxy or None,
-                # Longer than programs wait between two rounds, so that they keep their connection.
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=5,
-                # MQTT for browsers: nothing that unpacks to more than it is.
-                ws="wsproto",
-                ws_max_size=config.sensorthings_mqtt.most_packet * 2,
-                ws_per_message_deflate=False,
-            )
-        )
-        _LOG.info("API and pages at http://%s:%d/", config.server.host, config.server.port)
+        server = _Server(uvicorn_settings(app, config, behind), (app.state.feed, app.state.event_feed))
+        if behind is None:
+            _LOG.info("API and pages at http://%s:%d%s/", config.server.host, config.server.port, root)
         with watching(watch):
             server.run()
     return 0 if server.started else 1
 
 
-def _patience(server: ServerSettings) -> Patience:
-    return Patience(server.head_s, server.body_s, server.connections, server.per_address, server.proxy)
-
-
 class _Server(uvicorn.Server):
     """Ends the endless answers first: listeners would keep a stopping server alive."""
 
+    def __init__(self, config: uvicorn.Config, endless: Sequence[LiveFeed | EventFeed]) -> None:
+        super().__init__(config)
+        self._endless = endless
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called in the main thread, between two steps of its event loop."""
-        application = self.config.app
-        if not self.should_exit and hasattr(application, "state"):
-            application.state.feed.close()
-            application.state.event_feed.close()
+        if not self.should_exit:
+            for one in self._endless:
+                one.close()
         super().handle_exit(sig, frame)

@@ -39,6 +39,7 @@ from udp.api.ngsild import routes as ngsild
 from udp.api.opendata import routes as opendata
 from udp.api.pages import Pages
 from udp.api.parameters import known_parameters
+from udp.api.rooted import link
 from udp.api.sensorthings import routes as sensorthings
 from udp.api.sensorthings.mqtt.listener import PATH as MQTT_PATH
 from udp.api.sensorthings.mqtt.listener import Listener
@@ -105,7 +106,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.add_middleware(Compressing)
     app.add_middleware(CrossOrigin, writing=ports.settings.write_origins)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(Outermost, metrics=app.state.metrics, monotonic=ports.monotonic)
+    app.add_middleware(Outermost, metrics=app.state.metrics, monotonic=ports.monotonic, root=ports.root)
     return app
 
 
@@ -174,8 +175,10 @@ async def _metrics(request: Request, at: AtDesk, who: Asking) -> Response:
 async def _list(request: Request) -> HTMLResponse:
     """All addresses and all refusals on one plain page."""
     app: FastAPI = request.app
+    described = link(request, "/api/openapi.json")
     routes = "".join(
-        f"<dt><code>{verb.upper()} {escape(path)}</code></dt><dd>{escape(one.get('summary', ''))}</dd>"
+        f"<dt><code>{verb.upper()} {escape(link(request, path))}</code></dt>"
+        f"<dd>{escape(one.get('summary', ''))}</dd>"
         for path, methods in app.openapi()["paths"].items()
         for verb, one in methods.items()
     )
@@ -188,7 +191,7 @@ async def _list(request: Request) -> HTMLResponse:
         '<!doctype html><html lang="de"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         "<title>Schnittstelle</title><h1>Schnittstelle der Urbanen Datenplattform</h1>"
-        '<p>Beschreibung für Programme: <a href="/api/openapi.json">/api/openapi.json</a> (OpenAPI 3.1)</p>'
+        f'<p>Beschreibung für Programme: <a href="{described}">{described}</a> (OpenAPI 3.1)</p>'
         f"<h2>Adressen</h2><dl>{routes}</dl><h2>Absagen</h2><dl>{refusals}</dl></html>"
     )
 

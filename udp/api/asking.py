@@ -14,6 +14,7 @@ from udp.access.crowd import Crowd
 from udp.access.porter import Porter
 from udp.access.sessions import Session
 from udp.api.problems import FormRefused
+from udp.api.rooted import cookie, inside, link
 from udp.auth import Keys
 from udp.policy import PUBLIC, Caller
 
@@ -21,7 +22,7 @@ EXTRA_HEADERS = "udp.headers"
 VISIT = "udp.visit"
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf_token"
-_COOKIE, _COOKIE_TLS = "udp_session", "__Host-udp_session"
+_COOKIE = "session"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -60,7 +61,7 @@ async def _let_in(request: Request, crowd: Crowd) -> None:
 
 def _by_key(scope: Any, key: str, keys: Keys, porter: Porter | None) -> Caller:
     grant = keys.grant(key)
-    grant.require_path(scope["path"])
+    grant.require_path(inside(scope))
     if porter is not None and grant.counted:
         scope[EXTRA_HEADERS] = porter.usage.admit(grant.key, grant.quota)
     return grant.caller
@@ -68,10 +69,10 @@ def _by_key(scope: Any, key: str, keys: Keys, porter: Porter | None) -> Caller:
 
 async def session_of(request: Request, porter: Porter | None) -> Session | None:
     """The session of whoever signed in; None for everybody else. A cookie that no longer counts is none."""
-    cookie = request.cookies.get(cookie_name(request))
-    if porter is None or cookie is None:
+    given = request.cookies.get(cookie_name(request))
+    if porter is None or given is None:
         return None
-    return await anyio.to_thread.run_sync(porter.sessions.find, cookie)
+    return await anyio.to_thread.run_sync(porter.sessions.find, given)
 
 
 async def require_own_form(request: Request, session: Session) -> None:
@@ -87,17 +88,17 @@ async def require_own_form(request: Request, session: Session) -> None:
 
 
 def cookie_name(request: Request) -> str:
-    """By TLS the name that browsers accept from this host alone (RFC 6265bis, 4.1.3.2)."""
-    return _COOKIE_TLS if request.url.scheme == "https" else _COOKIE
+    """By TLS the name that browsers accept from this host alone, if the city has it for itself."""
+    return cookie(request, _COOKIE, anywhere=True)
 
 
-def set_session(request: Request, response: Response, cookie: str, seconds: int) -> None:
+def set_session(request: Request, response: Response, value: str, seconds: int) -> None:
     """Readable by no script, sent by no foreign form, and by TLS never without it."""
     response.set_cookie(
         cookie_name(request),
-        cookie,
+        value,
         max_age=seconds,
-        path="/",
+        path=link(request, "/"),
         httponly=True,
         samesite="lax",
         secure=request.url.scheme == "https",

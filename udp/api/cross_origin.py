@@ -13,6 +13,8 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from udp.api.rooted import inside
+
 _WRITTEN = "/v1.1"
 _READ_HEADERS = ["Authorization", "X-Api-Key", "If-None-Match", "Last-Event-ID", "Cache-Control"]
 _TOLD = ["ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After"]
@@ -41,7 +43,7 @@ class CrossOrigin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """By origin and address."""
         chosen = self._everybody
-        if self._writing and scope["type"] == "http" and _is_written(scope["path"]):
+        if self._writing and scope["type"] == "http" and _is_written(inside(scope)):
             origin = Headers(scope=scope).get("origin", "")
             chosen = self._writers if origin in self._writing else self._everybody
         await chosen(scope, receive, send)

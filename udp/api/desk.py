@@ -90,7 +90,8 @@ class Writable:
 class Ports:
     """The parts behind the API; without a `policy`, the shipped one; without a `porter`, nobody signs in
     and keys have no limits; without `writing`, nobody writes. `silent_after`: by subject of events, None
-    while nobody watched. `public_url`: the address of the API where nobody has asked by one."""
+    while nobody watched. `public_url`: the address of the API where nobody has asked by one. `root`: the
+    path at which this city is served (udp.api.rooted)."""
 
     registry: Registry
     store: ObservationStore
@@ -112,6 +113,7 @@ class Ports:
     opendata: OpenDataSettings = field(default_factory=OpenDataSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     public_url: str = "http://localhost:8080"
+    root: str = ""
 
 
 class Desk:

@@ -13,7 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from udp.access.crowd import Visit
 from udp.api.asking import EXTRA_HEADERS, VISIT
 from udp.api.metrics import RequestMetrics
-from udp.api.problems import Kind, problem
+from udp.api.problems import TABLE, Kind, problem
+from udp.api.rooted import enter, inside, link
+from udp.errors import NotFound
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -55,7 +57,7 @@ class HeadAsGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The routes see a GET; its content stays here."""
-        if scope["type"] != "http" or scope["method"] != "HEAD" or not _of_interface(scope["path"]):
+        if scope["type"] != "http" or scope["method"] != "HEAD" or not _of_interface(inside(scope)):
             await self._app(scope, receive, send)
             return
         scope["method"], scope[_HEAD_ONLY] = "GET", True
@@ -69,17 +71,27 @@ class HeadAsGet:
 
 
 class Outermost:
-    """Security headers on every answer; duration by route; the end of a visit without a key."""
+    """Security headers on every answer; duration by route; the end of a visit without a key.
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics, monotonic: Callable[[], float]) -> None:
+    `root`: where this city is served; what lies beside it is not ours.
+    """
+
+    def __init__(
+        self, app: ASGIApp, metrics: RequestMetrics, monotonic: Callable[[], float], root: str = ""
+    ) -> None:
         self._app = app
+        self._root = root
         self._metrics = metrics
         self._monotonic = monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and look at what comes back."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        ours = enter(scope, self._root)
+        if scope["type"] != "http":
+            await (self._app(scope, receive, send) if ours else send({"type": "websocket.close"}))
             return
         started, method = self._monotonic(), scope["method"]
         status = 500
@@ -90,25 +102,28 @@ class Outermost:
                 _leave(scope)  # an endless answer is no work: only its beginning was
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers.update({**_ALWAYS, "Content-Security-Policy": _policy(scope["path"])})
+                headers.update({**_ALWAYS, "Content-Security-Policy": _policy(inside(scope))})
                 headers.update(scope.get(EXTRA_HEADERS, {}))
                 if scope.get("scheme") == "https":
                     headers["Strict-Transport-Security"] = _HSTS
             await send(message)
 
         try:
-            host = Headers(scope=scope).get("host", "")
-            if _HOST.fullmatch(host):
-                await self._app(scope, receive, outgoing)
-            else:
-                answer = problem(
-                    Request(scope), _BAD_HOST, "Host: this is no host name; links are made of it"
-                )
-                await answer(scope, receive, outgoing)
+            refusal = _refusal(scope, ours=ours)
+            await (refusal or self._app)(scope, receive, outgoing)
         finally:
             _leave(scope)
             counted = method if method in _METHODS else "other"
             self._metrics.observe(_route(scope), counted, status, self._monotonic() - started)
+
+
+def _refusal(scope: Scope, *, ours: bool) -> ASGIApp | None:
+    request = Request(scope)
+    if not _HOST.fullmatch(Headers(scope=scope).get("host", "")):
+        return problem(request, _BAD_HOST, "Host: this is no host name; links are made of it")
+    if not ours:
+        return problem(request, TABLE[NotFound], f"this city is served below {link(request, '/')}")
+    return None
 
 
 def _leave(scope: Scope) -> None:
@@ -124,7 +139,7 @@ def _route(scope: Scope) -> str:
     if isinstance(path, str) and path:
         return path
     return (
-        "other" if scope["path"].startswith(("/api", "/app", "/ngsi-ld", "/v1.1", "/opendata")) else "pages"
+        "other" if inside(scope).startswith(("/api", "/app", "/ngsi-ld", "/v1.1", "/opendata")) else "pages"
     )
 
 

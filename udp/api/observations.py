@@ -32,12 +32,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which Datastream, as whom (`view`), what of it, and when it was asked."""
+    """Which Datastream, as whom (`view`), what of it, when it was asked; `root` as in udp.api.rooted."""
 
     view: View
     stream: Datastream
     wish: Wish
     now: datetime
+    root: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,11 @@ def sheet(store: ObservationStore, question: Question, settings: ApiSettings) ->
 def _single(store: ObservationStore, question: Question, asked: Period, limit: int) -> Sheet:
     view, stream, wish, now = question.view, question.stream, question.wish, question.now
     found, more = _page(store, stream, asked, limit)
-    following = _following(stream, found, asked, wish) if more else None
+    following = _following(question, found, asked) if more else None
     if wish.format == "csv":
         text = representations.raw_csv(found, stream, view, now)
     else:
-        about = representations.datastream(stream, view)
+        about = representations.datastream(stream, view, question.root)
         head = representations.envelope(about, asked, now, every=None, following=following)
         text = head + representations.raw_json(found) + "\n]}\n"
     return Sheet(text, FORMATS[wish.format], following)
@@ -95,7 +96,7 @@ def _aggregated(
     if wish.format == "csv":
         text = representations.aggregate_csv(found, functions, stream, view, now)
     else:
-        about = representations.datastream(stream, view)
+        about = representations.datastream(stream, view, question.root)
         head = representations.envelope(about, asked, now, every=bucket, following=None)
         text = head + representations.aggregate_json(found, functions) + "\n]}\n"
     return Sheet(text, FORMATS[wish.format], None)
@@ -130,7 +131,8 @@ def _page(
     return found.take(slice(0, limit)), count > limit
 
 
-def _following(stream: Datastream, found: Observations, asked: Period, wish: Wish) -> str:
+def _following(question: Question, found: Observations, asked: Period) -> str:
+    wish, address = question.wish, f"{question.root}{representations.V1}/datastreams/{question.stream.id}"
     last = found.phenomenon_time[-1].astype(datetime).replace(tzinfo=UTC)
     parameters = {
         "from": columns_json.time(last + timedelta(microseconds=1)),
@@ -139,4 +141,4 @@ def _following(stream: Datastream, found: Observations, asked: Period, wish: Wis
     }
     if wish.limit is not None:
         parameters["limit"] = str(wish.limit)
-    return f"{representations.V1}/datastreams/{stream.id}/observations?{urlencode(parameters)}"
+    return f"{address}/observations?{urlencode(parameters)}"

@@ -22,6 +22,7 @@ from udp.access.porter import Porter
 from udp.api.asking import key_of, session_of
 from udp.api.methods import allowed
 from udp.api.problems import prefers_german
+from udp.api.rooted import cookie, inside, link
 from udp.auth import KeyRefused, Keys, OutOfScope
 from udp.policy import Caller, Role, operates
 
@@ -108,7 +109,7 @@ class Pages(StaticFiles):
         """`path` has been normalised, so no `..` leads around the lock."""
         parts = PurePath(path).parts
         request = Request(scope)
-        if (others := allowed(request.app.routes, scope["path"])) and scope["method"] not in others:
+        if (others := allowed(request.app.routes, inside(scope))) and scope["method"] not in others:
             raise HTTPException(405, headers={"Allow": ", ".join(others)})
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
@@ -145,7 +146,7 @@ class Pages(StaticFiles):
         wanted = ROOMS[room]
         if (given := request.query_params.get(KEY_PARAMETER)) is not None:
             return await self._exchange(request, given, room)
-        if self._sessions[room].holds(request.cookies.get(_cookie(room), "")):
+        if self._sessions[room].holds(request.cookies.get(cookie(request, room), "")):
             return None
         if (key := key_of(request)) is not None and await self._opens(key, request, wanted):
             return None
@@ -154,7 +155,9 @@ class Pages(StaticFiles):
             return None
         if session is None and self._porter and self._porter.sign_in and "html" in _accepted(request):
             target = urlencode({"weiter": request.url.path})
-            return RedirectResponse(f"/anmelden?{target}", 303, headers={"Cache-Control": "no-store"})
+            return RedirectResponse(
+                link(request, f"/anmelden?{target}"), 303, headers={"Cache-Control": "no-store"}
+            )
         return _text(
             request,
             401,
@@ -172,10 +175,10 @@ class Pages(StaticFiles):
         target = URL(request.url.path).replace(query=urlencode(rest))
         response = RedirectResponse(_local(str(target)), status_code=303)
         response.set_cookie(
-            _cookie(room),
+            cookie(request, room),
             self._sessions[room].open(),
             max_age=SESSION_S,
-            path=f"/{room}",
+            path=link(request, f"/{room}"),
             secure=request.url.scheme == "https",
             httponly=True,
             samesite="strict",
@@ -186,14 +189,10 @@ class Pages(StaticFiles):
     async def _opens(self, key: str, request: Request, room: Room) -> bool:
         try:
             grant = await anyio.to_thread.run_sync(self._keys.grant, key)
-            grant.require_path(request.url.path)
+            grant.require_path(inside(request.scope))
         except (KeyRefused, OutOfScope):
             return False
         return room.admits(grant.caller)
-
-
-def _cookie(room: str) -> str:
-    return f"udp_{room}"
 
 
 def _accepted(request: Request) -> str:

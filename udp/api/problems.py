@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from udp.access.limits import TooOften
 from udp.api.methods import allowed
+from udp.api.rooted import inside, link, rooted
 from udp.auth import KeyRefused, OutOfScope
 from udp.citizens.application import ApplicationRefused
 from udp.citizens.projects import NotPossible, TooManyWaiting
@@ -170,10 +171,10 @@ def problem(request: Request, kind: Kind, detail: str, **more: Any) -> Response:
     """The document, titled in the language the caller prefers."""
     german = prefers_german(request.headers.get("accept-language", ""))
     body = {
-        "type": f"/api#{kind.slug}",
+        "type": link(request, f"/api#{kind.slug}"),
         "title": kind.german if german else kind.english,
         "status": kind.status,
-        "detail": detail,
+        "detail": rooted(request, detail),
         "instance": request.url.path,
         **more,
     }
@@ -217,7 +218,9 @@ async def _http(request: Request, error: Exception) -> Response:
         detail = f"{request.url.path} is no address of this interface; see /api/openapi.json for all of them"
         return problem(request, TABLE[NotFound], detail)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    if status is HTTPStatus.METHOD_NOT_ALLOWED and (known := allowed(request.app.routes, request.url.path)):
+    if status is HTTPStatus.METHOD_NOT_ALLOWED and (
+        known := allowed(request.app.routes, inside(request.scope))
+    ):
         headers["Allow"] = ", ".join(known)
     german = {HTTPStatus.METHOD_NOT_ALLOWED: "Diese Methode geht hier nicht"}.get(status, status.phrase)
     kind = Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase, german, headers)

@@ -25,8 +25,8 @@ def dumps(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
 
 
-def thing(one: Thing, view: View, wish: Filter = Filter()) -> dict[str, Any]:  # noqa: B008 - frozen
-    """A Thing with its place and the Datastreams the caller may know."""
+def thing(one: Thing, view: View, root: str, wish: Filter = Filter()) -> dict[str, Any]:  # noqa: B008 - frozen
+    """A Thing with its place and the Datastreams the caller may know; `root` as in udp.api.rooted."""
     place = one.location
     streams = (stream for stream in view.of_thing[one.key] if wish.wants(one, stream))
     return {
@@ -52,18 +52,18 @@ def thing(one: Thing, view: View, wish: Filter = Filter()) -> dict[str, Any]:  #
                 "name": stream.name,
                 "observed_property": stream.observed_property.key,
                 "unit": stream.unit.symbol,
-                "self": f"{V1}/datastreams/{stream.id}",
-                "observations": f"{V1}/datastreams/{stream.id}/observations",
+                "self": f"{root}{V1}/datastreams/{stream.id}",
+                "observations": f"{root}{V1}/datastreams/{stream.id}/observations",
             }
             for stream in streams
         ],
-        "self": f"{V1}/things/{one.key}",
+        "self": f"{root}{V1}/things/{one.key}",
     }
 
 
-def geojson(things: Iterable[Thing], view: View) -> dict[str, Any]:
+def geojson(things: Iterable[Thing], view: View, root: str) -> dict[str, Any]:
     """A FeatureCollection (RFC 7946): longitude first, WGS 84."""
-    return {"type": "FeatureCollection", "features": [_feature(thing(one, view)) for one in things]}
+    return {"type": "FeatureCollection", "features": [_feature(thing(one, view, root)) for one in things]}
 
 
 def _feature(content: dict[str, Any]) -> dict[str, Any]:
@@ -85,8 +85,8 @@ def _feature(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def datastream(one: Datastream, view: View) -> dict[str, Any]:
-    """A Datastream with where it is measured."""
+def datastream(one: Datastream, view: View, root: str) -> dict[str, Any]:
+    """A Datastream with where it is measured; `root` as in udp.api.rooted."""
     place = view.things[one.thing]
     return {
         "id": one.id,
@@ -113,8 +113,8 @@ def datastream(one: Datastream, view: View) -> dict[str, Any]:
         "finest_s": view.finest[one.id].total_seconds() if one.id in view.finest else None,
         "datasets": list(view.datasets.get(one.id, ())),
         "derived": derived(one.id, view.derived),
-        "self": f"{V1}/datastreams/{one.id}",
-        "observations": f"{V1}/datastreams/{one.id}/observations",
+        "self": f"{root}{V1}/datastreams/{one.id}",
+        "observations": f"{root}{V1}/datastreams/{one.id}/observations",
     }
 
 

@@ -22,9 +22,10 @@ from udp.api.asking import (
     set_session,
 )
 from udp.api.desk import AtDesk
+from udp.api.rooted import below, cookie, link, root_of
 from udp.errors import NotFound
 
-_WAY_COOKIE = "udp_anmeldung"
+_WAY_COOKIE = "anmeldung"
 _WAY_PATH = "/anmelden"
 _NO_STORE = {"Cache-Control": "no-store"}
 _LONGEST = 2000
@@ -56,13 +57,13 @@ async def begin(request: Request, at: AtDesk, weiter: str = "/konto") -> Respons
             404,
         )
     try:
-        begun = await anyio.to_thread.run_sync(sign_in.begin, local(weiter))
+        begun = await anyio.to_thread.run_sync(sign_in.begin, local(request, weiter))
     except ProviderUnavailable:
-        return _failed("Der Anmeldedienst antwortet nicht. Bitte später noch einmal versuchen.", 503)
+        return _failed(request, "Der Anmeldedienst antwortet nicht. Bitte später noch einmal versuchen.", 503)
     response = RedirectResponse(begun.address, 303, headers=_NO_STORE)
     response.set_cookie(
-        _WAY_COOKIE, begun.cookie, max_age=WAY_S, path=_WAY_PATH, httponly=True, samesite="lax",
-        secure=request.url.scheme == "https",
+        cookie(request, _WAY_COOKIE), begun.cookie, max_age=WAY_S, path=link(request, _WAY_PATH),
+        httponly=True, samesite="lax", secure=request.url.scheme == "https",
     )  # fmt: skip
     return response
 
@@ -73,27 +74,29 @@ async def back(request: Request, at: AtDesk) -> Response:
     if porter.sign_in is None:
         raise NotFound("nobody signs in here; see [access.provider]")
     query = {name: value[:_LONGEST] for name, value in request.query_params.items()}
-    cookie = request.cookies.get(_WAY_COOKIE, "")
+    kept = request.cookies.get(cookie(request, _WAY_COOKIE), "")
     try:
         session, target = await anyio.to_thread.run_sync(
-            porter.sign_in.finish, query, cookie, origin_of(request)
+            porter.sign_in.finish, query, kept, origin_of(request)
         )
-        response: Response = RedirectResponse(local(target), 303, headers=_NO_STORE)
+        response: Response = RedirectResponse(local(request, target), 303, headers=_NO_STORE)
         set_session(request, response, session, int(porter.sessions.lasting.total_seconds()))
     except SignInRefused as error:
-        response = _failed(f"Die Anmeldung gilt nicht: {error}.", 403)
+        response = _failed(request, f"Die Anmeldung gilt nicht: {error}.", 403)
     except ProviderUnavailable:
-        response = _failed("Der Anmeldedienst antwortet nicht. Bitte später noch einmal versuchen.", 503)
-    response.delete_cookie(_WAY_COOKIE, path=_WAY_PATH)
+        response = _failed(
+            request, "Der Anmeldedienst antwortet nicht. Bitte später noch einmal versuchen.", 503
+        )
+    response.delete_cookie(cookie(request, _WAY_COOKIE), path=link(request, _WAY_PATH))
     return response
 
 
-async def once(token: str = "") -> Response:
+async def once(request: Request, token: str = "") -> Response:
     """Asks first: programs that look at links must not use them up."""
     return _page(
         "Einmal anmelden",
         "<p>Dieser Link gilt ein einziges Mal.</p>"
-        '<form method="post" action="/anmelden/einmal">'
+        f'<form method="post" action="{link(request, "/anmelden/einmal")}">'
         f'<input type="hidden" name="token" value="{escape(token[:_LONGEST])}">'
         "<button>Jetzt anmelden</button></form>",
     )
@@ -107,8 +110,8 @@ async def use_once(
     try:
         session = await anyio.to_thread.run_sync(porter.sessions.use, token, origin_of(request))
     except LinkRefused:
-        return _failed("Dieser Link ist unbekannt, verbraucht oder zu alt.", 403)
-    response = RedirectResponse("/konto", 303, headers=_NO_STORE)
+        return _failed(request, "Dieser Link ist unbekannt, verbraucht oder zu alt.", 403)
+    response = RedirectResponse(link(request, "/konto"), 303, headers=_NO_STORE)
     set_session(request, response, session, int(porter.sessions.lasting.total_seconds()))
     return response
 
@@ -117,14 +120,16 @@ async def account(request: Request, at: AtDesk) -> Response:
     """Who one is here, and the way out."""
     session = await session_of(request, at.ports.porter)
     if session is None:
-        return RedirectResponse("/anmelden", 303, headers=_NO_STORE)
+        return RedirectResponse(link(request, "/anmelden"), 303, headers=_NO_STORE)
+    root = root_of(request)
     roles = ", ".join(sorted(session.caller.roles))
     return _page(
         "Ihr Konto",
         f"<dl><dt>Name</dt><dd>{escape(session.caller.name)}</dd><dt>Rollen</dt><dd>{escape(roles)}</dd></dl>"
-        '<p><a href="/betrieb/">Betriebsseite</a> · <a href="/klima/">Bericht für das Klimateam</a> · '
-        '<a href="/">Öffentliche Seiten</a></p>'
-        '<form method="post" action="/abmelden">'
+        f'<p><a href="{root}/betrieb/">Betriebsseite</a> · '
+        f'<a href="{root}/klima/">Bericht für das Klimateam</a> · '
+        f'<a href="{root}/">Öffentliche Seiten</a></p>'
+        f'<form method="post" action="{root}/abmelden">'
         f'<input type="hidden" name="{CSRF_FIELD}" value="{escape(session.csrf)}">'
         "<button>Abmelden</button></form>",
     )
@@ -135,10 +140,10 @@ async def leave(request: Request, at: AtDesk) -> Response:
     porter = _porter(at)
     session = await session_of(request, porter)
     if session is None:
-        return RedirectResponse("/", 303, headers=_NO_STORE)
+        return RedirectResponse(link(request, "/"), 303, headers=_NO_STORE)
     await require_own_form(request, session)
-    cookie = request.cookies.get(cookie_name(request), "")
-    await anyio.to_thread.run_sync(porter.sessions.close, cookie, origin_of(request))
+    given = request.cookies.get(cookie_name(request), "")
+    await anyio.to_thread.run_sync(porter.sessions.close, given, origin_of(request))
     elsewhere = ""
     if porter.sign_in is not None:
         try:
@@ -147,14 +152,17 @@ async def leave(request: Request, at: AtDesk) -> Response:
             end = None
         if end:
             elsewhere = f'<p><a href="{escape(end)}">Auch beim Anmeldedienst abmelden</a></p>'
-    response = _page("Abgemeldet", f'{elsewhere}<p><a href="/">Zur ersten Seite</a></p>')
-    response.delete_cookie(cookie_name(request), path="/", secure=request.url.scheme == "https")
+    response = _page("Abgemeldet", f'{elsewhere}<p><a href="{link(request, "/")}">Zur ersten Seite</a></p>')
+    response.delete_cookie(
+        cookie_name(request), path=link(request, "/"), secure=request.url.scheme == "https"
+    )
     return response
 
 
-def local(target: str) -> str:
+def local(request: Request, target: str) -> str:
     """A page of ours: two slashes at the beginning, or a backslash, would name another host."""
-    return "/" + target.split("\n", maxsplit=1)[0].replace("\\", "/").lstrip("/")[:_LONGEST]
+    path = "/" + target.split("\n", maxsplit=1)[0].replace("\\", "/").lstrip("/")[:_LONGEST]
+    return below(root_of(request), path)
 
 
 def _porter(at: AtDesk) -> Porter:
@@ -163,10 +171,9 @@ def _porter(at: AtDesk) -> Porter:
     return at.ports.porter
 
 
-def _failed(text: str, status: int) -> Response:
-    return _page(
-        "Nicht angemeldet", f'<p>{escape(text)}</p><p><a href="/anmelden">Neu beginnen</a></p>', status
-    )
+def _failed(request: Request, text: str, status: int) -> Response:
+    again = f'<p><a href="{link(request, "/anmelden")}">Neu beginnen</a></p>'
+    return _page("Nicht angemeldet", f"<p>{escape(text)}</p>{again}", status)
 
 
 def _page(title: str, content: str, status: int = 200) -> HTMLResponse:

@@ -17,6 +17,7 @@ from udp.api.headers import head_only
 from udp.api.live import LiveFeed
 from udp.api.observations import Question, Wish, sheet
 from udp.api.problems import InvalidRequest
+from udp.api.rooted import root_of
 from udp.api.view import Filter
 from udp.policy import Caller
 
@@ -99,18 +100,18 @@ async def things(
     view.require_known(wish)
     found = view.select_things(wish)
     if format == "geojson":
-        text = representations.dumps(representations.geojson(found, view))
+        text = representations.dumps(representations.geojson(found, view, root_of(request)))
         return answer(request, who, text, media_type=_GEOJSON, seconds=_LONG_S)
     if format != "json":
         raise InvalidRequest(f"format: {format!r} is not known; known are json, geojson")
-    listed = [representations.thing(one, view) for one in found]
+    listed = [representations.thing(one, view, root_of(request)) for one in found]
     return _json(request, who, {"count": len(listed), "things": listed})
 
 
 async def thing(request: Request, at: AtDesk, who: Asking, key: str) -> Response:
     """404 also for what you may not see."""
     view = await at.view(who)
-    return _json(request, who, representations.thing(view.thing(key), view))
+    return _json(request, who, representations.thing(view.thing(key), view, root_of(request)))
 
 
 async def datastreams(
@@ -127,14 +128,15 @@ async def datastreams(
     view = await at.view(who)
     wish = Filter(theme=theme, district=district, thing=thing, observed_property=observed_property)
     view.require_known(wish)
-    listed = [representations.datastream(one, view) for one in view.select(wish)]
+    listed = [representations.datastream(one, view, root_of(request)) for one in view.select(wish)]
     return _json(request, who, {"count": len(listed), "datastreams": listed})
 
 
 async def datastream(request: Request, at: AtDesk, who: Asking, number: int) -> Response:
     """404 also for what you may not see."""
     view = await at.view(who)
-    return _json(request, who, representations.datastream(view.datastream(number), view))
+    found = representations.datastream(view.datastream(number), view, root_of(request))
+    return _json(request, who, found)
 
 
 def wish(
@@ -153,7 +155,7 @@ def wish(
 
 
 async def observations(
-    at: AtDesk, who: Asking, *, number: int, asked: Annotated[Wish, Depends(wish)]
+    request: Request, at: AtDesk, who: Asking, *, number: int, asked: Annotated[Wish, Depends(wish)]
 ) -> Response:
     """Measurements in [from, to), ascending. With `every`, buckets aligned to UTC without bad values.
 
@@ -161,7 +163,7 @@ async def observations(
     """
     view = await at.view(who)
     stream = view.datastream(number)
-    question = Question(view, stream, asked, at.now())
+    question = Question(view, stream, asked, at.now(), root_of(request))
     found = await anyio.to_thread.run_sync(sheet, at.ports.store, question, at.settings)
     headers = cache_header(who, _SHORT_S)
     if found.following:

@@ -114,7 +114,8 @@ def _run_alone(environment: Environment, stop: threading.Event) -> int:
 
 
 def _require_ports(environment: Environment) -> None:
-    require_free_port(HTTP_PORT, environment.http_port)
+    if not environment.prefix:
+        require_free_port(HTTP_PORT, environment.http_port)
     require_free_port(INGEST_PORT, environment.ingest_port)
     require_free_port(SENSORTHINGS_PORT, environment.sensorthings_port)
     if environment.broker:
@@ -154,7 +155,11 @@ def _start(site: Site, mosquitto: str | None, supervisor: Supervisor, stop: thre
     supervisor.start(_program(site, "ingest", "ingest", stage=1, stop_within_s=40))
     _await_port(environment.ingest_port, "ingest", supervisor, stop)
     say(f"  ingest      doors at http://127.0.0.1:{environment.ingest_port}")
-    supervisor.start(_program(site, "api", "udp", stage=2, settings="udp"))
+    if environment.prefix:
+        say(f"  api         none here: the city that lists {site.data} in UDP_CITIES serves this one")
+    else:
+        # As long as its cities may take to end.
+        supervisor.start(_program(site, "api", "udp", stage=2, settings="udp", stop_within_s=25))
     supervisor.start(_program(site, "dashboards", "dashboards", stage=3))
     dumps = [sys.executable, "-m", "udp", "dumps", "run", "--follow", "--config", str(site.file("udp"))]
     supervisor.start(Program("dumps", dumps, stage=3))
@@ -189,12 +194,13 @@ def _start(site: Site, mosquitto: str | None, supervisor: Supervisor, stop: thre
     if site.agents:
         say(f"  agents      {len(site.gateways)} gateways, {len(site.poles)} poles")
     say("  models      forecasts begin when the data have caught up, then every 10 minutes")
-    _await_port(environment.http_port, "api", supervisor, stop)
+    if not environment.prefix:
+        _await_port(environment.http_port, "api", supervisor, stop)
     _announce(site)
 
 
 def _announce(site: Site) -> None:
-    address = f"http://localhost:{site.environment.http_port}"
+    address = site.address.replace("127.0.0.1", "localhost")
     key = site.credentials.text("operator-key")
     say(f"\n  Open        {address}/\n  Operator    {address}/betrieb/?schluessel={key}")
     say(f"  Data API    {address}/api/v1/latest")

@@ -103,7 +103,8 @@ class Site:
             "ledger": {"url": self._database("ledger")},
             "forecasts": {"url": self._database("forecasts")},
             "store": self._store(),
-            "server": {"host": _LOOPBACK, "port": self.environment.http_port},
+            "server": {"host": _LOOPBACK, "port": self.environment.http_port, **self._prefix()},
+            **self._cities(),
             "pages_dir": str(self.data / "pages"),
             "operator_key": self._secret("operator-key"),
             "profiles_dir": str(self.data / "profiles"),
@@ -119,6 +120,19 @@ class Site:
             **self._weather(),
         }
 
+    def _prefix(self) -> Table:
+        return {"prefix": self.environment.prefix} if self.environment.prefix else {}
+
+    def _cities(self) -> Table:
+        files = [str(folder / "config" / "udp.toml") for folder in self.environment.cities]
+        return {"cities": files} if files else {}
+
+    @property
+    def address(self) -> str:
+        """Where the pages and the data API are."""
+        root = f"/{self.environment.prefix}" if self.environment.prefix else ""
+        return f"http://{_LOOPBACK}:{self.environment.http_port}{root}"
+
     def _weather(self) -> Table:
         """A virtual city has its own weather, and so its own weather service; a real one asks the DWD."""
         if not self.environment.city:
@@ -130,7 +144,7 @@ class Site:
 
     def _dashboards(self) -> Table:
         return {
-            "api_url": f"http://{_LOOPBACK}:{self.environment.http_port}",
+            "api_url": self.address,
             "pages_dir": str(self.data / "pages"),
             "operator_pages_dir": str(self.data / "pages" / "betrieb"),
             "operator_key": self._secret("operator-key"),

@@ -20,7 +20,8 @@ WEATHER_PORT = "UDP_WEATHER_PORT"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The wishes for one run; ports are on the loopback address."""
+    """The wishes for one run; ports are on the loopback address. `prefix`: this is a further city, whose pages
+    and API the first one serves; `cities`: the data directories of those that this one serves."""
 
     data: Path
     http_port: int
@@ -34,6 +35,8 @@ class Environment:
     broker: bool
     weather: bool
     history_days: float
+    prefix: str = ""
+    cities: tuple[Path, ...] = ()
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Environment:
@@ -51,6 +54,8 @@ class Environment:
             broker=_switch(variables, "UDP_BROKER"),
             weather=_switch(variables, "UDP_WEATHER"),
             history_days=_days(variables, "UDP_HISTORY_DAYS", 14.0),
+            prefix=variables.get("UDP_PREFIX", ""),
+            cities=tuple(Path(one) for one in variables.get("UDP_CITIES", "").split(",") if one.strip()),
         )
 
 

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from udp.api.citizens.desk import PERSONAL, address, as_page, citizen_desk, take_application
 from udp.api.citizens.forms import BAIT, TICKET, Form, one, read_form
+from udp.api.rooted import link as linked
 from udp.citizens import consent
 from udp.citizens.application import FIELDS_AT_MOST, ApplicationRefused, Written
 from udp.citizens.class_codes import FIELD
@@ -36,8 +37,8 @@ def router() -> APIRouter:
     return pages
 
 
-async def _home() -> Response:
-    return RedirectResponse("/mitmachen/", 307)
+async def _home(request: Request) -> Response:
+    return RedirectResponse(linked(request, "/mitmachen/"), 307)
 
 
 @as_page

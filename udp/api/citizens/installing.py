@@ -25,7 +25,7 @@ def install(app: FastAPI, ports: Ports, pages: Pages | None, ours: Sequence[Any]
     app.state.citizens = CitizenDesk(
         office=office,
         packets=ports.ledger,
-        frame=Frame(ports.pages, office.settings.city),
+        frame=Frame(ports.pages, office.settings.city, root=ports.root),
         tickets=Tickets(ports.monotonic),
         applications=HourlyLimit(office.settings.per_address_hour, ports.monotonic),
         guesses=HourlyLimit(_GUESSES_PER_HOUR, ports.monotonic),

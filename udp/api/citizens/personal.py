@@ -18,6 +18,7 @@ from udp.api.citizens.desk import PERSONAL, CitizenDesk, as_page, citizen_desk
 from udp.api.citizens.forms import one, read_form
 from udp.api.citizens.measured import measured, plausibility_of
 from udp.api.desk import desk as data_desk
+from udp.api.rooted import link as linked
 from udp.citizens import consent
 from udp.citizens.application import ApplicationRefused
 from udp.citizens.project import Project, State
@@ -70,7 +71,7 @@ async def listen(request: Request, link: str) -> Response:
         await anyio.to_thread.run_sync(desk.office.projects.listen, project.slug, *given)
     except ApplicationRefused as refused:
         return await _page(request, link, project, status=422, problems=refused.problems)
-    return _back(link)
+    return _back(request, link)
 
 
 @as_page
@@ -79,7 +80,7 @@ async def stop_listening(request: Request, link: str) -> Response:
     await read_form(request)
     project = await _project(request, link)
     await anyio.to_thread.run_sync(citizen_desk(request).office.projects.stop_listening, project.slug)
-    return _back(link)
+    return _back(request, link)
 
 
 @as_page
@@ -146,5 +147,5 @@ def _webhook_url(desk: CitizenDesk, project: Project) -> str:
     return f"https://<Adresse des Eingangs>{desk.office.webhook_url(project.slug)}"
 
 
-def _back(link: str) -> Response:
-    return RedirectResponse(f"{PERSONAL}{link}", 303, headers={"Cache-Control": "no-store"})
+def _back(request: Request, link: str) -> Response:
+    return RedirectResponse(linked(request, f"{PERSONAL}{link}"), 303, headers={"Cache-Control": "no-store"})

@@ -15,6 +15,7 @@ from udp.api.citizens.desk import as_page, citizen_desk
 from udp.api.citizens.forms import one, read_form
 from udp.api.citizens.words import moment
 from udp.api.pages import OPERATOR_ROOM, Pages
+from udp.api.rooted import link
 from udp.citizens.class_codes import MOST_PLACES, ClassCode, ClassCodes, NoSuchWish
 from udp.citizens.project import State
 from udp.errors import NotFound
@@ -44,7 +45,7 @@ def router(pages: Pages) -> APIRouter:
             await anyio.to_thread.run_sync(office.refuse, slug, one(form, "grund"))
         else:
             return await _page(request, 422, "Eine Ablehnung braucht einen Grund; der Anmelder liest ihn.")
-        return RedirectResponse(STAFF, 303, headers={"Cache-Control": "no-store"})
+        return RedirectResponse(link(request, STAFF), 303, headers={"Cache-Control": "no-store"})
 
     @as_page
     async def make_code(request: Request) -> Response:
@@ -70,7 +71,8 @@ def router(pages: Pages) -> APIRouter:
         await read_form(request)
         who = await _who(request)
         await anyio.to_thread.run_sync(lambda: _codes(request).revoke(number, who, _ORIGIN))
-        return RedirectResponse(f"{STAFF}#klassencodes", 303, headers={"Cache-Control": "no-store"})
+        back = link(request, f"{STAFF}#klassencodes")
+        return RedirectResponse(back, 303, headers={"Cache-Control": "no-store"})
 
     api.add_api_route(STAFF, show, methods=["GET"])
     # Slugs of projects begin with b-: none of them is called so.
@@ -125,5 +127,5 @@ async def _page(request: Request, status: int, problem: str, code: str = "") -> 
         most_places=MOST_PLACES,
         moment=moment,
         approved=State.APPROVED,
-        staff=STAFF,
+        staff=link(request, STAFF),
     )

@@ -22,10 +22,12 @@ Entity = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a caller may know: Things as entities to be, and the newest values by Datastream."""
+    """What a caller may know: Things as entities to be, and the newest values by Datastream. `city`: its
+    prefix where there are several, for identifiers are unique in the whole world."""
 
     view: View
     newest: Mapping[int, tuple[str, float, str]]
+    city: str = ""
 
     def type_of(self, thing: Thing) -> str:
         """Its NGSI-LD type."""
@@ -34,7 +36,8 @@ class Known:
 
     def id_of(self, thing: Thing) -> str:
         """Stable as long as the Thing measures what it measures."""
-        return f"{_PREFIX}:{self.type_of(thing)}:{thing.key}"
+        space = f"{self.city}:" if self.city else ""
+        return f"{_PREFIX}:{self.type_of(thing)}:{space}{thing.key}"
 
     def thing(self, identifier: str) -> Thing:
         """NotFound for what is not there or not to be known."""
@@ -59,7 +62,7 @@ class Known:
         return found
 
 
-def known(view: View, snapshot: Snapshot) -> Known:
+def known(view: View, snapshot: Snapshot, city: str = "") -> Known:
     """Newest values as `view` may have them: times rounded where they must be."""
     rows = coarsened(view, snapshot.known(view))
     rows = rows.take(np.isin(rows.datastream, list(view.datastreams)))
@@ -74,6 +77,7 @@ def known(view: View, snapshot: Snapshot) -> Known:
             )
             if np.isfinite(value) and word != Quality.BAD.name.lower()
         },
+        city,
     )
 
 

@@ -121,7 +121,7 @@ async def context(request: Request, at: AtDesk, who: Asking) -> Response:
 
 async def _known(at: Desk, who: Caller) -> Known:
     view, snapshot = await at.view(who), await at.current.get()
-    return await anyio.to_thread.run_sync(known, view, snapshot)
+    return await anyio.to_thread.run_sync(known, view, snapshot, at.ports.root.removeprefix("/"))
 
 
 def _chosen(told: Known, asked: Mapping[str, str]) -> Iterator[Entity]:

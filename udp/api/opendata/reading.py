@@ -35,7 +35,9 @@ class OpenData:
         self._read: _Read | None = None
         self.settings = ports.opendata
         self.dumps = Dumps(self.settings.folder)
-        self.frame = Frame(ports.pages, self.settings.city, Path(__file__).parent / "templates")
+        self.frame = Frame(
+            ports.pages, self.settings.city, Path(__file__).parent / "templates", root=ports.root
+        )
 
     async def offers(self) -> Mapping[str, Offered]:
         """What the public may have now, by dataset."""

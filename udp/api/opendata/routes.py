@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from udp.api.desk import AtDesk, Desk, answer, caller
 from udp.api.opendata.page import describe, summary
 from udp.api.opendata.reading import OpenData
+from udp.api.rooted import link
 from udp.errors import NotFound
 from udp.opendata.catalogue import build
 from udp.opendata.coverage import Coverage
@@ -68,8 +69,8 @@ def router() -> APIRouter:
     return api
 
 
-async def _home() -> Response:
-    return RedirectResponse("/opendata/", 308)
+async def _home(request: Request) -> Response:
+    return RedirectResponse(link(request, "/opendata/"), 308)
 
 
 async def _index(request: Request, data: Data) -> Response:
@@ -96,9 +97,9 @@ def _written(covers: Sequence[Coverage], data: OpenData, base: str, issued: date
     return graph.serialize(format=form, encoding=None)
 
 
-async def _to_page(dataset: str, data: Data) -> Response:
+async def _to_page(request: Request, dataset: str, data: Data) -> Response:
     await _require(data, dataset)
-    return RedirectResponse(f"/opendata/{dataset}/", 308)
+    return RedirectResponse(link(request, f"/opendata/{dataset}/"), 308)
 
 
 async def _page(request: Request, data: Data, dataset: str) -> Response:

@@ -107,7 +107,7 @@ def create(desk: Desk, room: SensorThings, visitor: Visitor, message: Publish, *
     `audited`: whether a line in the audit log shall say it; one per Observation would bury all others.
     """
     try:
-        path = publish_path(message.topic)
+        path = publish_path(message.topic, desk.ports.root.removeprefix("/"))
         visitor.require(f"/{ROOT}/{path}")
         writer = writer_for(room, visitor.caller)
         admit(desk, visitor)

@@ -177,4 +177,7 @@ class Listener:
         if self._server is not None and reachable:
             scheme = "mqtts" if self.settings.certificate is not None else "mqtt"
             found.append(f"{scheme}://{base.hostname}:{self.port}")
-        return [*found, f"{'wss' if base.scheme == 'https' else 'ws'}://{base.netloc}{PATH}"]
+        return [
+            *found,
+            f"{'wss' if base.scheme == 'https' else 'ws'}://{base.netloc}{base.path.rstrip('/')}{PATH}",
+        ]

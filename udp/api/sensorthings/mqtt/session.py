@@ -64,6 +64,7 @@ class Session:
     def __init__(self, listener: Listener, link: Link, origin: str) -> None:
         self._listener, self._link = listener, link
         self._settings = listener.settings
+        self._city = listener.desk.ports.root.removeprefix("/")
         self._decoder = Decoder(self._settings.most_packet)
         self._turn = asyncio.Lock()
         self._leaving: asyncio.Future[Leave] = asyncio.get_running_loop().create_future()
@@ -85,9 +86,9 @@ class Session:
 
     def tell(self, one: Subscription, topic: str, payload: bytes) -> bool:
         """Put a message where it waits; False when there is no room."""
-        if self.subscriptions.get(one.wish.topic) is not one or self._leaving.done():
+        if self.subscriptions.get(one.wish.written) is not one or self._leaving.done():
             return True
-        if not self.outbox.put(topic, payload, one.qos):
+        if not self.outbox.put(topics.outside(topic, self._city), payload, one.qos):
             return False
         self._listener.figures.sent += 1
         return True
@@ -336,7 +337,7 @@ class Session:
         most = self._settings.most_subscriptions
         if topic not in self.subscriptions and len(self.subscriptions) >= most:
             raise TopicRefused(f"a client has {most} subscriptions at most", 0x97)
-        wanted = topics.wish(topic)
+        wanted = topics.wish(topic, self._city)
         try:
             self.visitor.require(wanted.scope)
             return await self._listener.subscription(wanted, qos, self.visitor.caller)

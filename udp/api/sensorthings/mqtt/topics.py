@@ -8,7 +8,7 @@ its Datastream and FeatureOfInterest. One subscription hears of one change once,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from udp.api.problems import BadQuery, TooLong
 from udp.api.sensorthings.links import self_link
@@ -34,13 +34,14 @@ class TopicRefused(PlatformError):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One subscription as it was written. `pattern`: its levels, where there are wildcards in it;
-    else `path` and `query` below v1.1."""
+    """One subscription. `pattern`: its levels, where there are wildcards in it; else `path` and `query`
+    below v1.1. `written`: as the client wrote it; `topic`: the same within the city."""
 
     topic: str
     path: str = ""
     query: str = ""
     pattern: tuple[str, ...] = ()
+    written: str = ""
 
     @property
     def scope(self) -> str:
@@ -69,8 +70,29 @@ class Wish:
         return next((topic for topic in topics if self.matches(topic)), None)
 
 
-def wish(topic: str) -> Wish:
-    """TopicRefused for what is no topic of SensorThings."""
+def outside(topic: str, city: str) -> str:
+    """A topic as clients know it: resource paths begin with the city's, where there are several."""
+    return f"{city}/{topic}" if city else topic
+
+
+def within(topic: str, city: str) -> str | None:
+    """A topic or filter of clients as it is written within the city; None for what means none of it."""
+    if not city or topic == "#":
+        return topic
+    first, _, rest = topic.partition("/")
+    return rest if rest and first in (city, "+") else None
+
+
+def wish(topic: str, city: str = "") -> Wish:
+    """TopicRefused for what is no topic of SensorThings, or of another city."""
+    inner = within(topic, city)
+    if inner is None:
+        here = outside(ROOT, city)
+        raise TopicRefused(f"topics here begin with {here}/, e.g. {here}/Observations", NOT_AUTHORIZED)
+    return replace(_wish(inner), written=topic)
+
+
+def _wish(topic: str) -> Wish:
     if len(topic) > _LONGEST or topic.count("/") > _MOST_LEVELS:
         raise TopicRefused(f"a topic has {_LONGEST} characters and {_MOST_LEVELS} levels at most")
     if topic.startswith("$share/"):
@@ -102,13 +124,14 @@ def options(wanted: Wish, kind: str, *, collection: bool, value: bool) -> Option
         raise TopicRefused(str(error)) from error
 
 
-def publish_path(topic: str) -> str:
+def publish_path(topic: str, city: str = "") -> str:
     """The path an Observation is published to. NotFound for all other topics."""
-    path = topic.removeprefix(f"{ROOT}/")
+    root = outside(ROOT, city)
+    path = topic.removeprefix(f"{root}/")
     if path == topic or "?" in path or path.rpartition("/")[2] != "Observations":
         raise NotFound(
-            f"{topic[:100]!r}: Observations are published to {ROOT}/Observations or "
-            f"{ROOT}/Datastreams(ID)/Observations, nothing else is taken here"
+            f"{topic[:100]!r}: Observations are published to {root}/Observations or "
+            f"{root}/Datastreams(ID)/Observations, nothing else is taken here"
         )
     return path
 

@@ -1,0 +1,290 @@
+"""Two cities in one instance with the same keys of everything: what is one's never leaves by the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote, urldefrag, urljoin, urlsplit
+
+import pytest
+from conftest import WITHIN_S, Instance, Town, ask  # type: ignore[import-not-found]
+
+_TESTS = Path(__file__).parents[3]
+for _folder in (_TESTS / "unit" / "udp" / "api", _TESTS / "contracts" / "sensorthings"):
+    sys.path.insert(0, str(_folder))
+from listening import Ear  # noqa: E402
+from test_every_exit import EXITS, NO_DATA  # noqa: E402
+
+# Endless for whoever may listen: heard below.
+_ENDLESS = ("/api/v1/live", "/api/v1/events/live")
+_BANK = {"name": "Bank", "description": "Bank", "Locations": [{
+    "name": "Markt", "description": "Mitte", "encodingType": "application/geo+json",
+    "location": {"type": "Point", "coordinates": [7.31, 51.55]}}]}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def towns(instance: Instance) -> tuple[Town, Town]:
+    return instance.towns
+
+
+def pairs(towns: tuple[Town, Town]) -> tuple[tuple[Town, Town], ...]:
+    return towns, (towns[1], towns[0])
+
+
+def exits(town: Town) -> list[tuple[str, str]]:
+    """(method, address) of every exit in the table, about the Things both cities have."""
+    found = []
+    for path, templates in EXITS.items():
+        if path == "/mqtt" or path in _ENDLESS:
+            continue
+        for template in (templates[0].removeprefix("POST ") and one for one in templates):
+            for key in ("mast-1/air_temperature", "gw-1/backlog_messages"):
+                thing, _, measured = key.partition("/")
+                address = template
+                for name, value in {
+                    "id": str(town.streams[key]), "thing": thing, "kind": "pole", "theme": "luft",
+                    "property": measured, "time": "0",
+                }.items():  # fmt: skip
+                    address = address.replace(f"{{{name}}}", value)
+                method, _, address = address.rpartition(" ") if address.startswith("POST ") else ("GET", "", address)
+                found.append((method, quote(address, safe="/?&=$()':;,.-_%")))
+    return sorted({*found, *(("GET", one) for one in NO_DATA)})
+
+
+@pytest.mark.parametrize("with_key", [False, True])
+def test_no_exit_of_one_tells_anything_of_the_other(towns, with_key):
+    for town, other in pairs(towns):
+        everything = ""
+        for method, address in exits(town):
+            answer = town.ask(address, town.key if with_key else "", method, {} if method == "POST" else None)
+            assert answer.status < 500 or answer.status in (501, 503), (address, answer.text)
+            everything += answer.text
+            found = [word for word in other.telling() if word in answer.text]
+            assert not found, (town.name, address, found)
+            for name, value in answer.headers.items():
+                assert not any(word in value for word in other.telling()), (address, name, value)
+        assert f"Mast {town.name}" in everything
+        assert f"{town.value:g}" in everything, "what is open is told, else this proves nothing"
+        assert (f"Gateway {town.name}" in everything) == with_key
+
+
+def test_what_is_told_at_once_is_told_to_the_city_s_own(towns):
+    for town, other in pairs(towns):
+        answer = ""
+        import urllib.request
+
+        with urllib.request.urlopen(f"{town.door}{town.root}/api/v1/live", timeout=30) as live:
+            while "\n\n" not in answer:
+                answer += live.readline().decode()
+        assert f"Mast {town.name}" in answer
+        assert not [word for word in other.telling() if word in answer]
+
+
+def test_keys_sessions_and_writes_of_one_are_nothing_to_the_other(towns):
+    for town, other in pairs(towns):
+        assert town.key != other.key
+        for path in ("/api/v1/things", "/v1.1/Things", "/ngsi-ld/v1/entities?type=Thing", "/app/v1/near?near=51,7"):
+            assert town.ask(path, other.key).status == 401, path
+        assert town.ask("/v1.1/Things", other.key, "POST", _BANK).status == 401
+        assert town.ask("/metrics", town.key).status == 200
+        assert town.ask("/metrics", other.key).status == 401
+    one, other = towns
+    before = [town.ask("/v1.1/Things?$count=true&$top=0", town.key).json()["@iot.count"] for town in towns]
+    made = other.ask("/v1.1/Things", other.key, "POST", _BANK)
+    assert made.status == 201
+    assert made.headers["Location"].startswith(f"{other.door}/herne/v1.1/Things(")
+    after = [town.ask("/v1.1/Things?$count=true&$top=0", town.key).json()["@iot.count"] for town in towns]
+    assert after == [before[0], before[1] + 1]
+    assert other.ask(made.headers["Location"].removeprefix(other.door + other.root), other.key, "DELETE").status == 200
+
+
+def opened(town: Town) -> str:
+    """The cookie of somebody who opened the operator page with the city's key."""
+    answer = town.ask(f"/betrieb/?schluessel={town.key}")
+    assert answer.status == 303, answer.text
+    assert answer.headers["Location"] == f"{town.root}/betrieb/"
+    cookie = answer.headers["Set-Cookie"]
+    assert f"Path={town.root}/betrieb;" in cookie
+    return str(cookie.partition(";")[0])
+
+
+def test_a_cookie_of_one_opens_nothing_at_the_other(towns):
+    cookies = {town.name: opened(town) for town in towns}
+    names = [one.partition("=")[0] for one in cookies.values()]
+    assert names == ["udp_betrieb", "udp-herne_betrieb"]
+    for town, other in pairs(towns):
+        own, foreign = cookies[town.name], cookies[other.name]
+        value = foreign.partition("=")[2]
+        assert town.ask("/betrieb/", Cookie=own).status == 200
+        assert town.ask("/betrieb/", Cookie=foreign).status == 401
+        # Nor under the other name, as somebody would who writes cookies by hand.
+        assert town.ask("/betrieb/", Cookie=f"{own.partition('=')[0]}={value}").status == 401
+
+
+def test_the_operator_page_and_the_pages_name_their_city(towns):
+    for town, other in pairs(towns):
+        for path in ("/", "/betrieb/", "/opendata/", "/buerger/anmelden"):
+            text = town.ask(path, town.key).text
+            assert f'<span class="stadt">{town.name}</span>' in text or f"Stadtdaten {town.name}" in text, path
+            assert other.name not in text, path
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        wanted = ("href", "src", "action")
+        self.found += [value for name, value in attrs if name in wanted and value]
+
+
+_ADDRESS = re.compile(r'(?:https?://[^\s"<>\\{}|^`]+|(?<=")/(?:[a-z][^\s"<>\\{}|^`]*)?(?="))')
+
+
+def links_in(text: str, media_type: str) -> list[str]:
+    if media_type == "text/html":
+        parser = _Links()
+        parser.feed(text)
+        return parser.found
+    if media_type in ("application/json", "text/turtle", "application/ld+json", "application/rdf+xml"):
+        return _ADDRESS.findall(text)
+    return []
+
+
+# Some of each kind: a city has thousands, and each differs from the next by its number only.
+_ALIKE = re.compile(r"\d+")
+_MOST_ALIKE = 3
+# What exists only once somebody has signed in, applied or measured; or is not a page but a name.
+_EXPECTED = {
+    "/anmelden": (404,), "/konto": (303,), "/betrieb/": (401,), "/betrieb/bericht/": (401, 404), "/klima/": (401,),
+    "/buerger": (307,), "/opendata": (308,), "/api/v1": (404,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("begin", [0, 1])
+def test_whoever_follows_links_stays_in_the_city_and_finds_everything(towns, begin):
+    town, other = towns[begin], towns[1 - begin]
+    home = town.door + town.root
+    # The main city lies at /: what is below the other's prefix is not its own.
+    foreign = (other.door + other.root + "/") if other.root else None
+    waiting = [f"{home}{path}" for path in (
+        "/", "/v1.1", "/v1.1/Things?$expand=Datastreams/Observations&$top=1", "/v1.1/Observations?$top=1",
+        "/opendata/catalog.ttl", "/opendata/catalog.jsonld", "/opendata/catalog.rdf", "/api", "/api/v1/things",
+        "/api/v1/datastreams", "/opendata/", "/ngsi-ld/v1/entities?type=AirQualityObserved", "/nicht/da",
+    )]  # fmt: skip
+    seen: set[str] = set()
+    kinds: dict[str, int] = {}
+    while waiting:
+        address = urldefrag(waiting.pop())[0]
+        kind = _ALIKE.sub("0", address.partition("?")[0])
+        if address in seen or kinds.get(kind, 0) >= _MOST_ALIKE or len(seen) > 400:
+            continue
+        seen.add(address)
+        kinds[kind] = kinds.get(kind, 0) + 1
+        answer = ask(address)
+        path = urlsplit(address).path.removeprefix(town.root)
+        assert answer.status in _EXPECTED.get(path, (200, 404 if path == "/nicht/da" else 200)), (address, answer.text[:300])
+        media_type = answer.headers.get_content_type()
+        for found in links_in(answer.text, media_type):
+            target = urljoin(address, found)
+            if not target.startswith(town.door) or "{" in target:
+                continue
+            assert target == home or target.startswith(f"{home}/"), (address, found)
+            assert not (foreign and target.startswith(foreign)), (address, found)
+            waiting.append(target)
+    assert len(seen) > 40, sorted(seen)
+
+
+def test_descriptions_name_the_city_s_own_addresses(towns):
+    for town in towns:
+        described = town.ask("/api/openapi.json").json()
+        assert described.get("servers", [{"url": ""}])[0]["url"] == town.root
+        landing = town.ask("/v1.1").json()
+        told = json.dumps(landing["serverSettings"])
+        assert f"{town.root}/mqtt" in told
+        entity = town.ask("/v1.1/Things?$top=1&$count=true").json()
+        following = entity.get("@iot.nextLink", f"{town.door}{town.root}/v1.1/Things")
+        assert following.startswith(f"{town.door}{town.root}/v1.1/Things")
+        assert town.ask("/api/v1/nichts").json()["type"] == f"{town.root}/api#not-found"
+    identifiers = [town.ask("/ngsi-ld/v1/entities?type=AirQualityObserved").json()[0]["id"] for town in towns]
+    assert identifiers == ["urn:ngsi-ld:AirQualityObserved:mast-1", "urn:ngsi-ld:AirQualityObserved:herne:mast-1"]
+
+
+def test_a_city_nobody_has_is_refused_in_a_problem_document(towns):
+    door = towns[0].door
+    for path in ("/gladbeck/v1.1", "/gladbeck/api/v1/things", "/hernesued/v1.1/Things", "/gladbeck/"):
+        answer = ask(door + path)
+        assert answer.status == 404, path
+        assert answer.headers.get_content_type() == "application/problem+json", path
+        assert answer.json()["instance"] == path
+
+
+def hear(ear: Ear, until: float) -> list[tuple[str, object]]:
+    heard = []
+    while not heard or heard[-1][1].get("result") != until:
+        heard.append(ear.next())
+    return heard
+
+
+def test_a_subscriber_of_one_hears_nothing_of_the_other(towns):
+    """Each has a listener of its own, and topics that begin with the city all the same."""
+    ears = {}
+    for town in towns:
+        ear = ears[town.name] = Ear(town.mqtt_port, town.key)
+        city = town.root.removeprefix("/")
+        assert ear.subscribe("#", "+/+/Observations" if city else "+/Observations") == [1, 1]
+    one, other = towns
+    assert ears["Castrop"].subscribe("herne/v1.1/Observations", "herne/#") == [0x80, 0x80]
+    assert ears["Herne"].subscribe("v1.1/Observations", "herne/v1.1/Observations") == [0x80, 1]
+    for town, value in ((one, 12.5), (other, 23.75)):
+        topic = f"v1.1/Datastreams({town.number})/Observations"
+        mounted = f"{town.root.removeprefix('/')}/{topic}" if town.root else topic
+        body = {"result": value}
+        writer = Ear(town.mqtt_port, town.key, version=5)
+        if town.root:
+            assert writer.publish(topic, body)[0] == 0x90, "not below the city's prefix"
+        assert writer.publish(mounted, body)[0] in (0, 0x10)
+        writer.close()
+    for town, value, foreign in ((one, 12.5, 23.75), (other, 23.75, 12.5)):
+        heard = hear(ears[town.name], value)
+        begins = f"{town.root.removeprefix('/')}/v1.1/" if town.root else "v1.1/"
+        assert all(topic.startswith(begins) for topic, _ in heard), heard
+        assert not any(foreign == said.get("result") for _, said in heard if isinstance(said, dict))
+        ears[town.name].close()
+    refused = Ear(one.mqtt_port, None)
+    refused.close()
+
+
+def test_a_key_of_the_other_city_is_refused_by_mqtt(towns):
+    for town, other in pairs(towns):
+        with pytest.raises(AssertionError):
+            ear = Ear(town.mqtt_port, other.key)
+            assert ear.connected == 0
+
+
+@pytest.mark.parametrize("victim", [1, 0])
+def test_one_city_may_die_and_the_other_goes_on(instance, towns, victim):
+    dying, other = towns[victim], towns[1 - victim]
+    number = instance.process_of(dying)
+    os.kill(number, signal.SIGKILL)
+    for _ in range(20):
+        answer = other.ask("/api/v1/latest", other.key)
+        assert answer.status == 200
+        assert f"{other.name}" in answer.text
+        away = dying.ask("/api/v1/latest")
+        assert away.status in (200, 503)
+        if away.status == 503:
+            assert away.headers["Retry-After"]
+            assert away.json()["type"] in (f"{dying.root}/api#city-away", f"{dying.root}/api#store-unavailable")
+    instance.wait(dying)
+    deadline = time.monotonic() + WITHIN_S
+    while instance.process_of(dying) == number:
+        assert time.monotonic() < deadline
+    assert instance.process.poll() is None

@@ -1,0 +1,1 @@
+"""Several cities in one installation: a process each, behind one door."""

@@ -1,0 +1,149 @@
+"""Carry one request to the city it is for, and the answer back, as they come and no faster.
+
+Each request has a connection of its own to a socket file: opening one costs a tenth of a millisecond, and
+none can be stale. What the door knows of the caller travels in a header that only the door can write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import h11
+from starlette.types import Receive, Scope, Send
+
+from udp.api.rooted import owned
+
+CALLER = b"x-udp-caller"
+_PART = 65_536
+# For one connection only (RFC 9110, 7.6.1); `Expect` the door has answered itself.
+_HOP = frozenset({
+    b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"expect",
+    b"transfer-encoding",
+})  # fmt: skip
+# How long a request's body is stays with it; its cookies are looked through.
+_NOT_ON = (_HOP - {b"transfer-encoding"}) | {CALLER, b"cookie"}
+Headers = list[tuple[bytes, bytes]]
+
+
+class NotThere(Exception):
+    """The city's process does not take connections now."""
+
+
+async def connect(socket: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """NotThere while nobody listens."""
+    try:
+        return await asyncio.open_unix_connection(str(socket))
+    except OSError as error:
+        raise NotThere(f"{socket}: {error.strerror}") from error
+
+
+async def forward(socket: Path, root: str, scope: Scope, receive: Receive, send: Send) -> None:
+    """Returns when the answer is through, or one of both sides is gone. NotThere before anything is sent."""
+    reader, writer = await connect(socket)
+    exchange = _Exchange(reader, writer)
+    up = asyncio.create_task(exchange.ask(root, scope, receive))
+    down = asyncio.create_task(exchange.answer(send))
+    try:
+        # Who sends ends by going away; the answer decides, also one that comes before all is sent.
+        await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (up, down):
+            task.cancel()
+        ended = await asyncio.gather(up, down, return_exceptions=True)
+        writer.transport.abort()
+    for error in ended:
+        if isinstance(error, NotThere):
+            raise error
+
+
+def headers_of(root: str, scope: Scope) -> Headers:
+    """Those of the request, the city's own cookies only, and who asks."""
+    sent = [pair for pair in scope["headers"] if pair[0] not in _NOT_ON]
+    given = (value for name, value in scope["headers"] if name == b"cookie")
+    if cookies := b"; ".join(_own(root, given)):
+        sent.append((b"cookie", cookies))
+    if not any(name == b"host" for name, _ in sent):
+        host, port = scope["server"] or ("localhost", None)
+        sent.append((b"host", (f"{host}:{port}" if port else host).encode()))
+    client = scope["client"] or ("", 0)
+    sent.append((CALLER, f"{client[0]} {client[1]} {scope['scheme']}".encode()))
+    return sent
+
+
+def target_of(scope: Scope) -> bytes:
+    """The address as it was written."""
+    raw: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return raw + b"?" + query if query else raw
+
+
+def _own(root: str, lines: Iterable[bytes]) -> Iterable[bytes]:
+    """Browsers send the cookies of / to all below: a city must not see another's sessions."""
+    begins = owned(root).encode()
+    for line in lines:
+        for one in line.split(b";"):
+            name = one.strip().removeprefix(b"__Host-").removeprefix(b"__Secure-")
+            if not name.startswith((b"udp_", b"udp-")) or name.startswith(begins):
+                yield one.strip()
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._http = h11.Connection(h11.CLIENT)
+
+    async def ask(self, root: str, scope: Scope, receive: Receive) -> None:
+        """Returns when the caller has gone."""
+        headers = headers_of(root, scope)
+        request = h11.Request(method=scope["method"], target=target_of(scope), headers=headers)
+        await self._send(request)
+        more = any(name in (b"content-length", b"transfer-encoding") for name, _ in headers)
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            await self._send(h11.Data(message.get("body", b"")))
+            more = message.get("more_body", False)
+        await self._send(h11.EndOfMessage())
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def answer(self, send: Send) -> None:
+        """NotThere if it ends before it has begun; an answer that breaks off is broken off here too."""
+        begun = False
+        while True:
+            event = await self._next()
+            if isinstance(event, h11.Response):
+                begun = True
+                headers = [pair for pair in event.headers if pair[0] not in _HOP]
+                await send({"type": "http.response.start", "status": event.status_code, "headers": headers})
+            elif isinstance(event, h11.Data):
+                await send({"type": "http.response.body", "body": bytes(event.data), "more_body": True})
+            elif isinstance(event, h11.EndOfMessage):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
+            elif isinstance(event, h11.ConnectionClosed):
+                if not begun:
+                    raise NotThere("the city's process ended while it was asked")
+                return
+
+    async def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        try:
+            while (event := self._http.next_event()) is h11.NEED_DATA:
+                self._http.receive_data(await self._reader.read(_PART))
+        except (OSError, h11.RemoteProtocolError):
+            return h11.ConnectionClosed()
+        return event
+
+    async def _send(self, event: h11.Event) -> None:
+        try:
+            if octets := self._http.send(event):
+                self._writer.write(octets)
+                await self._writer.drain()
+        except (OSError, h11.LocalProtocolError):
+            # It has answered already and listens no more: what it said counts.
+            await asyncio.Event().wait()
