@@ -17,7 +17,7 @@ from udp.api.problems import TABLE, Kind, problem
 from udp.api.rooted import enter, inside, link
 from udp.errors import NotFound
 
-_ALWAYS = {
+ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "geolocation=(self), camera=(), microphone=()",
@@ -102,7 +102,7 @@ class Outermost:
                 _leave(scope)  # an endless answer is no work: only its beginning was
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers.update({**_ALWAYS, "Content-Security-Policy": _policy(inside(scope))})
+                headers.update({**ALWAYS, "Content-Security-Policy": _policy(inside(scope))})
                 headers.update(scope.get(EXTRA_HEADERS, {}))
                 if scope.get("scheme") == "https":
                     headers["Strict-Transport-Security"] = _HSTS

@@ -21,9 +21,10 @@ from starlette.types import Scope
 from udp.access.porter import Porter
 from udp.api.asking import key_of, session_of
 from udp.api.methods import allowed
-from udp.api.problems import prefers_german
+from udp.api.problems import TABLE, prefers_german, problem
 from udp.api.rooted import cookie, inside, link
 from udp.auth import KeyRefused, Keys, OutOfScope
+from udp.errors import NotFound
 from udp.policy import Caller, Role, operates
 
 OPERATOR_ROOM = "betrieb"
@@ -218,6 +219,10 @@ def _not_yet(request: Request) -> Response:
 
 
 def _missing(request: Request) -> Response:
+    """Words for people; for programs a problem document, as everywhere: they may have missed a city."""
+    if "html" not in _accepted(request):
+        whole = f"there is nothing at {request.url.path}; see /api/openapi.json for the interface"
+        return problem(request, TABLE[NotFound], whole)
     return _text(request, 404, "Diese Seite gibt es nicht.", "There is no such page.")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from udp.api.headers import ALWAYS
 from udp.api.problems import Kind, problem
 from udp.api.rooted import enter
 from udp.cities.forwarding import NotThere, forward
@@ -46,7 +47,9 @@ class FrontDoor:
                 return
             enter(scope, root)
             text = f"the city at {root or '/'} does not answer now; the other cities are not concerned"
-            await problem(Request(scope), _AWAY, text)(scope, receive, send)
+            refusal = problem(Request(scope), _AWAY, text)
+            refusal.headers.update(ALWAYS)
+            await refusal(scope, receive, send)
 
     def root_of(self, path: str) -> str:
         """Whose address it is. What is under nobody's prefix is the main city's to answer or refuse."""

@@ -20,8 +20,8 @@ WEATHER_PORT = "UDP_WEATHER_PORT"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The wishes for one run; ports are on the loopback address. `prefix`: this is a further city, whose pages
-    and API the first one serves; `cities`: the data directories of those that this one serves."""
+    """The wishes for one run; ports are on the loopback address. `prefix`: this is a further city, whose
+    pages and API the first one serves; `cities`: the data directories of those that this one serves."""
 
     data: Path
     http_port: int

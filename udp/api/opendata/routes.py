@@ -58,6 +58,7 @@ def router() -> APIRouter:
         summary="Catalogue, DCAT-AP.de 2.0: ttl, rdf, jsonld",
         response_class=Response,
     )
+    add("/opendata/catalog", _to_catalogue, include_in_schema=False)
     add("/opendata/{dataset}", _to_page, include_in_schema=False)
     add("/opendata/{dataset}/", _page, include_in_schema=False)
     add(
@@ -90,6 +91,14 @@ async def _catalogue(request: Request, at: AtDesk, data: Data, syntax: str) -> R
     issued = max((one.last for one in covers if one.last), default=at.now())
     text = await anyio.to_thread.run_sync(_written, covers, data, base, issued, form)
     return answer(request, PUBLIC, text, media_type=media_type, seconds=_SECONDS)
+
+
+async def _to_catalogue(request: Request) -> Response:
+    """The catalogue's name leads to its words, in the syntax the caller reads (Cool URIs, W3C 2008)."""
+    accepted = request.headers.get("accept", "")
+    ending = next((one for one, (_, kind) in _SYNTAXES.items() if kind in accepted), "ttl")
+    address = link(request, f"/opendata/catalog.{ending}")
+    return RedirectResponse(address, 303, headers={"Vary": "Accept"})
 
 
 def _written(covers: Sequence[Coverage], data: OpenData, base: str, issued: datetime, form: str) -> str:

@@ -122,6 +122,7 @@ EXITS = {
     "/ngsi-ld/v1/context.jsonld": ["/ngsi-ld/v1/context.jsonld"],
     "/opendata": ["/opendata"],
     "/opendata/": ["/opendata/"],
+    "/opendata/catalog": ["/opendata/catalog"],
     "/opendata/catalog.{syntax}": ["/opendata/catalog.ttl", "/opendata/catalog.rdf", "/opendata/catalog.jsonld"],
     "/opendata/{dataset}": ["/opendata/luft", "/opendata/wohnen"],
     "/opendata/{dataset}/": ["/opendata/luft/", "/opendata/regen-und-baeche/", "/opendata/wohnen/"],

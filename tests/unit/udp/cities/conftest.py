@@ -1,227 +1,24 @@
-"""Two cities in one installation: one `udp run`, one port, the same keys of Things, devices and datasets."""
+"""One instance for all tests of this folder."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from udp.launch.configuration import Site
-from udp.launch.credentials import Credentials
-from udp.launch.environment import Environment
-from udp.registry.city_file import read_city
-from udp.registry.profiles import load_profiles
-from udp.registry.sql import SqlRegistry
-from udp.store.columns import Observations
-from udp.store.embedded.settings import EmbeddedSettings
-from udp.store.embedded.store import EmbeddedStore
+_TESTS = Path(__file__).parents[3]
+# For two_in_one.py, test_every_exit.py and listening.py.
+for _folder in (Path(__file__).parent, _TESTS / "unit/udp/api", _TESTS / "contracts/sensorthings"):
+    sys.path.insert(0, str(_folder))
 
-WITHIN_S = 120.0
-# Nothing but the city tells them apart; the meter is closed in both.
-_CITY = """format = 1
-[city]
-name = "{name}"
-simulated = true
-[[thing]]
-key = "mast-1"
-name = "Mast {name}"
-kind = "pole"
-theme = "luft"
-latitude = 51.55
-longitude = 7.31
-district = "mitte"
-district_name = "Mitte {name}"
-access = "open"
-licence = "dl-de/zero-2-0"
-[[thing.device]]
-dev_eui = "A84041000181A001"
-profile = "milesight-am319"
-[[thing]]
-key = "gw-1"
-name = "Gateway {name}"
-kind = "gateway"
-theme = "netz"
-latitude = 51.55
-longitude = 7.31
-district = "mitte"
-district_name = "Mitte {name}"
-access = "internal"
-exemption = "state"
-[[thing.wired]]
-agent = "gw-1"
-sensor = "agent"
-profile = "agent-health"
-"""
-
-
-class Answer:
-    """Status, headers and text of one answer; redirections are not followed."""
-
-    def __init__(self, status: int, headers: Any, body: bytes) -> None:
-        self.status, self.headers = status, headers
-        self.text = body.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        return json.loads(self.text)
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-@dataclass
-class Town:
-    """One city; `root` is where it is served."""
-
-    name: str
-    value: float
-    folder: Path
-    root: str
-    door: str
-    site: Site
-    mqtt_port: int
-    number: int = 0
-    streams: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        return self.site.credentials.text("operator-key")
-
-    def ask(self, path: str, key: str = "", method: str = "GET", body: Any = None, **headers: str) -> Answer:
-        """`path` within this city."""
-        return ask(self.door + self.root + path, key, method, body, **headers)
-
-    def telling(self) -> tuple[str, ...]:
-        """What only this city says."""
-        return (f"Mast {self.name}", f"Gateway {self.name}", f"Mitte {self.name}", f"{self.value:g}", self.key)
-
-
-def ask(address: str, key: str = "", method: str = "GET", body: Any = None, **headers: str) -> Answer:
-    sent = {"Content-Type": "application/json"} if body is not None else {}
-    sent |= {"X-Api-Key": key} if key else {}
-    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(address, data, sent, method=method)
-    try:
-        with urllib.request.build_opener(_Stay).open(request, timeout=60) as answer:
-            return Answer(answer.status, answer.headers, answer.read())
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, error.headers, error.read())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def make_town(folder: Path, name: str, value: float, port: int, variables: Mapping[str, str]) -> Town:
-    mqtt = free_port()
-    environment = Environment.read(
-        {
-            "UDP_DATA_DIR": str(folder), "UDP_HTTP_PORT": str(port), "UDP_SENSORTHINGS_PORT": str(mqtt),
-            "UDP_WEATHER": "off", **variables,
-        }
-    )  # fmt: skip
-    site = Site(environment, Credentials(folder / "secrets"), with_broker=False, gateways=("gw-1",))
-    site.write()
-    root = f"/{environment.prefix}" if environment.prefix else ""
-    town = Town(name, value, folder, root, f"http://127.0.0.1:{port}", site, mqtt)
-    _name_it(site.file("udp"), site.file("dashboards"), name)
-    (folder / "stadt.toml").write_text(_CITY.format(name=name), encoding="utf-8")
-    with closing(SqlRegistry(f"sqlite:///{folder}/registry.sqlite")) as registry:
-        registry.import_city(read_city(folder / "stadt.toml", load_profiles()))
-        for number, one in registry.inventory().datastreams.items():
-            town.streams[f"{one.thing}/{one.key}"] = number
-    town.number = town.streams["mast-1/air_temperature"]
-    now = datetime.now(UTC)
-    with closing(EmbeddedStore(EmbeddedSettings(folder / "store"), lambda: now)) as store:
-        times = [np.datetime64((now - timedelta(minutes=m)).replace(tzinfo=None), "us") for m in (33, 18, 3)]
-        store.append(Observations.build(town.number, times, [value] * 3))
-        closed = town.streams["gw-1/backlog_messages"]
-        store.append(Observations.build(closed, times, [value * 1000] * 3))
-    return town
-
-
-def _name_it(udp: Path, dashboards: Path, name: str) -> None:
-    """The city's own name, as an operator would write it into the settings."""
-    text = udp.read_text(encoding="utf-8")
-    text = text.replace("[citizens]\n", f'[citizens]\ncity = "{name}"\n')
-    udp.write_text(text.replace("[opendata]\n", f'[opendata]\ncity = "{name}"\n'), encoding="utf-8")
-    with dashboards.open("a", encoding="utf-8") as file:
-        file.write(f'\n[site]\ncity = "{name}"\n')
-
-
-class Instance:
-    """`udp run` of the main city's settings, which list the other's."""
-
-    def __init__(self, base: Path) -> None:
-        port = free_port()
-        herne = base / "herne"
-        self.towns = (
-            make_town(base / "castrop", "Castrop", 11.25, port, {"UDP_CITIES": str(herne)}),
-            make_town(herne, "Herne", 22.5, port, {"UDP_PREFIX": "herne"}),
-        )
-        self.log = base / "api.log"
-        command = [sys.executable, "-m", "udp", "run", "--config", str(self.towns[0].site.file("udp"))]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ)
-
-    def wait(self, *towns: Town) -> None:
-        deadline = time.monotonic() + WITHIN_S
-        for town in towns:
-            while True:
-                assert self.process.poll() is None, self.log.read_text()[-3000:]
-                assert time.monotonic() < deadline, f"{town.name}: {self.log.read_text()[-3000:]}"
-                try:
-                    if town.ask("/api/v1/things").status == 200:
-                        break
-                except OSError:
-                    pass
-                time.sleep(0.1)
-
-    def process_of(self, town: Town) -> int:
-        """As the log tells it, the newest."""
-        said = [line for line in self.log.read_text().splitlines() if f"city {town.name} (" in line]
-        return int(next(line for line in reversed(said) if "process" in line).split("process ")[1].split()[0])
-
-    def draw(self) -> None:
-        """The pages of both, by the process that draws them."""
-        for town in self.towns:
-            command = [sys.executable, "-m", "dashboards", "render-once", "--config"]
-            subprocess.run([*command, str(town.site.file("dashboards"))], check=True, capture_output=True)
-
-    def stop(self) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(40)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-                raise
-        return self.process.returncode
+from two_in_one import Instance  # noqa: E402 - found by the line above
 
 
 @pytest.fixture(scope="session")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """Started once for all tests of this folder; whoever ends a city waits until it is back."""
+    """Started once; whoever ends a city waits until it is back."""
     made = Instance(tmp_path_factory.mktemp("instance"))
     try:
         made.wait(*made.towns)
