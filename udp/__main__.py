@@ -75,7 +75,8 @@ def check_config(config: Settings, given: argparse.Namespace) -> int:
     config.forecasts_address()
     profiles = load_profiles(own=config.profiles_dir)
     PolicyFile(config.policy)
-    print(f"{given.config or 'defaults'}: in order; {config.citizens.city}, {len(profiles)} profiles")
+    city = config.citizens.city + (f" ({config.server.root})" if config.server.root else "")
+    print(f"{given.config or 'defaults'}: in order; {city}, {len(profiles)} profiles")
     if config.cities:
         from udp.cities.reading import read_cities  # noqa: PLC0415
 

@@ -11,7 +11,8 @@ from starlette.types import Message, Receive, Scope, Send
 from udp.api.headers import ALWAYS
 from udp.api.problems import Kind, problem
 from udp.api.rooted import enter
-from udp.cities.forwarding import NotThere, forward
+from udp.cities.forwarding import forward
+from udp.cities.line import NotThere
 from udp.cities.tunnel import tunnel
 
 _AWAY = Kind(

@@ -14,9 +14,9 @@ import h11
 from starlette.types import Receive, Scope, Send
 
 from udp.api.rooted import owned
+from udp.cities.line import Line, NotThere, connect
 
 CALLER = b"x-udp-caller"
-_PART = 65_536
 # For one connection only (RFC 9110, 7.6.1); `Expect` the door has answered itself.
 _HOP = frozenset({
     b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"expect",
@@ -27,22 +27,10 @@ _NOT_ON = (_HOP - {b"transfer-encoding"}) | {CALLER, b"cookie"}
 Headers = list[tuple[bytes, bytes]]
 
 
-class NotThere(Exception):
-    """The city's process does not take connections now."""
-
-
-async def connect(socket: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """NotThere while nobody listens."""
-    try:
-        return await asyncio.open_unix_connection(str(socket))
-    except OSError as error:
-        raise NotThere(f"{socket}: {error.strerror}") from error
-
-
 async def forward(socket: Path, root: str, scope: Scope, receive: Receive, send: Send) -> None:
     """Returns when the answer is through, or one of both sides is gone. NotThere before anything is sent."""
-    reader, writer = await connect(socket)
-    exchange = _Exchange(reader, writer)
+    line = await connect(socket)
+    exchange = _Exchange(line)
     up = asyncio.create_task(exchange.ask(root, scope, receive))
     down = asyncio.create_task(exchange.answer(send))
     try:
@@ -52,7 +40,7 @@ async def forward(socket: Path, root: str, scope: Scope, receive: Receive, send:
         for task in (up, down):
             task.cancel()
         ended = await asyncio.gather(up, down, return_exceptions=True)
-        writer.transport.abort()
+        line.close()
     for error in ended:
         if isinstance(error, NotThere):
             raise error
@@ -92,8 +80,8 @@ def _own(root: str, lines: Iterable[bytes]) -> Iterable[bytes]:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, line: Line) -> None:
+        self._line = line
         self._http = h11.Connection(h11.CLIENT)
 
     async def ask(self, root: str, scope: Scope, receive: Receive) -> None:
@@ -134,16 +122,15 @@ class _Exchange:
     async def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         try:
             while (event := self._http.next_event()) is h11.NEED_DATA:
-                self._http.receive_data(await self._reader.read(_PART))
-        except (OSError, h11.RemoteProtocolError):
+                self._http.receive_data(await self._line.receive())
+        except h11.RemoteProtocolError:
             return h11.ConnectionClosed()
         return event
 
     async def _send(self, event: h11.Event) -> None:
         try:
             if octets := self._http.send(event):
-                self._writer.write(octets)
-                await self._writer.drain()
+                await self._line.send(octets)
         except (OSError, h11.LocalProtocolError):
             # It has answered already and listens no more: what it said counts.
             await asyncio.Event().wait()

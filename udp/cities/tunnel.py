@@ -18,17 +18,17 @@ from wsproto.events import (
 )
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from udp.cities.forwarding import connect, headers_of, target_of
+from udp.cities.forwarding import headers_of, target_of
+from udp.cities.line import Line, connect
 
-_PART = 65_536
 _GOING_AWAY = 1001
 
 
 async def tunnel(socket: Path, root: str, scope: Scope, receive: Receive, send: Send) -> None:
     """Returns when it is closed on both sides. NotThere while the city's process takes no connections."""
     await receive()
-    reader, writer = await connect(socket)
-    line = _Line(reader, writer)
+    connected = await connect(socket)
+    line = _Conversation(connected)
     try:
         accepted = await line.open(root, scope)
         if accepted is None:
@@ -36,19 +36,21 @@ async def tunnel(socket: Path, root: str, scope: Scope, receive: Receive, send: 
             return
         await send({"type": "websocket.accept", "subprotocol": accepted.subprotocol})
         tasks = (asyncio.create_task(line.up(receive)), asyncio.create_task(line.down(send)))
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
     finally:
-        writer.transport.abort()
+        connected.close()
 
 
-class _Line:
+class _Conversation:
     """The city's side of it."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, line: Line) -> None:
+        self._line = line
         self._socket = WSConnection(ConnectionType.CLIENT)
 
     async def open(self, root: str, scope: Scope) -> AcceptConnection | None:
@@ -101,9 +103,9 @@ class _Line:
         """At least one; CloseConnection when the city has gone without a word."""
         while True:
             try:
-                part = await self._reader.read(_PART)
+                part = await self._line.receive()
                 self._socket.receive_data(part or None)
-            except (OSError, RemoteProtocolError):
+            except RemoteProtocolError:
                 return [CloseConnection(code=_GOING_AWAY)]
             if events := list(self._socket.events()):
                 return events
@@ -112,8 +114,7 @@ class _Line:
 
     async def _write(self, octets: bytes) -> None:
         try:
-            self._writer.write(octets)
-            await self._writer.drain()
+            await self._line.send(octets)
         except (OSError, LocalProtocolError):
             await asyncio.Event().wait()  # the way down notices and ends both
 

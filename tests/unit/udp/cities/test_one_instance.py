@@ -17,6 +17,8 @@ from listening import Ear
 from test_every_exit import EXITS, NO_DATA
 from two_in_one import WITHIN_S, Instance, Town, ask
 
+from udp.config import RESERVED
+
 # Endless for whoever may listen: heard below.
 _ENDLESS = ("/api/v1/live", "/api/v1/events/live")
 _BANK = {"name": "Bank", "description": "Bank", "Locations": [{
@@ -305,3 +307,11 @@ def test_one_city_may_die_and_the_other_goes_on(instance, towns, victim):
     while instance.process_of(dying) == number:
         assert time.monotonic() < deadline
     assert instance.process.poll() is None
+
+
+def test_no_city_can_hide_an_address_of_the_platform(towns):
+    """Every first part of a route or of a page that is drawn is refused as a prefix."""
+    names = {path.split("/")[1] for path in (*EXITS, *NO_DATA)}
+    for town in towns:
+        names |= {path.name for path in (town.folder / "pages").iterdir() if path.is_dir()}
+    assert names - {""} <= RESERVED
