@@ -20,6 +20,7 @@ from udp.api.desk import Ports, Writable, utc_now
 from udp.api.events import EventFeed
 from udp.api.late_store import LateStore
 from udp.api.live import LiveFeed
+from udp.api.standing import Standing
 from udp.auth import SqlKeys
 from udp.cities.behind import end_with_parent
 from udp.cities.reading import read_cities
@@ -88,6 +89,7 @@ def _serve_one(config: Settings, behind: Path | None) -> int:
                 public_url=config.public_url(),
                 root=root,
                 citizens=citizen_commands.open_office(config, registry),
+                standing=Standing(),
             )
         )
         server = _Server(uvicorn_settings(app, config, behind), (app.state.feed, app.state.event_feed))

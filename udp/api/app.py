@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 
@@ -43,6 +43,7 @@ from udp.api.rooted import link
 from udp.api.sensorthings import routes as sensorthings
 from udp.api.sensorthings.mqtt.listener import PATH as MQTT_PATH
 from udp.api.sensorthings.mqtt.listener import Listener
+from udp.api.sensorthings.warming import warmed
 from udp.policy import figures_visible
 
 
@@ -113,7 +114,10 @@ def create_app(ports: Ports) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.mqtt.start()
-    yield
+    async with AsyncExitStack() as beside:
+        if app.state.desk.ports.standing is not None:
+            await beside.enter_async_context(warmed(app.state.desk, app.state.sensorthings.catalogues))
+        yield
     await app.state.mqtt.close()
     app.state.feed.close()
     app.state.event_feed.close()

@@ -21,6 +21,7 @@ from udp.api.mobile.weekly import Weeks, read_weeks
 from udp.api.refreshed import Refreshed
 from udp.api.sensorthings.mqtt.settings import MqttSettings
 from udp.api.settings import ApiSettings
+from udp.api.standing import Standing
 from udp.api.view import View, Views, read_views
 from udp.auth import Keys
 from udp.citizens.office import Office
@@ -91,7 +92,8 @@ class Ports:
     """The parts behind the API; without a `policy`, the shipped one; without a `porter`, nobody signs in
     and keys have no limits; without `writing`, nobody writes. `silent_after`: by subject of events, None
     while nobody watched. `public_url`: the address of the API where nobody has asked by one. `root`: the
-    path at which this city is served (udp.api.rooted)."""
+    path at which this city is served (udp.api.rooted). `standing`: of a process that serves for long;
+    without it nothing is prepared at the start."""
 
     registry: Registry
     store: ObservationStore
@@ -114,6 +116,7 @@ class Ports:
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     public_url: str = "http://localhost:8080"
     root: str = ""
+    standing: Standing | None = None
 
 
 class Desk:

@@ -19,12 +19,14 @@ from udp.api.problems import BadQuery, TooMuch
 from udp.api.sensorthings import columns
 from udp.api.sensorthings.evaluation import Judge, sort_key
 from udp.api.sensorthings.model import refer
-from udp.api.sensorthings.narrowing import extremes
+from udp.api.sensorthings.narrowing import extremes, there
 from udp.api.sensorthings.selection import Chosen
 from udp.api.sensorthings.syntax import TRUE, Order
+from udp.store.census import Census
 from udp.store.columns import Ints, Observations, Period
 from udp.store.port import ObservationStore
 from udp.store.sieve import Sifts, sifting
+from udp.store.statistics import DAY_US, HOUR_US
 
 _MOST_AT_ONCE = 262_144
 _LEAST_AT_ONCE = 200
@@ -213,17 +215,24 @@ class Harvest:
         first, last = int(census.first.min()), int(census.last.max()) + 1
         if after is not None:
             first, last = (first, min(last, after.time + 1)) if descending else (max(first, after.time), last)
-        width = _width(last - first, census.total, 2 * need)
+        engine = sifting(self.store) if chosen.counts is not None else None
+        total = census.total if engine is None or chosen.counts is None else int(chosen.counts.sum())
+        width = _width(last - first, total, 2 * need)
         widest = _width(last - first, census.total, _MOST_AT_ONCE)
         while first < last:
-            start, end = (max(first, last - width), last) if descending else (first, min(last, first + width))
-            among = np.flatnonzero((census.first < end) & (census.last >= start))
-            rows = self._read(chosen, among, start, end)
+            window = _window(first, last, width, descending=descending)
+            among = np.flatnonzero((census.first < window.end) & (census.last >= window.start))
+            if engine is not None:
+                among = there(chosen, engine, among, *window)
+                if width > widest and _expected(census, among, window) > _MOST_AT_ONCE:
+                    width = max(widest, width // 4)
+                    continue
+            rows = self._read(chosen, among, *window)
             rows = rows.take(self._order(rows, orders))
             yield rows if after is None else rows.take(_behind(rows, after, descending=descending))
-            first, last = (first, start) if descending else (end, last)
+            first, last = (first, window.start) if descending else (window.end, last)
             # Silence must not cost a thousand small windows.
-            width = min(2 * width, widest if len(rows) else 4 * widest)
+            width = min(2 * width, max(width, widest) if len(rows) else 4 * max(width, widest))
 
     def _best(self, chosen: Chosen, orders: Sequence[Order], need: int) -> Observations:
         self.budget.require(need)
@@ -359,6 +368,27 @@ def _first(parts: Iterator[Observations], size: int) -> Observations:
         if count >= size:
             break
     return Observations.concatenate(found).take(slice(0, size))
+
+
+class _Window(NamedTuple):
+    """[start, end) in microseconds."""
+
+    start: int
+    end: int
+
+
+def _window(first: int, last: int, width: int, *, descending: bool) -> _Window:
+    """`width` or a little more at the near end; up to a whole day or hour, which engines know best."""
+    step = next((one for one in (DAY_US, HOUR_US) if width > 2 * one), 1)
+    if descending:
+        return _Window(max(first, (last - width) // step * step), last)
+    return _Window(first, min(last, -(-(first + width) // step) * step))
+
+
+def _expected(census: Census, at: Ints, window: _Window) -> int:
+    """About how many Observations of the Datastreams at these positions a window holds."""
+    span = census.last[at] - census.first[at] + 1
+    return int((census.count[at] * np.minimum(1.0, (window.end - window.start) / span)).sum())
 
 
 def _width(span: int, total: int, size: int) -> int:

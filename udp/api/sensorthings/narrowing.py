@@ -14,7 +14,7 @@ import numpy as np
 from udp.api.sensorthings.selection import Chosen
 from udp.api.sensorthings.syntax import Literal, Node, Path, compared, conjuncts
 from udp.store.census import Census
-from udp.store.columns import Floats
+from udp.store.columns import Floats, Ints
 from udp.store.sieve import Sifted, Sifts
 
 _RESULT = Path(("result",))
@@ -66,6 +66,21 @@ def extremes(chosen: Chosen, engine: Sifts, *, descending: bool) -> Floats:
         bounds[at[~there]] = -np.inf if descending else np.inf
         bounds[at[there]] = column[place[there]]
     return bounds
+
+
+def there(chosen: Chosen, engine: Sifts, at: Ints, start: int, end: int) -> Ints:
+    """Those of the positions `at` with something meant within [start, end), as far as limits say it."""
+    kept = np.ones(len(at), bool)
+    for number in np.unique(chosen.group[at]).tolist():
+        bounds = chosen.bounds[number]
+        mine = np.flatnonzero(chosen.group[at] == number)
+        if (limits := limits_of(bounds.rest)) is None:
+            continue
+        ids = chosen.census.datastream[at[mine]]
+        part = replace(bounds, start=max(start, bounds.start), end=min(end, bounds.end))
+        kept[mine] = np.isin(ids, engine.sift(ids.tolist(), part.period, *limits).datastream)
+    found: Ints = at[kept]
+    return found
 
 
 def exact(rest: Node) -> bool:

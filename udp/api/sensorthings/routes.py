@@ -54,7 +54,9 @@ class _Made:
 class Catalogues:
     """The catalogue of each kind of caller, made again when the register has changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[], None] = lambda: None) -> None:
+        """`keep` is called when something large has come to stay."""
+        self._keep = keep
         self._made: _Made | None = None
 
     def of(self, views: Views, who: Caller, database: Database | None) -> Catalogue:
@@ -68,6 +70,7 @@ class Catalogues:
             made.of[who] = catalogue.build(
                 view, made.ids, made.written, exact=exact, everything=operates(who)
             )
+            self._keep()
         return made.of[who]
 
     def state(self, views: Views, database: Database | None) -> _Made:
@@ -90,7 +93,8 @@ class SensorThings:
 
 def made(desk: Desk) -> SensorThings:
     """For one application."""
-    ports, catalogues = desk.ports, Catalogues()
+    ports = desk.ports
+    catalogues = Catalogues(ports.standing.keep) if ports.standing is not None else Catalogues()
     if ports.writing is None:
         return SensorThings(catalogues, Limits(), None)
     database = ports.writing.database

@@ -86,17 +86,7 @@ def choose(
     count: Callable[[Iterable[int], Period], Census],
 ) -> Chosen:
     """Datastreams for which the condition may hold, grouped by what it asks of their rows."""
-    grouped: dict[Node, list[int]] = {}
-    # A condition that names no other entity asks the same of every Datastream: it is folded once.
-    common = None if condition is None or judge.reaches_out(condition) else judge.folded(condition)
-    for stream in streams:
-        if condition is None:
-            rest: Node = TRUE
-        else:
-            rest = common if common is not None else _residual(judge, stream, condition)
-        if rest != FALSE:
-            rest = _standing(rest) if stream in judge.catalogue.withdrawn else rest
-            grouped.setdefault(rest, []).append(stream)
+    grouped = _grouped(judge, list(streams), condition)
     bounds = tuple(bounds_of(rest) for rest in grouped)
     parts, groups = [Census.empty()], [np.empty(0, np.int64)]
     for number, (bound, members) in enumerate(zip(bounds, grouped.values(), strict=True)):
@@ -107,6 +97,28 @@ def choose(
     # No Datastream is in two groups, so merging only puts them in order.
     order = np.argsort(np.concatenate([one.datastream for one in parts]))
     return Chosen(Census.merge(parts), np.concatenate(groups)[order], bounds)
+
+
+def _grouped(judge: Judge, streams: list[int], condition: Node | None) -> dict[Node, list[int]]:
+    """Datastreams by what is asked of their rows, without those of which nothing can be meant."""
+    if condition is None or not judge.reaches_out(condition):
+        # It names no other entity and asks the same of every Datastream: it is folded once.
+        rests = {TRUE if condition is None else judge.folded(condition): streams}
+    else:
+        rests = {}
+        for stream in streams:
+            rests.setdefault(_residual(judge, stream, condition), []).append(stream)
+    withdrawn = judge.catalogue.withdrawn
+    grouped: dict[Node, list[int]] = {}
+    for rest, members in rests.items():
+        standing = [one for one in members if one not in withdrawn]
+        for asked, some in (
+            (rest, standing),
+            (_standing(rest), [one for one in members if one in withdrawn]),
+        ):
+            if some and rest != FALSE:
+                grouped.setdefault(asked, []).extend(some)
+    return grouped
 
 
 def _residual(judge: Judge, stream: int, condition: Node) -> Node:

@@ -22,14 +22,15 @@ from udp.store.embedded.cold import ColdFolder
 from udp.store.embedded.known import KnownRevisions
 from udp.store.embedded.manifest import files_between
 from udp.store.embedded.ordering import newest
-from udp.store.embedded.places import HOURS, ColdFile, Span, day_of_late_slot
+from udp.store.embedded.places import HOURS, ColdFile, Span, day_of_late_slot, days_of
 from udp.store.statistics import DAY_US, HOUR_US
 
 # 48 open hours, days with late rows, and the files of some years; 32 bytes per Datastream each.
 _MOST_COUNTED = 400
 _MOST_JOINED = 64
-# Of so few, rows that have changed are read sooner than the changed hour is counted for all.
+# Of so few Datastreams rows are read sooner than an hour of so many is counted again for all.
 _FEW = 64
+_MANY_ROWS = 4_000
 
 Count = Callable[[], Census]
 
@@ -43,12 +44,19 @@ class _Kept:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, what: Hashable, state: Hashable) -> Census | None:
+        """As it was counted in this very state."""
         with self._lock:
             known = self._known.get(what)
             if known is None or known[0] != state:
                 return None
             self._known.move_to_end(what)
             return known[1]
+
+    def is_dear(self, what: Hashable, state: Hashable) -> bool:
+        """Whether it would have to be counted again, and had many rows before."""
+        with self._lock:
+            known = self._known.get(what)
+        return known is not None and known[0] != state and known[1].total > _MANY_ROWS
 
     def of(self, what: Hashable, state: Hashable, count: Count) -> Census:
         """Counted now unless it is known in this very state."""
@@ -84,9 +92,7 @@ class Counter:
         return Census.merge([part.only(wanted) for part in parts])
 
     def _files(self, files: list[ColdFile], wanted: Ints, span: Span) -> list[Census]:
-        whole = [
-            file for file in files if _covers(span, file.first_day * DAY_US, (file.last_day + 1) * DAY_US)
-        ]
+        whole = [file for file in files if _covers(span, days_of(file).start, days_of(file).end)]
         parts = [Census.of(self._cold.read(file, wanted, span)) for file in files if file not in whole]
         if whole:
             what = ("files", whole[0].first_day, whole[-1].last_day)
@@ -105,8 +111,8 @@ class Counter:
         for slot, version in sorted(slots.items()):
             if slot < 0:
                 continue
-            known = self._counted.get(slot, version) is not None
-            if not _covers(span, slot * HOUR_US, (slot + 1) * HOUR_US) or (len(wanted) <= _FEW and not known):
+            dear = len(wanted) <= _FEW and self._counted.is_dear(slot, version)
+            if dear or not _covers(span, slot * HOUR_US, (slot + 1) * HOUR_US):
                 rest.append(slot)
             else:
                 day = "newest" if slot == newest_hour else slot // HOURS
@@ -134,8 +140,8 @@ class Counter:
             file = next((one for one in files if one.first_day <= day <= one.last_day), None)
             state = (file and file.name, *((slot, slots[slot]) for slot in group))
             what = ("late", day)
-            whole = _covers(span, day * DAY_US, (day + 1) * DAY_US)
-            if whole and (len(wanted) > _FEW or self._counted.get(what, state) is not None):
+            dear = len(wanted) <= _FEW and self._counted.is_dear(what, state)
+            if not dear and _covers(span, day * DAY_US, (day + 1) * DAY_US):
                 parts.append(
                     self._counted.of(what, state, partial(self._late_of_day, connection, group, file))
                 )

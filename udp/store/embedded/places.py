@@ -64,6 +64,11 @@ class Span:
         return (self.end - 1) // HOUR_US
 
 
+def days_of(file: ColdFile) -> Span:
+    """From the beginning of its first day to the end of its last."""
+    return Span(file.first_day * DAY_US, (file.last_day + 1) * DAY_US)
+
+
 def day_of_late_slot(slot: int) -> int:
     """The day such a slot belongs to."""
     return -slot & _DAY_MASK

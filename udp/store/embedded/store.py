@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self, TypeVar
@@ -11,12 +12,12 @@ import pyarrow as pa
 
 from edge.wire.instants import instant, microseconds
 from udp.errors import StoreUnavailable
-from udp.store import statistics
+from udp.store import census, statistics
 from udp.store.acceptance import require_storable, storable_span, whole_day
 from udp.store.arrivals import Arrival
 from udp.store.census import Census
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
-from udp.store.embedded import appending, arriving, forgotten, hot
+from udp.store.embedded import appending, arriving, forgotten, hot, manifest, places
 from udp.store.embedded.cold import ColdFolder
 from udp.store.embedded.counting import Counter
 from udp.store.embedded.database import Database
@@ -154,6 +155,16 @@ class EmbeddedStore:
                 return self._sifter.sift(connection, wanted, span, low, high)
 
         return self._repeatedly(once)
+
+    def warm(self, datastreams: Collection[int], go_on: Callable[[], bool]) -> None:
+        """See Warms."""
+        with self._database.reading() as connection:
+            files = manifest.all_files(connection)
+        days = [places.days_of(file) for file in files]
+        for period in (*(Period(instant(one.start), instant(one.end)) for one in days), census.everything()):
+            if go_on():
+                self.census(datastreams, period)
+                self.sift(datastreams, period, -math.inf, math.inf)
 
     def maintain(self, now: datetime) -> bool:
         """One step of closing days and merging files; True when another is due.

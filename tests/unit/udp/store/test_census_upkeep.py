@@ -103,10 +103,16 @@ def test_late_values_and_corrections_cost_their_days_alone(store, work):
     assert work["late days"] == 1 and work["hours"] == 0
 
 
-def test_of_one_datastream_no_hour_is_counted_for_all(store, work):
-    store.append(one(7, NOW))
-    assert store.census([7], EVERYTHING).total == 5 * 24 * 2
-    assert work["hours"] == 0
+@pytest.mark.parametrize("ago", [timedelta(0), timedelta(days=3)])
+def test_of_one_datastream_a_full_hour_or_late_day_is_not_counted_again(store, work, ago):
+    counts(store)
+    seconds = np.arange(0, 6_000, 1).astype("timedelta64[ms]")
+    store.append(Observations.build(8, moment(NOW - ago) + np.timedelta64(1, "s") + seconds, 1.0))
+    first = store.census([7], EVERYTHING).total
+    store.append(one(7, NOW - ago + timedelta(seconds=9)))
+    work.clear()
+    assert store.census([7], EVERYTHING).total == first + 1
+    assert work["hours"] == work["late days"] == 0
 
 
 def test_a_closed_day_is_counted_once(store, work):
