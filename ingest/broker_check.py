@@ -151,7 +151,8 @@ class _Trouble(Exception):
 def try_broker(settings: SessionSettings, check: BrokerCheckSettings, worker: str) -> BrokerVerdict:
     """Sleep, be published to, wake, count; leaves no session behind."""
     nonce = secrets.token_hex(4)
-    topic, patience = f"{TOPIC}/{worker}/{nonce}", check.patience.total_seconds()
+    topic = settings.outside(f"{TOPIC}/{worker}/{nonce}")
+    patience = check.patience.total_seconds()
     expiry = int(10 * patience)  # if we die in between, the broker forgets the session by itself
     sleeper = _Client(settings, f"udp-selftest-{worker}-{nonce}", patience)
     publisher = _Client(settings, f"udp-selftest-{worker}-{nonce}-out", patience)

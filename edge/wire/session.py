@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import math
+import re
 import socket
 import ssl
 import threading
@@ -41,6 +42,7 @@ _LAST_WORDS_WITHIN_S: Final = 2.0
 _SUBSCRIBE_AGAIN_S: Final = 30.0
 # What a callback of paho delivers is typed Any there; we pass only what this file checks.
 _Callback = Any
+_PREFIX = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,15 @@ class TlsSettings:
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """Which broker, as whom, and how much may be under way at a time."""
+    """Which broker, as whom, and how much may be under way at a time. `prefix`: the first level of all
+    topics, of a city that shares the broker with others (`herne`: herne/udp/v1/...)."""
 
     host: str = "127.0.0.1"
     port: int = 1883
     client_id: str | None = None  # None: the process's own name for itself
     username: str | None = None
     password: Secret | None = None
+    prefix: str = ""
     tls: TlsSettings | None = None
     keep_alive: timedelta = timedelta(seconds=30)
     session_expiry: timedelta = timedelta(days=14)
@@ -84,6 +88,21 @@ class SessionSettings:
             raise ValueError(f"receive_bytes {self.receive_bytes} must be above 0")
         if self.password is not None and self.tls is None and not is_loopback(self.host):
             raise ValueError(f"password for {self.host} would travel in clear text: add a [tls] table")
+        if self.prefix and not _PREFIX.fullmatch(self.prefix):
+            raise ValueError(f"prefix {self.prefix!r}: lower-case letters, digits and hyphens, e.g. herne")
+
+    def outside(self, topic: str) -> str:
+        """A topic or filter of ours as the broker knows it; what the broker says of itself is nobody's."""
+        if not self.prefix or topic.startswith("$SYS/"):
+            return topic
+        if topic.startswith("$share/"):
+            _, group, shared = topic.split("/", 2)
+            return f"$share/{group}/{self.prefix}/{shared}"
+        return f"{self.prefix}/{topic}"
+
+    def client(self, own: str) -> str:
+        """What the process calls itself there: two cities may have agents of one name, never two clients."""
+        return self.client_id or (f"{self.prefix}-{own}" if self.prefix else own)
 
 
 def is_loopback(host: str) -> bool:
@@ -116,8 +135,9 @@ class Session:
         self.connection: int | None = None
         self.dropped = 0  # QoS 0 deliveries that found the queue full; QoS 1 never is dropped
         self.trouble = ""  # why there is no connection, or not all subscriptions; empty when all is well
-        self._subscriptions = list(subscriptions)
-        self._presence = presence
+        self._subscriptions = [settings.outside(one) for one in subscriptions]
+        self._presence = None if presence is None else settings.outside(presence)
+        self._below = f"{settings.prefix}/" if settings.prefix else ""
         self._plain = plain
         self._wake = wake
         self._connections = 0  # counts every beginning and every end: between two, no token is good
@@ -204,14 +224,15 @@ class Session:
         if expiry is not None:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = max(1, math.ceil(expiry.total_seconds()))
-        handed = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        outside = self.settings.outside(topic) if self._below else topic
+        handed = self._client.publish(outside, payload, qos=1, retain=retain, properties=properties)
         return handed.rc == mqtt.MQTT_ERR_SUCCESS
 
     def publish_confirmed(self, topic: str, payload: bytes, timeout: float, *, retain: bool = False) -> bool:
         """Hand over with QoS 1 and wait for the broker's PUBACK; False if it did not come in time."""
         if self.connection is None:
             return False
-        handed = self._client.publish(topic, payload, qos=1, retain=retain)
+        handed = self._client.publish(self.settings.outside(topic), payload, qos=1, retain=retain)
         if handed.rc != mqtt.MQTT_ERR_SUCCESS:
             return False
         handed.wait_for_publish(timeout)
@@ -221,7 +242,7 @@ class Session:
         client = Client(
             self._hear,
             callback_api_version=CallbackAPIVersion.VERSION2,
-            client_id=self.settings.client_id or client_id,
+            client_id=self.settings.client(client_id),
             protocol=mqtt.MQTTv311 if self._plain else mqtt.MQTTv5,
         )
         if self.settings.username is not None:
@@ -323,7 +344,7 @@ class Session:
 
     def _hear(self, octets: bytes, payload: bytes, packet: int | None) -> None:
         try:
-            topic = octets.decode()
+            topic = octets.decode().removeprefix(self._below)
         except UnicodeDecodeError:
             topic = ""  # no topic of anybody's: the receiver files it under what it does not know
         token = None if packet is None else Token(self._connections, packet)
