@@ -52,7 +52,8 @@ def provider_process() -> Iterator[ProviderProcess]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     script = Path(__file__).parent / "openid_provider.py"
-    command = [sys.executable, str(script), str(port), f"{PUBLIC_URL}/anmelden/zurueck"]
+    ways_back = [f"{PUBLIC_URL}{root}/anmelden/zurueck" for root in ("", "/herne")]
+    command = [sys.executable, str(script), str(port), *ways_back]
     with subprocess.Popen(command) as process:
         end = time.monotonic() + _PATIENCE_S
         while True:
@@ -103,6 +104,17 @@ class House:
 
 @pytest.fixture
 def house(provider_process: ProviderProcess, tmp_path: Path) -> Iterator[House]:
+    yield from _house(provider_process, tmp_path, "")
+
+
+@pytest.fixture
+def house_in_herne(provider_process: ProviderProcess, tmp_path: Path) -> Iterator[House]:
+    """Of another city, served below /herne, with staff at the same provider."""
+    (tmp_path / "herne").mkdir()
+    yield from _house(provider_process, tmp_path / "herne", "/herne")
+
+
+def _house(provider_process: ProviderProcess, tmp_path: Path, root: str) -> Iterator[House]:
     provider_process.mood()
     clock = [datetime.now(UTC)]
     registry = SqlRegistry(f"sqlite:///{tmp_path}/registry.sqlite")
@@ -111,21 +123,29 @@ def house(provider_process: ProviderProcess, tmp_path: Path) -> Iterator[House]:
     provider = ProviderSettings(
         issuer=provider_process.issuer,
         client_id="udp",
-        public_url=PUBLIC_URL,
+        public_url=PUBLIC_URL + root,
         client_secret=Secret("client-secret"),
         roles=(RoleOfGroup("it", "operator"), RoleOfGroup("grün", "crew"), RoleOfGroup("klima", "climate")),
         timeout=timedelta(seconds=5),
     )
-    settings = AccessSettings(session_key=Secret("k" * 40), provider=provider)
+    settings = AccessSettings(session_key=Secret(f"{root:k<40}"), provider=provider)
     porter = open_porter(registry.database, settings, lambda: clock[0])
     keys = SqlKeys(registry.database)
     pages = tmp_path / "pages"
     (pages / "betrieb").mkdir(parents=True)
     (pages / "betrieb" / "index.html").write_text("<!doctype html>Betrieb", encoding="utf-8")
     ports = Ports(
-        registry, store, ledger, keys, pages, ApiSettings(refresh_s=0.0), lambda: clock[0], porter=porter
+        registry,
+        store,
+        ledger,
+        keys,
+        pages,
+        ApiSettings(refresh_s=0.0),
+        lambda: clock[0],
+        porter=porter,
+        root=root,
     )
-    with TestClient(create_app(ports), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
+    with TestClient(create_app(ports), base_url=PUBLIC_URL + root, raise_server_exceptions=False) as client:
         yield House(client, porter, keys, clock, provider_process, pages)
     store.close()
     ledger.close()

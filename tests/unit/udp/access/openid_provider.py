@@ -1,6 +1,6 @@
 """A real OpenID Connect provider in its own process, on authlib's server side; `/mood` makes it lie.
 
-    python openid_provider.py PORT REDIRECT
+    python openid_provider.py PORT REDIRECT [REDIRECT ...]
 
 One client (`udp`, secret `client-secret`), one person, PKCE required, codes good once, keys by JWKS.
 """
@@ -33,7 +33,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-PORT, REDIRECT = int(sys.argv[1]), sys.argv[2]
+PORT, REDIRECT, *MORE = int(sys.argv[1]), *sys.argv[2:]
 ISSUER = f"http://127.0.0.1:{PORT}"
 KEYS = [RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})]
 STRANGER = RSAKey.generate_key(2048, {"kid": "one"})
@@ -57,7 +57,7 @@ class Client(ClientMixin):
         return scope or ""
 
     def check_redirect_uri(self, redirect_uri):
-        return redirect_uri == REDIRECT
+        return redirect_uri in (REDIRECT, *MORE)
 
     def check_client_secret(self, client_secret):
         return client_secret == "client-secret"

@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import signal
+import threading
 import time
 import urllib.request
 from html.parser import HTMLParser
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
+import paho.mqtt.client as mqtt
 import pytest
 from listening import Ear
+from paho.mqtt.enums import CallbackAPIVersion
 from test_every_exit import EXITS, NO_DATA
-from two_in_one import WITHIN_S, Instance, Town, ask
+from two_in_one import SHARE, WITHIN_S, Instance, Town, ask
 
 from udp.config import RESERVED
 
@@ -283,6 +287,47 @@ def test_a_key_of_the_other_city_is_refused_by_mqtt(towns):
         with pytest.raises(AssertionError):
             ear = Ear(town.mqtt_port, other.key)
             assert ear.connected == 0
+
+
+def test_what_one_address_may_ask_is_counted_by_each_city(towns):
+    one, other = towns
+    caller = {"X_Forwarded_For": "93.184.216.34"}
+    codes = [one.ask("/app/v1/trees", **caller).status for _ in range(SHARE + 2)]
+    assert codes[0] == 200
+    assert codes[-1] == 429
+    assert other.ask("/app/v1/trees", **caller).status == 200
+
+
+def test_browsers_hear_their_own_city_by_websocket_at_the_one_port(towns):
+    heard = {}
+    for town in towns:
+        heard[town.name] = queue.Queue()
+        ready = threading.Event()
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, transport="websockets")
+        client.ws_set_options(path=f"{town.root}/mqtt")
+        client.on_message = lambda _c, town_of, one: heard[town_of.name].put(
+            (one.topic, json.loads(one.payload))
+        )
+        client.on_subscribe = lambda *_, ready=ready: ready.set()
+        client.user_data_set(town)
+        client.connect("127.0.0.1", int(town.door.rpartition(":")[2]))
+        client.loop_start()
+        town.client = client
+        assert client.subscribe("#", 1)[0] == 0
+        assert ready.wait(WITHIN_S)
+    for town, value in zip(towns, (13.5, 24.5), strict=True):
+        made = town.ask(f"/v1.1/Datastreams({town.number})/Observations", town.key, "POST", {"result": value})
+        assert made.status == 201, made.text
+    for town, value in zip(towns, (13.5, 24.5), strict=True):
+        topic, told = heard[town.name].get(timeout=WITHIN_S)
+        assert topic.startswith(f"{town.root}/v1.1/".lstrip("/"))
+        assert told["result"] == value
+        assert told["@iot.selfLink"].startswith(
+            f"http://localhost:{town.door.rpartition(':')[2]}{town.root}/v1.1/"
+        )
+        town.client.disconnect()
+        town.client.loop_stop()
+        assert heard[town.name].empty()
 
 
 @pytest.mark.parametrize("victim", [1, 0])

@@ -31,6 +31,7 @@ from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.embedded.store import EmbeddedStore
 
 WITHIN_S = 120.0
+SHARE = 30
 # Nothing but the city tells them apart; the meter is closed in both.
 _CITY = """format = 1
 [city]
@@ -96,6 +97,7 @@ class Town:
     site: Site
     mqtt_port: int
     number: int = 0
+    client: Any = None
     streams: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -167,6 +169,9 @@ def make_town(folder: Path, name: str, value: float, port: int, variables: Mappi
 def _name_it(udp: Path, dashboards: Path, name: str) -> None:
     """The city's own name, as an operator would write it into the settings."""
     text = udp.read_text(encoding="utf-8")
+    # A proxy before the door, so that callers have addresses of their own; a small share for each.
+    text = text.replace("[server]\n", '[server]\nproxy = "127.0.0.1"\n')
+    text += f"\n[api]\nanonymous_per_minute = {SHARE}\n"
     text = text.replace("[citizens]\n", f'[citizens]\ncity = "{name}"\n')
     udp.write_text(text.replace("[opendata]\n", f'[opendata]\ncity = "{name}"\n'), encoding="utf-8")
     with dashboards.open("a", encoding="utf-8") as file:
