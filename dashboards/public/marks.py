@@ -27,6 +27,7 @@ _REASONS = {
     QualityRule.DRY_PROBE: "Fühler lag trocken",
     QualityRule.PERSON: "von Hand beurteilt",
     QualityRule.WITHDRAWN: "zurückgenommen: neu dekodiert ergibt die Meldung keinen Wert",
+    QualityRule.NO_NUMBER: "ein Wort, keine Zahl",
 }
 
 _BY_QUALITY = {

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 QualityWord = Literal["unchecked", "good", "suspect", "bad"]
 RuleWord = Literal[
     "none", "passed", "range", "step", "stuck", "silence", "clock", "neighbour", "dry_probe", "person",
-    "citizen", "withdrawn",
+    "citizen", "withdrawn", "no_number",
 ]  # fmt: skip
 Number = Annotated[float | None, Field(description="null where there is no number", examples=[62.5])]
 Moment = Annotated[datetime, Field(examples=["2026-11-21T08:00:00Z"])]

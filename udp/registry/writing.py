@@ -56,6 +56,12 @@ def put_entity(connection: Connection, entity: Entity, *, gone: bool = False) ->
     _put(connection, table, mine, values, {"kind": entity.kind, "id": entity.id})
 
 
+def bring_back(connection: Connection, kind: str, number: int) -> None:
+    """What the register knows of itself is told again."""
+    table = schema.written_entity
+    connection.execute(table.delete().where((table.c.kind == kind) & (table.c.id == number)))
+
+
 def add_thing(connection: Connection, key: str) -> None:
     """A Thing without a place yet: not in force until it has one."""
     values = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, String, cast, select
 
 from udp.registry import schema
 from udp.registry.database import Database
@@ -47,7 +47,8 @@ class Written:
 
     `series`: what the store keeps apart because it is about another feature: series -> (Datastream,
     FeatureOfInterest or None while there is none). `noted`: series of which single Observations say more
-    than the store holds; `withdrawn`: those of which some were deleted.
+    than the store holds; `withdrawn`: those of which some were deleted; `wordy`: those with results that are
+    no numbers; `spanning`: those with times that are intervals.
     """
 
     entities: Mapping[tuple[str, int], Entity] = field(default_factory=dict)
@@ -56,6 +57,8 @@ class Written:
     series: Mapping[int, tuple[int, int | None]] = field(default_factory=dict)
     noted: frozenset[int] = frozenset()
     withdrawn: frozenset[int] = frozenset()
+    wordy: frozenset[int] = frozenset()
+    spanning: frozenset[int] = frozenset()
 
     def current(self, thing: str) -> Place | None:
         """The newest place of a Thing."""
@@ -106,7 +109,16 @@ def read_in(connection: Connection) -> Written:
         },
         frozenset(row.series for row in noted),
         frozenset(row.series for row in noted if row.withdrawn),
+        _saying(connection, "result"),
+        _saying(connection, "phenomenonTime"),
     )
+
+
+def _saying(connection: Connection, name: str) -> frozenset[int]:
+    notes = schema.written_observation
+    # As both engines write JSON; a text that looks like it only costs a look at the rows.
+    said = cast(notes.c.content, String).like(f'%"{name}":%')
+    return frozenset(connection.execute(select(notes.c.series).where(said).distinct()).scalars())
 
 
 Identity = tuple[int, int, int]

@@ -160,10 +160,11 @@ def test_what_is_not_there(about, address, status):
             "$filter=st_within(Locations/location,geography'POLYGON((0 0))')", "$skiptoken=1.1.1",
         )),
         ("Things?$search=x", 501), ("Things?$apply=x", 501), ("Observations?$resultFormat=CSV", 501),
-        ("Things?$filter=Datastreams/Observations/result gt 1", 501),
+        ("Things?$filter=Datastreams/Observations/Datastream/name eq 'x'", 501),
+        ("Things?$orderby=Datastreams/Observations/result", 501),
         ("Observations?$resultFormat=dataArray&$expand=Datastream", 400),
         ("Observations?$skiptoken=abc", 400), ("Observations?$orderby=result&$skiptoken=1.1.1", 400),
-        ("Datastreams(1)?$top=1", 400), ("Datastreams(1)?$filter=true", 400), ("Datastreams(1)/name?$select=id", 400),
+        ("Datastreams(1)?$top=x", 400), ("Datastreams(1)?$filter=true", 400), ("Datastreams(1)/name?$select=id", 400),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_meant(about, address, status):

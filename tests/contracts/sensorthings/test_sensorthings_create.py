@@ -79,7 +79,7 @@ def test_what_is_no_entity_is_refused(about):
         about.send("POST", "Locations", samples.location(location=place), status=400)
     about.send("POST", "Things", samples.thing(), status=415, kind="text/plain")
     about.send("POST", "Thing", samples.thing(), status=404)
-    about.send("POST", "Things(1)", samples.thing(), status=404)
+    about.send("POST", "Things(1)", samples.thing(), status=405)
 
 
 @conformance(CREATE + "link-to-existing-entities")
@@ -176,8 +176,10 @@ def test_an_observation_is_one_however_often_it_comes(about):
     about.check(
         about.see(f"{made['Datastream']}/Observations?$count=true")["@iot.count"] == 1, "one Observation"
     )
-    about.new("Observations", body | {"result": 5})
-    about.check(about.see(addresses.pop())["result"] == 5, "another result corrects it")
+    other = about.new("Observations", body | {"result": 5})
+    about.check(about.see(addresses.pop())["result"] == 4.5, "another result is another Observation")
+    about.check(about.see(other)["phenomenonTime"] == body["phenomenonTime"], "of the same time")
+    about.check(about.new("Observations", body | {"result": 5}) == other, "which is one, too")
 
 
 @conformance(CREATE + "create-entity")
@@ -185,7 +187,7 @@ def test_what_an_observation_may_not_say(about):
     made = made_stream(about)
     links = {"Datastream": samples.link(made["Datastream"])}
     for more in (
-        {"result": "hell"}, {"result": None}, {"result": True}, {"phenomenonTime": "gestern"}, {"phenomenonTime": 5},
+        {"result": "null \0"}, {"result": 10**400}, {"phenomenonTime": "gestern"}, {"phenomenonTime": 5},
         {"phenomenonTime": "2026-11-20T10:00:00"}, {"phenomenonTime": "1950-01-01T00:00:00Z"}, {"resultTime": "x"},
         {"phenomenonTime": "2026-11-20T10:00:00Z/2026-11-19T10:00:00Z"}, {"parameters": 5},
     ):  # fmt: skip
@@ -209,9 +211,8 @@ def test_what_the_store_has_no_column_for_is_kept_too(about):
         phenomenonTime="2026-11-20T07:00:00Z/2026-11-20T08:00:00Z",
     )  # fmt: skip
     seen = about.see(about.new("Observations", body))
-    for name in ("parameters", "validTime", "phenomenonTime"):
+    for name in ("parameters", "validTime", "phenomenonTime", "resultQuality"):
         about.check(seen[name] == body[name], name)
-    about.check(seen["resultQuality"]["guete"] == 3 and "quality" in seen["resultQuality"], "resultQuality")
 
 
 @conformance(CREATE + "deep-insert")
@@ -272,7 +273,7 @@ def test_a_mistake_deep_inside_creates_nothing_at_all(about):
         samples.complete(Locations=[{"name": "nur Name"}]),
         samples.complete(Datastreams=[stream | {"Sensor": {"name": "x"}}]),
         samples.complete(Datastreams=[stream | {"ObservedProperty": {"@iot.id": 99}}]),
-        samples.complete(Datastreams=[stream | {"Observations": [samples.observation(), {"result": "x"}]}]),
+        samples.complete(Datastreams=[stream | {"Observations": [samples.observation(), {"resultTime": "2026-11-20T01:00:00Z"}]}]),
         samples.complete(Datastreams={}), samples.complete(Datastreams=[5]),
         samples.complete(Datastreams=[{key: value for key, value in stream.items() if key != "Sensor"}]),
     ):  # fmt: skip
@@ -293,7 +294,7 @@ def test_many_observations_in_one_array(about):
     names = ["phenomenonTime", "result"]
     body = [
         {"Datastream": samples.link(first["Datastream"]), "components": names, "dataArray@iot.count": 3,
-         "dataArray": [["2026-11-20T01:00:00Z", 1], ["2026-11-20T02:00:00Z", "x"], ["2026-11-20T03:00:00Z", 3]]},
+         "dataArray": [["2026-11-20T01:00:00Z", 1], ["2026-11-20T02:00:00Z"], ["2026-11-20T03:00:00Z", 3]]},
         {"Datastream": samples.link(second["Datastream"]), "components": [*names, "FeatureOfInterest/id"],
          "dataArray": [["2026-11-20T01:00:00Z", 5, samples.link(about.new("FeaturesOfInterest", samples.feature()))["@iot.id"]],
                        ["2026-11-20T01:00:00Z", 5, 77]]},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,22 +11,19 @@ from typing import Any
 from udp.api.problems import BadQuery
 from udp.api.sensorthings import options as reading
 from udp.api.sensorthings.catalogue import Catalogue
-from udp.api.sensorthings.counting import Choosing, Extents
+from udp.api.sensorthings.counting import Choosing
 from udp.api.sensorthings.evaluation import Judge, Work
+from udp.api.sensorthings.extents import Extents
 from udp.api.sensorthings.harvest import Harvest, Rows
 from udp.api.sensorthings.links import next_link, self_link
+from udp.api.sensorthings.noted import Notes, no_notes
 from udp.api.sensorthings.options import Limits
-from udp.api.sensorthings.paths import Notes, Target, followed, nothing, resolve
+from udp.api.sensorthings.paths import Target, followed, nothing, resolve
 from udp.api.sensorthings.rendering import Writer, following, values_of
 from udp.api.sensorthings.syntax import Options
-from udp.registry.written import Identity
 from udp.store.port import ObservationStore
 
 JSON = "application/json"
-
-
-def _no_notes(_wanted: Iterable[Identity]) -> Mapping[Identity, Mapping[str, Any]]:
-    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ class Question:
     catalogue: Catalogue
     now: datetime
     limits: Limits
-    notes: Notes = _no_notes
+    notes: Notes = no_notes
 
     def noting(self, notes: Notes) -> Question:
         """The same with `notes`."""
@@ -87,10 +84,10 @@ class _Answering:
         limits = question.limits
         # Nothing here may lead back to itself: what an answer took is free when it is given, and not
         # when Python's collector of cycles comes by, which stops all other answers for it.
-        extents = Extents(question.catalogue, store)
+        extents = Extents(question.catalogue, store, question.notes, question.now)
         self._judge = Judge(question.catalogue, question.now, Work(limits.work), extents.of)
         self._choosing = Choosing(self._judge, store)
-        self._harvest = Harvest(store, self._judge, Rows(limits.rows))
+        self._harvest = Harvest(store, self._judge, Rows(limits.rows), question.notes)
         self.writer = Writer(
             question.root,
             question.catalogue,
@@ -142,7 +139,7 @@ class _Answering:
             raise BadQuery("$skiptoken: only from @iot.nextLink, unchanged")
         found = list(target.records)
         if options.filter is not None:
-            found = self._judge.select(options.filter, found)
+            found = self.writer.select(options.filter, found)
         if options.count:
             made["@iot.count"] = len(found)
         size = reading.page(options, self._question.limits)

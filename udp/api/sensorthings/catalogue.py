@@ -14,13 +14,14 @@ Datastream or Thing as they are; whose place is rounded for them, to those it is
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
 
 from udp.api.representations import derived
+from udp.api.sensorthings.geometry import GeoJson, envelope
 from udp.api.sensorthings.model import TYPES
 from udp.api.sensorthings.words import (
     about_datastream,
@@ -55,7 +56,8 @@ class Catalogue:
 
     `series`: Datastream or FeatureOfInterest -> what the store keeps its Observations under;
     `datastream_of`, `feature_of`: the ways back. `citizens`: series that citizens measure. `noted`,
-    `withdrawn`: see udp.registry.written.
+    `withdrawn`, `wordy`, `spanning`: see
+    udp.registry.written. `areas`: observedArea of Datastreams of which nobody has written one.
     """
 
     records: Mapping[str, Mapping[int, Record]]
@@ -65,6 +67,9 @@ class Catalogue:
     citizens: frozenset[int] = frozenset()
     noted: frozenset[int] = frozenset()
     withdrawn: frozenset[int] = frozenset()
+    wordy: frozenset[int] = frozenset()
+    spanning: frozenset[int] = frozenset()
+    areas: Mapping[int, GeoJson] = field(default_factory=dict)
 
     def follow(self, record: Record, link: str) -> list[Record]:
         """What `link` leads to, ascending by id."""
@@ -168,6 +173,9 @@ class _Building:
             self._view.citizens,
             self._written.noted,
             self._written.withdrawn,
+            self._written.wordy,
+            self._written.spanning,
+            self._areas(),
         )
 
     def _add(self, kind: str, number: int, properties: Mapping[str, Any], **links: Iterable[int]) -> None:
@@ -265,6 +273,14 @@ class _Building:
         self._series.setdefault(("Datastream", datastream), []).append(series)
         self._series.setdefault(("FeatureOfInterest", found), []).append(series)
         self._datastream_of[series], self._feature_of[series] = datastream, found
+
+    def _areas(self) -> Mapping[int, GeoJson]:
+        around: dict[int, list[GeoJson]] = {}
+        for series, stream in self._datastream_of.items():
+            feature = self._records["FeatureOfInterest"][self._feature_of[series]].properties.get("feature")
+            if isinstance(feature, GeoJson):
+                around.setdefault(stream, []).append(feature)
+        return {number: envelope(features) for number, features in around.items()}
 
     def _unplaced(self) -> frozenset[str]:
         return frozenset(("",)) if self._everything else frozenset()

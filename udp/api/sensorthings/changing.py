@@ -123,14 +123,14 @@ class Deletion:
 
     def _thing(self, record: Record) -> None:
         key = self._composer.key_of(record.id)
-        self._require_bare(key)
+        self.require_bare(key)
         self._datastreams(record.links.get("Datastreams", ()))
         for place in self._known.written.places.get(key, ()):
             writing.change_place(self._composer.connection, place.id, hidden=True)
         self._gone(record)
         writing.settle_thing(self._composer.connection, key, None, gone=True)
 
-    def _require_bare(self, key: str) -> None:
+    def require_bare(self, key: str) -> None:
         """Conflict while a device hangs on the Thing: it would measure nowhere."""
         inventory = self._known.inventory
         hung = [f"device {one.dev_eui}" for one in inventory.devices.values() if one.thing == key]
@@ -152,7 +152,7 @@ class Deletion:
         writing.change_place(self._composer.connection, place.id, locations=left, hidden=True)
         if current:
             if not left:
-                self._require_bare(key)
+                self.require_bare(key)
             writing.settle_thing(self._composer.connection, key, self._composer.spot(left))
 
     def _history(self, record: Record) -> None:
@@ -165,9 +165,19 @@ class Deletion:
         self._datastreams(record.links.get("Datastreams", ()))
         self._gone(record)
 
-    def _feature(self, record: Record) -> None:
-        if ("FeatureOfInterest", record.id) not in self._known.written.entities:
+    def require_free(self, record: Record) -> None:
+        """Conflict for where a Thing stands while the register's own Datastreams are about it."""
+        written = self._known.written.entities
+        if ("FeatureOfInterest", record.id) in written:
+            return
+        about = self._known.catalogue.series.get(("FeatureOfInterest", record.id), ())
+        streams = {self._known.catalogue.datastream_of[one] for one in about}
+        fed = {one.datastream for one in observing.channels(self._known.inventory)}
+        if any(("Datastream", one) not in written or one in fed for one in streams):
             raise Conflict("this feature is where the Thing stands; delete the Observations or the Thing")
+
+    def _feature(self, record: Record) -> None:
+        self.require_free(record)
         for series, (datastream, feature) in self._known.written.series.items():
             if feature == record.id:
                 if series == datastream:

@@ -18,7 +18,9 @@ from edge.wire.instants import EPOCH, instant, microseconds
 from udp.api import columns_json
 from udp.api.sensorthings import functions
 from udp.api.sensorthings.model import Reference, refer
+from udp.api.sensorthings.noted import Told
 from udp.api.sensorthings.syntax import Call, Literal, Node, Path
+from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Observations
 
 Bools: TypeAlias = NDArray[np.bool_]
@@ -30,6 +32,7 @@ _LAST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 _NUMPY = {"gt": np.greater, "ge": np.greater_equal, "lt": np.less, "le": np.less_equal}
 _SLOW = 10
 _FAST = frozenset({"number", "moment", "duration", "bool"})
+_NOTED = frozenset({"phenomenonTime", "result", "resultQuality", "validTime", "parameters"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,10 +47,19 @@ class Column:
     null: Bools
 
 
-def holds(condition: Node, rows: Observations, now: datetime) -> Bools:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """`told`: what is noted of the rows, where anything may be."""
+
+    rows: Observations
+    now: datetime
+    told: Told | None
+
+
+def holds(condition: Node, rows: Observations, now: datetime, told: Told | None = None) -> Bools:
     """For which rows `condition` (without paths to other entities) is true."""
     with np.errstate(all="ignore"):
-        found = _column(condition, rows, now)
+        found = _column(condition, _Asked(rows, now, told))
     if found.kind != "bool":
         return np.zeros(len(rows), bool)
     truth: Bools = found.values & ~found.null
@@ -63,8 +75,28 @@ def weight(condition: Node) -> int:
     return _SLOW if slow else 1
 
 
-def own(rows: Observations, reference: Reference) -> Column:
-    """A property of the Observations themselves."""
+def own(rows: Observations, reference: Reference, told: Told | None = None) -> Column:
+    """A property of the Observations themselves; what is noted of one stands before what the store holds."""
+    held = _held(rows, reference)
+    given = told.of(reference.name) if told is not None and reference.name in _NOTED else {}
+    if not given:
+        return held
+    values = _objects(held)
+    for place, value in given.items():
+        values[place] = _within(value, reference.keys, values[place])
+    return _column_of(values)
+
+
+def _within(value: Any, keys: tuple[str, ...], otherwise: Any) -> Any:
+    """What lies under `keys`; the store's own word where the note has none."""
+    for key in keys:
+        if not isinstance(value, Mapping) or key not in value:
+            return otherwise
+        value = value[key]
+    return value
+
+
+def _held(rows: Observations, reference: Reference) -> Column:
     size = len(rows)
     if reference.keys:
         return _part(rows, reference)
@@ -89,12 +121,23 @@ def _part(rows: Observations, reference: Reference) -> Column:
     size = len(rows)
     if reference.name == "resultQuality" and reference.keys in (("quality",), ("rule",)):
         words = columns_json.QUALITY if reference.keys == ("quality",) else columns_json.RULE
-        flags = rows.quality if reference.keys == ("quality",) else rows.rule
+        flags = verdicts(rows)[0 if reference.keys == ("quality",) else 1]
         named = np.array([words.get(flag, f"{reference.keys[0]}_{flag}") for flag in range(256)], object)
         return Column("text", named[flags], np.zeros(size, bool))
     if reference.name == "parameters" and reference.keys == ("lead_s",):
         return Column("number", rows.lead.astype(np.float64), rows.lead == 0)
     return _nothing(size)
+
+
+def verdicts(rows: Observations) -> tuple[Any, Any]:
+    """Quality and rule; that the store has no number for a result says nothing against the result."""
+    wordy = rows.rule == QualityRule.NO_NUMBER
+    if not wordy.any():
+        return rows.quality, rows.rule
+    return (
+        np.where(wordy, Quality.UNCHECKED, rows.quality),
+        np.where(wordy, QualityRule.NONE, rows.rule),
+    )
 
 
 def identifiers(rows: Observations) -> list[str]:
@@ -110,18 +153,18 @@ def identifiers(rows: Observations) -> list[str]:
     ]
 
 
-def _column(node: Node, rows: Observations, now: datetime) -> Column:
+def _column(node: Node, asked: _Asked) -> Column:
     if isinstance(node, Literal):
-        return constant(node.value, len(rows))
+        return constant(node.value, len(asked.rows))
     if not isinstance(node, Call):
-        return own(rows, refer("Observation", node))
+        return own(asked.rows, refer("Observation", node), asked.told)
     if node.name in ("and", "or"):
-        return _junction(node, rows, now)
-    arguments = [_column(one, rows, now) for one in node.arguments]
+        return _junction(node, asked)
+    arguments = [_column(one, asked) for one in node.arguments]
     if node.name == "not":
         return _negation(arguments[0])
     fast = _fast(node.name, arguments)
-    return fast if fast is not None else _slow(node, arguments, now)
+    return fast if fast is not None else _slow(node, arguments, asked.now)
 
 
 def _fast(name: str, arguments: list[Column]) -> Column | None:
@@ -192,12 +235,12 @@ def _number(values: NDArray[Any], null: Bools | None = None) -> Column:
     return Column("number", np.where(wrong, 0.0, values), wrong if null is None else null | wrong)
 
 
-def _junction(node: Call, rows: Observations, now: datetime) -> Column:
-    decisive = node.name == "or"
-    decided, unknown = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
+def _junction(node: Call, asked: _Asked) -> Column:
+    decisive, size = node.name == "or", len(asked.rows)
+    decided, unknown = np.zeros(size, bool), np.zeros(size, bool)
     for one in node.arguments:
-        column = _column(one, rows, now)
-        null = column.null if column.kind == "bool" else _all(len(rows))
+        column = _column(one, asked)
+        null = column.null if column.kind == "bool" else _all(size)
         if column.kind == "bool":
             decided |= ~null & (column.values == decisive)
         unknown |= null
@@ -216,7 +259,7 @@ def _slow(node: Call, arguments: list[Column], now: datetime) -> Column:
     answers: dict[tuple[Any, ...], Any] = {}
     found: list[Any] = []
     for values in zip(*columns, strict=True):
-        key = tuple((type(one), id(one) if isinstance(one, dict) else one) for one in values)
+        key = tuple((type(one), id(one) if isinstance(one, dict | list) else one) for one in values)
         if key not in answers:
             answers[key] = functions.apply(node.name, values, now)
         found.append(answers[key])

@@ -12,11 +12,12 @@ from sqlalchemy import Connection
 from udp.api.problems import BadEntity
 from udp.api.sensorthings.catalogue import Catalogue, Numbers, number_of
 from udp.api.sensorthings.drafts import Draft, geometry, times
+from udp.api.sensorthings.model import TYPES
 from udp.errors import NotFound
 from udp.registry import writing
 from udp.registry.port import Inventory
 from udp.registry.writing import Meant, Spot
-from udp.registry.written import Entity, Written
+from udp.registry.written import Entity, Identity, Written
 
 _ID_BITS = 52
 _GEOJSON = ("application/geo+json", "application/vnd.geo+json")
@@ -42,10 +43,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """An Observation to come: where the store shall keep it, and what was said of it."""
+    """An Observation to come: where the store shall keep it, and what was said of it. `place`: where it
+    stands if it is changed only; `moved`: to another phenomenonTime."""
 
     series: int
     properties: Mapping[str, Any]
+    place: Identity | None = None
+    moved: bool = False
 
 
 class Composer:
@@ -65,6 +69,12 @@ class Composer:
 
     def create(self, wanted: Draft, implied: Mapping[str, int] | None = None) -> int | Wish:
         """The new entity's id, or the Observation to come. BadEntity for a link that leads to nothing."""
+        for name, number in (implied or {}).items():
+            said = wanted.links.get(name, ())
+            if not TYPES[wanted.kind].links[name][1] and any(one != number for one in said):
+                raise BadEntity(
+                    f"{wanted.kind}: {name} is {number} by where it stands; the body names another"
+                )
         return self._MAKERS[wanted.kind](self, wanted, implied or {})
 
     def entity(self, kind: str, number: int) -> Entity:
@@ -245,6 +255,9 @@ class Composer:
         key = self.key_of(thing)
         locations = self.locations_of(key)
         if locations is None and key in self.known.inventory.things:
+            if ("FeatureOfInterest", own) in self.known.written.gone:
+                writing.bring_back(self.connection, "FeatureOfInterest", own)
+                self.changed = True
             return own
         if not locations:
             raise BadEntity(

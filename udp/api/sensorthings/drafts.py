@@ -16,12 +16,9 @@ from udp.api.problems import BadEntity, BodyTooLarge
 from udp.api.sensorthings.model import TYPES
 
 _GEOJSON = ("application/geo+json", "application/vnd.geo+json")
-NUMBERS = frozenset(
-    f"http://www.opengis.net/def/observationType/OGC-OM/2.0/{one}"
-    for one in ("OM_Measurement", "OM_CountObservation")
-)
 _IGNORED = {"Datastream": {"phenomenonTime", "resultTime"}}
 _MOST_POINTS = 10_000
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +131,12 @@ def _unit(where: str, value: Any) -> None:
             raise BadEntity(f"{where}: {name} is missing; a unit has name, symbol and definition")
 
 
-def _kind_of_result(where: str, value: Any) -> None:
-    _text(where, value)
-    if value not in NUMBERS:
-        raise BadEntity(f"{where}: results are numbers here; offered are {', '.join(sorted(NUMBERS))}")
-
-
-def _number(where: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
-        raise BadEntity(f"{where} is a finite number: this platform keeps measurements and counts")
+def _result(where: str, value: Any) -> None:
+    """Any JSON (OGC 18-088, table 12: depends on observationType)."""
+    if isinstance(value, int | float) and not abs(value) < _LARGEST:
+        raise BadEntity(f"{where} is larger than any measurement")
+    if "\0" in str(value):
+        raise BadEntity(f"{where}: no database keeps the character 0 in a text")
 
 
 def _moment(where: str, value: Any) -> None:
@@ -206,13 +200,13 @@ _RULES: Mapping[str, Mapping[str, tuple[bool, Check]]] = {
     "Location": {**_NAMED, "encodingType": (True, _text), "location": (True, _anything)},
     "HistoricalLocation": {"time": (True, _one_moment)},
     "Datastream": {
-        **_NAMED, "observationType": (True, _kind_of_result), "unitOfMeasurement": (True, _unit),
+        **_NAMED, "observationType": (True, _text), "unitOfMeasurement": (True, _unit),
         "observedArea": (False, geometry),
     },
     "Sensor": {**_NAMED, "encodingType": (True, _text), "metadata": (True, _anything)},
     "ObservedProperty": {**_NAMED, "definition": (True, _text)},
     "Observation": {
-        "result": (True, _number), "phenomenonTime": (False, _moment), "resultTime": (False, _one_moment),
+        "result": (True, _result), "phenomenonTime": (False, _moment), "resultTime": (False, _one_moment),
         "resultQuality": (False, _anything), "validTime": (False, _moment), "parameters": (False, _object),
     },
     "FeatureOfInterest": {**_NAMED, "encodingType": (True, _text), "feature": (True, _anything)},

@@ -6,7 +6,7 @@ entities; within one filter the same path always means the same choice, as in a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -55,7 +55,7 @@ class Judge:
             for one in records
             if any(
                 self._value(condition, kind, choice) is True
-                for choice in self._choices(one, links, condition.size)
+                for choice in self.choices(one, links, condition.size)
             )
         ]
 
@@ -104,17 +104,20 @@ class Judge:
         at: Record | None = record
         for link in reference.links:
             at = next(iter(self.catalogue.follow(at, link)), None) if at else None
-        return self._property(at, reference)
+        return self.property(at, reference)
 
     def _links(self, condition: Node, kind: str) -> list[Links]:
         """Every path of links the condition walks, with all their beginnings, shortest first."""
-        found: set[Links] = set()
-        for path in paths_of(condition):
-            links = self._refer(kind, path).links
-            found.update(links[: end + 1] for end in range(len(links)))
+        return self.beginnings([self._refer(kind, path).links for path in paths_of(condition)])
+
+    @staticmethod
+    def beginnings(walked: Iterable[Links]) -> list[Links]:
+        """The same with all that leads there, shortest first."""
+        found = {links[: end + 1] for links in walked for end in range(len(links))}
         return sorted(found, key=lambda one: (len(one), one))
 
-    def _choices(self, record: Record, links: list[Links], size: int) -> Iterator[Choice]:
+    def choices(self, record: Record, links: list[Links], size: int) -> Iterator[Choice]:
+        """Every way to choose one entity for each of `links`; None where there is none."""
         for choice in self._extended({(): record}, links):
             self.work.take(size)
             yield choice
@@ -133,7 +136,7 @@ class Judge:
             return node.value
         if isinstance(node, Path):
             reference = self._refer(kind, node)
-            return self._property(choice[reference.links], reference)
+            return self.property(choice[reference.links], reference)
         if node.name in ("and", "or"):
             return self._junction(node, kind, choice)
         return functions.apply(
@@ -157,16 +160,17 @@ class Judge:
             reference = self._refer("Observation", node)
             if not reference.links:
                 return node
-            return Literal(self._property(choice[reference.links], reference))
+            return Literal(self.property(choice[reference.links], reference))
         arguments = tuple(self._fold(one, choice) for one in node.arguments)
         values = [one.value for one in arguments if isinstance(one, Literal)]
         if len(values) == len(arguments):
             return Literal(functions.apply(node.name, tuple(values), self.now))
         if node.name in ("and", "or"):
-            return _junction(node.name, arguments)
+            return junction(node.name, arguments)
         return Call(node.name, arguments)
 
-    def _property(self, record: Record | None, reference: Reference) -> Any:
+    def property(self, record: Record | None, reference: Reference) -> Any:
+        """What the path ends at; None where there is nobody."""
         if record is None:
             return None
         if reference.name == "id":
@@ -174,6 +178,8 @@ class Judge:
         if record.kind == "Datastream" and reference.name == "phenomenonTime":
             return self.extents(record.id)
         value = record.properties.get(reference.name)
+        if value is None and (record.kind, reference.name) == ("Datastream", "observedArea"):
+            value = self.catalogue.areas.get(record.id)
         for key in reference.keys:
             value = value.get(key) if isinstance(value, dict) else None
         return value
@@ -193,7 +199,7 @@ def paths_of(node: Node) -> Iterator[Path]:
             yield from paths_of(one)
 
 
-def _junction(name: str, arguments: tuple[Node, ...]) -> Node:
+def junction(name: str, arguments: tuple[Node, ...]) -> Node:
     """`and`/`or` without the arguments that cannot change it."""
     decisive, neutral = (FALSE, TRUE) if name == "and" else (TRUE, FALSE)
     if decisive in arguments:

@@ -57,15 +57,25 @@ def equal(left: Value, right: Value) -> bool:
 
 
 def ordered(name: str, left: Value, right: Value) -> bool:
-    """`gt`, `ge`, `lt`, `le`. An interval is before what starts after its end."""
+    """`gt`, `ge`, `lt`, `le`; of times as FROST-Server has them, which clients know."""
     kind = kind_of(left)
     if kind != kind_of(right) or kind in ("other", "null"):
         return False
     if kind == "moment":
-        (start, end), (other_start, other_end) = ends(left), ends(right)
-        sides = {"gt": (start, other_end), "lt": (end, other_start), "ge": (start, other_start)}
-        left, right = sides.get(name, (end, other_end))
+        first, second = (left, right) if name in ("lt", "le") else (right, left)
+        return _before(ends(first), ends(second), touching=name in ("le", "ge"))
     return _ORDER[name](left, right)
+
+
+def _before(one: tuple[datetime, datetime], other: tuple[datetime, datetime], *, touching: bool) -> bool:
+    """An interval holds its beginning and not its end: it is before what begins there.
+
+    With `touching` two intervals may also overlap, if neither beginning nor end comes later.
+    """
+    lasts = one[0] < one[1]
+    if touching and lasts and other[0] < other[1]:
+        return one[0] <= other[0] and one[1] <= other[1]
+    return one[1] <= other[0] if lasts or touching else one[1] < other[0]
 
 
 def ends(value: Any) -> tuple[datetime, datetime]:
@@ -89,16 +99,18 @@ def _compute(name: str, left: Value, right: Value) -> Value:  # noqa: PLR0911 - 
     if name == "sub" and kinds == ("moment", "moment") and not _has_interval(left, right):
         return left - right
     if name in ("add", "sub") and kinds in (("moment", "duration"), ("duration", "duration")):
-        if _has_interval(left, right):
-            return None
-        return left + right if name == "add" else left - right
-    if name == "add" and kinds == ("duration", "moment") and not _has_interval(left, right):
-        return right + left
+        return _shifted(left, right if name == "add" else -right)
+    if name == "add" and kinds == ("duration", "moment"):
+        return _shifted(right, left)
     if name in ("mul", "div") and kinds == ("duration", "number"):
         return _scaled(left, float(right) if name == "mul" else 1.0 / float(right))
     if name == "mul" and kinds == ("number", "duration"):
         return _scaled(right, float(left))
     return None
+
+
+def _shifted(value: Value, by: timedelta) -> Value:
+    return Interval(value.start + by, value.end + by) if isinstance(value, Interval) else value + by
 
 
 def _scaled(length: timedelta, factor: float) -> timedelta:
@@ -157,6 +169,12 @@ def _on(kind: type | tuple[type, ...], function: Callable[..., Value]) -> Callab
     return applied
 
 
+def _of_time(kind: type | tuple[type, ...], function: Callable[..., Value]) -> Callable[..., Value]:
+    """Of an interval, where it begins."""
+    inner = _on(kind, function)
+    return lambda value: inner(value.start if isinstance(value, Interval) else value)
+
+
 def _substring(word: Value, start: Value, length: Value = None) -> Value:
     if not isinstance(word, str) or kind_of(start) != "number":
         return None
@@ -186,16 +204,16 @@ TABLE: Mapping[str, tuple[int, int, Callable[..., Value]]] = {
     "toupper": (1, 1, _on(str, str.upper)),
     "trim": (1, 1, _on(str, str.strip)),
     "concat": (2, 2, _on(str, operator.add)),
-    "year": (1, 1, _on(_DAY, lambda one: float(one.year))),
-    "month": (1, 1, _on(_DAY, lambda one: float(one.month))),
-    "day": (1, 1, _on(_DAY, lambda one: float(one.day))),
-    "hour": (1, 1, _on(_HOURS, lambda one: float(one.hour))),
-    "minute": (1, 1, _on(_HOURS, lambda one: float(one.minute))),
-    "second": (1, 1, _on(_HOURS, lambda one: float(one.second))),
-    "fractionalseconds": (1, 1, _on(_HOURS, lambda one: one.microsecond / 1e6)),
-    "date": (1, 1, _on(_MOMENT, lambda one: one.date())),
-    "time": (1, 1, _on(_MOMENT, lambda one: one.time())),
-    "totaloffsetminutes": (1, 1, _on(_MOMENT, lambda _one: 0.0)),
+    "year": (1, 1, _of_time(_DAY, lambda one: float(one.year))),
+    "month": (1, 1, _of_time(_DAY, lambda one: float(one.month))),
+    "day": (1, 1, _of_time(_DAY, lambda one: float(one.day))),
+    "hour": (1, 1, _of_time(_HOURS, lambda one: float(one.hour))),
+    "minute": (1, 1, _of_time(_HOURS, lambda one: float(one.minute))),
+    "second": (1, 1, _of_time(_HOURS, lambda one: float(one.second))),
+    "fractionalseconds": (1, 1, _of_time(_HOURS, lambda one: one.microsecond / 1e6)),
+    "date": (1, 1, _of_time(_MOMENT, lambda one: one.date())),
+    "time": (1, 1, _of_time(_MOMENT, lambda one: one.time())),
+    "totaloffsetminutes": (1, 1, _of_time(_MOMENT, lambda _one: 0.0)),
     "round": (1, 1, _on((int, float), half_up)),
     "floor": (1, 1, _on((int, float), lambda one: float(math.floor(one)))),
     "ceiling": (1, 1, _on((int, float), lambda one: float(math.ceil(one)))),

@@ -5,13 +5,13 @@ Distances and lengths are in degrees, as EPSG:4326 counts and as other SensorThi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import shapely
 from shapely.errors import ShapelyError
-from shapely.geometry import shape
+from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from udp.api.problems import BadQuery
@@ -40,6 +40,15 @@ class GeoJson(dict[str, Any]):
 def point(longitude: float, latitude: float) -> GeoJson:
     """A GeoJSON point."""
     return GeoJson(type="Point", coordinates=[longitude, latitude])
+
+
+def envelope(geometries: Sequence[GeoJson]) -> GeoJson:
+    """The box around them all; around one point, the point."""
+    first = geometries[0]
+    if first.get("type") == "Point" and all(one == first for one in geometries):
+        return first
+    box = shapely.envelope(shapely.union_all([one.shape for one in geometries]))
+    return GeoJson(mapping(box))
 
 
 @lru_cache(maxsize=256)
@@ -81,9 +90,14 @@ def _relate(left: Any, right: Any, pattern: Any) -> bool | None:
     return bool(shapely.relate_pattern(*shapes, pattern.upper()))
 
 
+def _length(one: BaseGeometry) -> float:
+    """Of lines; a point has none, and the border of an area is no length of it."""
+    return float(shapely.length(one)) if shapely.get_dimensions(one) == 1 else 0.0
+
+
 TABLE: Mapping[str, tuple[int, Callable[..., Any]]] = {
     "geo.distance": (2, _on_shapes(lambda a, b: float(shapely.distance(a, b)))),
-    "geo.length": (1, _on_shapes(lambda a: float(shapely.length(a)))),
+    "geo.length": (1, _on_shapes(_length)),
     "geo.intersects": (2, _on_shapes(lambda a, b: bool(shapely.intersects(a, b)))),
     "st_equals": (2, _on_shapes(lambda a, b: bool(shapely.equals(a, b)))),
     "st_disjoint": (2, _on_shapes(lambda a, b: bool(shapely.disjoint(a, b)))),

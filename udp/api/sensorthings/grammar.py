@@ -47,10 +47,11 @@ option: "$filter" "=" expression -> filter_option
 ?expression: conjunction | expression "or" conjunction -> or_
 ?conjunction: negation | conjunction "and" negation -> and_
 ?negation: comparison | NOT negation -> not_
-?comparison: sum | sum COMPARE sum -> infix
+?comparison: relation | relation EQUAL relation -> infix
+?relation: sum | sum ORDER sum -> infix
 ?sum: product | sum ADD product -> infix
 ?product: primary | product MULTIPLY primary -> infix
-?primary: "(" expression ")" | function | literal | path
+?primary: "(" expression ")" | function | literal | path | "-" primary -> negative
 function: FUNCTION "(" [expression ("," expression)*] ")"
 path: NAME ("/" SEGMENT)*
 literal: STRING -> string
@@ -65,7 +66,8 @@ literal: STRING -> string
        | GEOGRAPHY -> geography
 
 NOT.9: /not\b/
-COMPARE: /(eq|ne|gt|ge|lt|le)\b/
+EQUAL: /(eq|ne)\b/
+ORDER: /(gt|ge|lt|le)\b/
 ADD: /(add|sub)\b/
 MULTIPLY: /(mul|div|mod)\b/
 DIRECTION: /(asc|desc)\b/
@@ -84,6 +86,8 @@ NAME.2: /@iot\.[A-Za-z]+|[^\W\d]\w*/
 SEGMENT.2: /@iot\.[A-Za-z]+|\w[\w.\-]*/
 %ignore /\s+/
 """
+_COMPARES = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
+_FIGURE = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 _DURATION = re.compile(
     r"(-?)P(?:(\d{1,7})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12}(?:\.\d{1,6})?)S)?)?", re.ASCII
 )
@@ -152,7 +156,10 @@ class _Values(Transformer[Token, Any]):
         return Call("not", (node,))
 
     def infix(self, left: Node, operator: Token, right: Node) -> Node:
-        return Call(str(operator), (left, right))
+        return _also_as_number(Call(str(operator), (left, right)))
+
+    def negative(self, node: Node) -> Node:
+        return Call("sub", (Literal(0.0), node))
 
     def function(self, name: Token, *arguments: Node | None) -> Node:
         return Call(str(name), tuple(one for one in arguments if one is not None))
@@ -201,6 +208,19 @@ class _Values(Transformer[Token, Any]):
 
     def geography(self, token: Token) -> Literal:
         return Literal(Geography(token[token.index("'") + 1 : -1]))
+
+
+def _also_as_number(node: Call) -> Call:
+    """`result gt '3'`: a result may be a text or a number, and clients quote either."""
+    left, right = node.arguments
+    text, result = (left, right) if isinstance(left, Literal) else (right, left)
+    if not isinstance(result, Path) or result.segments[-1] != "result" or node.name not in _COMPARES:
+        return node
+    if not isinstance(text, Literal) or not isinstance(text.value, str) or not _FIGURE.fullmatch(text.value):
+        return node
+    number = Literal(float(text.value))
+    as_number = (number, right) if text is left else (left, number)
+    return Call("and" if node.name == "ne" else "or", (node, Call(node.name, as_number)))
 
 
 def _chain(name: str, left: Node, right: Node) -> Node:

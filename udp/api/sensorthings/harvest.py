@@ -17,9 +17,10 @@ import numpy as np
 from edge.wire.instants import instant
 from udp.api.problems import BadQuery, TooMuch
 from udp.api.sensorthings import columns
-from udp.api.sensorthings.evaluation import Judge, sort_key
-from udp.api.sensorthings.model import refer
+from udp.api.sensorthings.evaluation import Judge
 from udp.api.sensorthings.narrowing import extremes, there
+from udp.api.sensorthings.noted import Notes, Told, no_notes
+from udp.api.sensorthings.ordering import ordered
 from udp.api.sensorthings.selection import Chosen
 from udp.api.sensorthings.syntax import TRUE, Order
 from udp.store.census import Census
@@ -77,6 +78,7 @@ class Harvest:
     store: ObservationStore
     judge: Judge
     budget: Rows = field(default_factory=lambda: Rows(8_000_000))
+    notes: Notes = no_notes
 
     def count(self, chosen: Chosen) -> int:
         """How many Observations are meant."""
@@ -84,6 +86,13 @@ class Harvest:
         if meant is not None:
             return int(meant.sum())
         return sum(len(part) for part in self._everything(chosen))
+
+    def holding(self, chosen: Chosen) -> set[int]:
+        """The series in which any Observation is meant."""
+        meant = chosen.meant
+        if meant is not None:
+            return set(chosen.census.datastream[meant > 0].tolist())
+        return {one for part in self._everything(chosen) for one in np.unique(part.datastream).tolist()}
 
     def page(self, chosen: Chosen, orders: Sequence[Order], token: str | None, skip: int, size: int) -> Page:
         """`size` Observations behind `token` and `skip`. BadQuery for a token that fits no such order."""
@@ -290,7 +299,8 @@ class Harvest:
             self.budget.require(cost)
             self.budget.left -= cost
             if bounds.rest != TRUE:
-                rows = rows.take(columns.holds(bounds.rest, rows, self.judge.now))
+                told = Told(rows, self.notes) if bounds.noted else None
+                rows = rows.take(columns.holds(bounds.rest, rows, self.judge.now, told))
             parts.append(rows)
         if len(parts) == 1:
             return parts[0]
@@ -298,42 +308,7 @@ class Harvest:
         return joined.take(np.lexsort((joined.lead, joined.phenomenon_time, joined.datastream)))
 
     def _order(self, rows: Observations, orders: Sequence[Order]) -> Ints:
-        """Positions of `rows` in the wanted order; what is equal stands by id."""
-        keys: list[Any] = [rows.lead, rows.phenomenon_time.astype(np.int64), rows.datastream]
-        for order in reversed(orders):
-            ranks = self._ranks(rows, order)
-            keys.append(-ranks if order.descending else ranks)
-        return np.lexsort(keys)
-
-    def _ranks(self, rows: Observations, order: Order) -> Any:
-        reference = refer("Observation", order.path)
-        if reference.links:
-            return self._stream_ranks(rows, order)
-        if reference.name == "id":
-            # In the order of identity, not of its text: 2-... comes before 10-...
-            found = np.empty(len(rows), np.int64)
-            found[np.lexsort((rows.lead, rows.phenomenon_time, rows.datastream))] = np.arange(len(rows))
-            return found
-        column = columns.own(rows, reference)
-        if column.kind in ("number", "moment"):
-            values: Any = np.unique(column.values, return_inverse=True)[1] + 1
-        elif column.kind == "text":
-            values = np.unique(column.values.astype(str), return_inverse=True)[1] + 1
-        else:
-            values = np.zeros(len(rows), np.int64)
-        return np.where(column.null, 0, values)
-
-    def _stream_ranks(self, rows: Observations, order: Order) -> Ints:
-        catalogue = self.judge.catalogue
-        streams, inverse = np.unique(rows.datastream, return_inverse=True)
-        values = []
-        for stream in streams.tolist():
-            feature = catalogue.of_series("FeatureOfInterest", stream)
-            record = catalogue.of_series("Datastream", stream)
-            values.append(sort_key(self.judge.of_stream(record, feature, order.path)))
-        places = {value: number for number, value in enumerate(sorted(set(values)))}
-        ranks: Ints = np.array([places[value] for value in values], np.int64)[inverse]
-        return ranks
+        return ordered(rows, orders, self.judge, self.notes)
 
 
 def place_of(rows: Observations, at: int) -> Place:

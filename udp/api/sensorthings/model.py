@@ -78,17 +78,21 @@ _JSON = frozenset(
 )  # fmt: skip
 
 
-def refer(type_name: str, path: Path) -> Reference:
-    """What `path` means from an entity of this type. BadQuery for what the standard does not know."""
+def refer(type_name: str, path: Path, *, observations: bool = False) -> Reference:
+    """What `path` means from an entity of this type. BadQuery for what the standard does not know.
+
+    `observations`: whether it may end at the Observations of other entities."""
     kind, links = TYPES[type_name], list[str]()
     rest = list(path.segments)
     while rest and rest[0] in kind.links:
         links.append(rest.pop(0))
         kind = TYPES[kind.links[links[-1]][0]]
         if kind.name == "Observation":
+            if observations and rest and rest[0] not in kind.links:
+                break
             raise NotOffered(
-                f"{path}: conditions on the Observations of other entities are not offered; "
-                "ask /Observations with a condition on Datastream/... instead"
+                f"{path}: only conditions may ask for Observations of other entities, and only for their own "
+                "properties; ask /Observations instead"
             )
     name = rest.pop(0) if rest else ""
     if name == "@iot.selfLink" or (name not in kind.properties and name not in IDENTIFIERS):

@@ -36,7 +36,7 @@ def narrowed(chosen: Chosen, engine: Sifts | None) -> Chosen:
         ids = chosen.census.datastream[at]
         sifted = engine.sift(ids.tolist(), chosen.bounds[number].period, *found)
         kept[at] = np.isin(ids, sifted.datastream, assume_unique=True)
-        if only_limits(chosen.bounds[number].rest):
+        if only_limits(chosen.bounds[number].rest) and not chosen.bounds[number].wordy:
             counts[at[kept[at]]] = sifted.count
             known[number] = True
     census = chosen.census

@@ -1,4 +1,7 @@
-"""Observations written by people and programs: into the store by its own rules, one per identity.
+"""Observations written by people and programs: into the store by its own rules, each at a place of its own.
+
+A place is (series, microsecond, lead). The same Observation said again finds its place; another one of the
+same phenomenonTime stands a microsecond behind, and its note says the time it has.
 
 The store forgets single values only with their whole day (udp.store.port.Prunable). Deleting one
 therefore writes a revision that withdraws it: this interface no longer knows it, aggregates leave it
@@ -7,17 +10,19 @@ out, and /api/v1 shows it as bad and withdrawn until retention deletes the day.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from edge.wire.instants import EPOCH, instant, microseconds
-from udp.api.problems import BadEntity
+from udp.api.problems import BadEntity, Conflict
 from udp.api.sensorthings.drafts import times
+from udp.api.sensorthings.noted import MOST_AT_ONCE, Notes, identities, time_of
 from udp.registry.port import Channel, Inventory
+from udp.registry.written import Identity
 from udp.sensorthings import Quality, QualityRule
 from udp.store.acceptance import LARGEST_LEAD_S
 from udp.store.columns import Observations, Period
@@ -32,7 +37,8 @@ _NOTED = ("resultQuality", "validTime", "parameters")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One Observation as the store takes it. `note`: what it says beyond the store's columns."""
+    """One Observation as the store takes it. `note`: what it says beyond the store's columns; `dated`:
+    whether its result_time was said; `numeric`: whether the result is one."""
 
     series: int
     time: int
@@ -40,9 +46,11 @@ class Row:
     result: float
     result_time: int
     note: Mapping[str, Any]
+    dated: bool = True
+    numeric: bool = True
 
     @property
-    def identity(self) -> tuple[int, int, int]:
+    def identity(self) -> Identity:
         """What makes it this one."""
         return self.series, self.time, self.lead
 
@@ -50,6 +58,16 @@ class Row:
     def id(self) -> str:
         """Its @iot.id."""
         return f"{self.series}-{self.time}-{self.lead}" if self.lead else f"{self.series}-{self.time}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the store has at a place."""
+
+    revision: int
+    result: float
+    rule: int
+    result_time: int
 
 
 def row(series: int, said: Mapping[str, Any], now: datetime) -> Row:
@@ -61,7 +79,7 @@ def row(series: int, said: Mapping[str, Any], now: datetime) -> Row:
     for name, moment in (("phenomenonTime", start), ("resultTime", known_at)):
         if not EPOCH <= moment < _END:
             raise BadEntity(f"Observation/{name}: times from 1970 to 2261 can be kept")
-    note = {name: said[name] for name in _NOTED if said.get(name) is not None}
+    note: dict[str, Any] = {name: said[name] for name in _NOTED if said.get(name) is not None}
     lead = 0
     parameters = note.get("parameters")
     if isinstance(parameters, dict) and isinstance(parameters.get("lead_s"), int):
@@ -72,9 +90,72 @@ def row(series: int, said: Mapping[str, Any], now: datetime) -> Row:
             del note["parameters"]
     if end is not None:
         note["phenomenonTime"] = written
-    # Twelve digits, as ingest keeps them: what lies below is the noise of binary fractions.
-    result = float(f"{said['result']:.12g}")
-    return Row(series, microseconds(start), lead, result, microseconds(known_at), note)
+    number = _number(said["result"])
+    if number is None or isinstance(said["result"], bool | str):
+        note["result"] = said["result"]
+    return Row(
+        series, microseconds(start), lead, number or 0.0, microseconds(known_at), note,
+        dated=known is not None, numeric=number is not None,
+    )  # fmt: skip
+
+
+def _number(said: Any) -> float | None:
+    """What the store can hold of a result: truth as 0 and 1, a number in a text as that number."""
+    try:
+        # Fifteen digits: what lies below is the noise of binary fractions.
+        found = float(f"{float(said):.15g}") if isinstance(said, bool | int | float | str) else None
+    except (ValueError, OverflowError):
+        return None
+    return found if found is not None and np.isfinite(found) else None
+
+
+def placed(
+    store: ObservationStore, rows: Sequence[Row], notes: Notes, own: Collection[Identity] = ()
+) -> list[Row]:
+    """Each where the store has room for it: its own place if it was said before or is `own`."""
+    held = _stored(store, rows)
+    crowded = {one.series for one in rows if one.identity in held}
+    told = dict(notes(key for key in held if key[0] in crowded)) if crowded else {}
+    made = []
+    for one in rows:
+        found = _place(one, held, told, own)
+        held[found.identity] = _Held(0, found.result, QualityRule.NONE, found.result_time)
+        told[found.identity] = found.note
+        made.append(found)
+    return made
+
+
+def _place(
+    one: Row,
+    held: Mapping[Identity, _Held],
+    told: Mapping[Identity, Mapping[str, Any]],
+    own: Collection[Identity],
+) -> Row:
+    moment, said = instant(one.time), one.note.get("phenomenonTime")
+    for behind in range(MOST_AT_ONCE):
+        moved = {**one.note, "phenomenonTime": said or _written(moment)} if behind else one.note
+        here = replace(one, time=one.time + behind, note=moved)
+        there, note = held.get(here.identity), told.get(here.identity, {})
+        free = there is None or there.rule == QualityRule.WITHDRAWN or here.identity in own
+        if there is None or free or _same(one, there, note, moment):
+            return here
+    raise Conflict(f"{MOST_AT_ONCE} Observations of {moment.isoformat()} are in this Datastream already")
+
+
+def _same(one: Row, there: _Held, note: Mapping[str, Any], moment: datetime) -> bool:
+    """Whether it is the Observation that stands there, said again."""
+    when = one.note.get("phenomenonTime")
+    then = note.get("phenomenonTime")
+    return (
+        there.result == one.result
+        and note.get("result") == one.note.get("result")
+        and (not one.dated or there.result_time == one.result_time)
+        and (time_of(when) if when else moment) == (time_of(then) if then else moment)
+    )
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def store_rows(
@@ -84,13 +165,13 @@ def store_rows(
     corrected by a new revision. The rows in effect, in order."""
     known = _stored(store, rows)
     limits = {one.datastream: one for one in channels(inventory)}
-    fresh: dict[tuple[int, int, int], tuple[Row, int]] = {}
+    fresh: dict[Identity, tuple[Row, int]] = {}
     for one in rows:
         before = known.get(one.identity)
         if before is None:
             fresh[one.identity] = (one, 0)
-        elif before[1] != one.result or before[2] == QualityRule.WITHDRAWN:
-            fresh[one.identity] = (one, before[0] + 1)
+        elif _corrects(one, before):
+            fresh[one.identity] = (one, before.revision + 1)
     if fresh:
         judged = [_judged(one, limits.get(one.series), now) for one, _ in fresh.values()]
         store.append(
@@ -108,6 +189,15 @@ def store_rows(
     return [one for one, _ in fresh.values()]
 
 
+def _corrects(one: Row, before: _Held) -> bool:
+    return (
+        before.result != one.result
+        or before.rule == QualityRule.WITHDRAWN
+        or (before.rule == QualityRule.NO_NUMBER) == one.numeric
+        or (one.dated and before.result_time != one.result_time)
+    )
+
+
 def withdraw(store: ObservationStore, rows: Observations, now: datetime) -> None:
     """A revision that takes them back."""
     if len(rows):
@@ -122,6 +212,9 @@ def withdraw(store: ObservationStore, rows: Observations, now: datetime) -> None
 
 def _judged(one: Row, channel: Channel | None, now: datetime) -> tuple[Quality, QualityRule]:
     """Range and clock as in ingest; step and stuck need the order of arrival and are left to it."""
+    if not one.numeric:
+        # The store's number stands for nothing: out of all sums, and no exit but this one shows it.
+        return Quality.BAD, QualityRule.NO_NUMBER
     quality, rule = Quality.UNCHECKED, QualityRule.NONE
     if channel is not None and (channel.minimum, channel.maximum) != (None, None):
         quality, rule = Quality.GOOD, QualityRule.PASSED
@@ -140,10 +233,8 @@ def channels(inventory: Inventory) -> list[Channel]:
     return found + [channel for one in inventory.wired.values() for channel in one.channels]
 
 
-def _stored(
-    store: ObservationStore, rows: Sequence[Row]
-) -> Mapping[tuple[int, int, int], tuple[int, float, int]]:
-    """(revision, result, rule) of those that are there."""
+def _stored(store: ObservationStore, rows: Sequence[Row]) -> dict[Identity, _Held]:
+    """Those that are there, and what stands behind them."""
     times_of: dict[int, set[int]] = {}
     for one in rows:
         times_of.setdefault(one.series, set()).add(one.time)
@@ -151,11 +242,10 @@ def _stored(
     for series, moments in times_of.items():
         spans = [(one, one) for one in moments] if len(moments) <= _FEW else [(min(moments), max(moments))]
         for first, last in spans:
-            parts.append(store.read([series], Period(instant(first), instant(last + 1))))
+            parts.append(store.read([series], Period(instant(first), instant(last + MOST_AT_ONCE))))
     found = Observations.concatenate(parts)
-    identities = zip(
-        found.datastream.tolist(), found.phenomenon_time.astype(np.int64).tolist(), found.lead.tolist(),
-        strict=True,
+    values = zip(
+        found.revision.tolist(), found.result.tolist(), found.rule.tolist(),
+        found.result_time.astype(np.int64).tolist(), strict=True,
     )  # fmt: skip
-    values = zip(found.revision.tolist(), found.result.tolist(), found.rule.tolist(), strict=True)
-    return dict(zip(identities, values, strict=True))
+    return dict(zip(identities(found), (_Held(*one) for one in values), strict=True))

@@ -20,6 +20,8 @@ _KNOWN_ELSEWHERE = frozenset(
 )
 _TRUTH = {"true": True, "false": False}
 _WITHOUT_SIZE = frozenset({"$select", "$expand"})
+# Clients send them everywhere; of one entity there is nothing to count, order or cut.
+_OF_MANY = frozenset({"top", "skip", "count", "orderby"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def read(query: str, type_name: str, limits: Limits, *, collection: bool) -> Opt
     for name in given:
         if name in _KNOWN_ELSEWHERE:
             raise NotOffered(f"{name} is not offered; offered are {', '.join(sorted(_OFFERED))}")
-        if name not in allowed:
+        if name not in allowed and name[1:] not in _OF_MANY:
             raise BadQuery(f"{name} is not possible here; possible are {', '.join(sorted(allowed))}")
     raw: dict[str, Any] = {}
     for name in ("filter", "orderby", "select", "expand"):
@@ -58,7 +60,11 @@ def read(query: str, type_name: str, limits: Limits, *, collection: bool) -> Opt
         raw["count"] = _TRUTH[written]
     raw["data_array"] = _result_format(given.get("$resultFormat"), type_name)
     raw["token"] = given.get("$skiptoken")
-    return _checked(raw, type_name, limits, depth=0)
+    return _checked(raw if collection else _of_one(raw), type_name, limits, depth=0)
+
+
+def _of_one(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in raw.items() if name not in _OF_MANY}
 
 
 def require_none(query: str, limits: Limits) -> None:
@@ -118,14 +124,29 @@ def check(node: Node, type_name: str, *, boolean: bool = False) -> None:
     if boolean and not _may_be_true(node, type_name):
         raise BadQuery("$filter must be a condition, e.g. result gt 5")
     if isinstance(node, Path):
-        refer(type_name, node)
+        refer(type_name, node, observations=True)
     elif isinstance(node, Literal):
         if isinstance(node.value, Geography):
             geometry.of_wkt(node.value.wkt)
     else:
         functions.require(node.name, len(node.arguments))
+        if node.name in geometry.TABLE:
+            _check_shapes(node, type_name)
         for one in node.arguments:
             check(one, type_name, boolean=node.name in ("and", "or", "not"))
+
+
+def _check_shapes(node: Call, type_name: str) -> None:
+    wanted = node.arguments[:2]
+    for one in wanted:
+        known = isinstance(one, Literal) and (one.value is None or isinstance(one.value, Geography))
+        if not known and not (
+            isinstance(one, Path) and refer(type_name, one, observations=True).name in _SHAPES
+        ):
+            raise BadQuery(f"{node.name} is asked of location, feature, observedArea or geography'WKT'")
+
+
+_SHAPES = frozenset({"location", "feature", "observedArea", "properties", "parameters"})
 
 
 def _may_be_true(node: Node, type_name: str) -> bool:
@@ -133,7 +154,7 @@ def _may_be_true(node: Node, type_name: str) -> bool:
         return functions.is_condition(node.name)
     if isinstance(node, Path):
         # Only what the register keeps as free JSON may be true or false.
-        return bool(refer(type_name, node).keys)
+        return bool(refer(type_name, node, observations=True).keys)
     return node.value is None or isinstance(node.value, bool)
 
 
@@ -161,9 +182,9 @@ def _expansion(name: str, raw: dict[str, Any], type_name: str, limits: Limits, d
     if name not in links:
         raise BadQuery(f"$expand: {type_name} has no {name!r}; it has {', '.join(links)}")
     target, many = links[name]
-    if not many and (wrong := {*raw} - {"select", "expand"}):
-        raise BadQuery(f"$expand: {name} is one entity; {', '.join(f'${one}' for one in wrong)} is for many")
-    return Expand(name, _checked(raw, target, limits, depth=depth))
+    if not many and "filter" in raw:
+        raise BadQuery(f"$expand: {name} is one entity; $filter is for many")
+    return Expand(name, _checked(raw if many else _of_one(raw), target, limits, depth=depth))
 
 
 def page(options: Options, limits: Limits) -> int:

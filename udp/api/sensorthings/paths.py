@@ -6,17 +6,15 @@ Every step is taken within what the caller may know; a step to anything else fin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias
 
 from edge.wire.instants import instant
 from udp.api.sensorthings.catalogue import Catalogue, Record
 from udp.api.sensorthings.model import IDENTIFIERS, SETS, TYPES, EntityType
+from udp.api.sensorthings.noted import Notes
 from udp.api.sensorthings.selection import parse_id
 from udp.errors import NotFound
-from udp.registry.written import Identity
 from udp.sensorthings import QualityRule
 from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore
@@ -25,7 +23,6 @@ _SEGMENT = re.compile(r"([A-Za-z]+)\((.+)\)", re.DOTALL)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _QUOTED = re.compile(r"'([^']*)'")
 _OBSERVATION = re.compile(r"Observations\('([^']+)'\)")
-Notes: TypeAlias = Callable[[Iterable[Identity]], Mapping[Identity, Mapping[str, Any]]]
 _MOST_SEGMENTS = 30
 
 

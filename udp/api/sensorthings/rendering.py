@@ -5,26 +5,24 @@ Each level is rendered for all entities of a page at once, so that an expansion 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from udp.api import columns_json
 from udp.api.problems import TooMuch
-from udp.api.sensorthings import columns
+from udp.api.sensorthings import columns, reaching
 from udp.api.sensorthings.catalogue import Catalogue, Record
 from udp.api.sensorthings.evaluation import Judge
 from udp.api.sensorthings.harvest import Harvest, Page
 from udp.api.sensorthings.links import next_link, self_link
 from udp.api.sensorthings.model import TYPES
+from udp.api.sensorthings.noted import Notes, identities, no_notes
 from udp.api.sensorthings.options import Limits, page, within
 from udp.api.sensorthings.paths import of_row, streams_of
 from udp.api.sensorthings.selection import Chosen
 from udp.api.sensorthings.syntax import Expand, Interval, Node, Options
-from udp.registry.written import Identity
 from udp.sensorthings import CITIZEN_NOTICE
 from udp.store.columns import Observations
 
@@ -42,7 +40,15 @@ class Writer:
     limits: Limits
     choose: Callable[[Sequence[int], Node | None], Chosen]
     left: int
-    notes: Callable[[Iterable[Identity]], Mapping[Identity, Mapping[str, Any]]] = lambda _wanted: {}
+    notes: Notes = no_notes
+
+    def select(self, condition: Node, records: Sequence[Record]) -> list[Record]:
+        """Those for which the condition is true."""
+        if not records or not reaching.reaches(condition, records[0].kind):
+            return self.judge.select(condition, records)
+        return reaching.select(
+            self.judge, condition, records, lambda ids, rest: self.harvest.holding(self.choose(ids, rest))
+        )
 
     def entities(self, records: Sequence[Record], options: Options) -> list[Json]:
         """In the same order."""
@@ -109,26 +115,22 @@ class Writer:
             for stream, value in zip(rows.datastream.tolist(), values, strict=True):
                 if stream in citizens:
                     value["notice"] = CITIZEN_NOTICE
-        if name in ("phenomenonTime", "resultQuality", "validTime", "parameters"):
+        if name in ("phenomenonTime", "result", "resultQuality", "validTime", "parameters"):
             self._annotate(rows, name, values)
         return values
 
     def _annotate(self, rows: Observations, name: str, values: list[Any]) -> None:
         """What was written with single Observations beyond what the store holds."""
         noted = self.catalogue.noted
-        columns_ = (
-            rows.datastream.tolist(),
-            rows.phenomenon_time.astype(np.int64).tolist(),
-            rows.lead.tolist(),
-        )
-        at = {key: place for place, key in enumerate(zip(*columns_, strict=True)) if key[0] in noted}
+        at = {key: place for place, key in enumerate(identities(rows)) if key[0] in noted}
         for key, content in self.notes(at).items() if at else ():
-            given = content.get(name)
-            if given is None:
+            if name not in content:
                 continue
-            if name == "resultQuality":
+            given, held = content[name], values[at[key]]
+            if name == "resultQuality" and not (held.keys() <= _VERDICT and held["rule"] == "none"):
+                # What the platform found stands beside what was said; where it found nothing, as it was said.
                 more = given if isinstance(given, dict) else {"given": given}
-                given = {**more, **values[at[key]]}
+                given = {**more, **held}
             values[at[key]] = given
 
     def _head(self, identifier: int | str, link: str, options: Options) -> Json:
@@ -148,6 +150,8 @@ class Writer:
     def _property(self, record: Record, name: str) -> Any:
         if record.kind == "Datastream" and name == "phenomenonTime":
             return self.judge.extents(record.id)
+        if record.kind == "Datastream" and name == "observedArea" and name not in record.properties:
+            return self.catalogue.areas.get(record.id)
         return record.properties.get(name)
 
     def _related(self, records: Sequence[Record], wanted: Expand) -> list[Json]:
@@ -163,7 +167,7 @@ class Writer:
         pages = groups
         if many:
             if options.filter is not None:
-                groups = [self.judge.select(options.filter, one) for one in groups]
+                groups = [self.select(options.filter, one) for one in groups]
                 counts = [len(one) for one in groups]
             size, skip = page(options, self.limits), options.skip
             pages = [self.judge.sort(one, options.orderby)[skip : skip + size] for one in groups]
@@ -223,6 +227,7 @@ class Writer:
             )
 
 
+_VERDICT = {"quality", "rule"}
 _OWN = frozenset(TYPES["Observation"].properties)
 
 
@@ -245,10 +250,12 @@ def values_of(rows: Observations, name: str) -> list[Any]:
         times = rows.phenomenon_time if name == "phenomenonTime" else rows.result_time
         return list(columns_json.times(times)) if len(times) else []
     if name == "result":
-        return list(rows.result.tolist())
+        # 8 was counted, not 8.0: a whole number is told as one.
+        return [int(one) if one.is_integer() else one for one in rows.result.tolist()]
     if name == "resultQuality":
-        words = columns_json.quality_words(rows.quality.tolist())
-        rules = columns_json.rule_words(rows.rule.tolist())
+        quality, rule = columns.verdicts(rows)
+        words = columns_json.quality_words(quality.tolist())
+        rules = columns_json.rule_words(rule.tolist())
         return [{"quality": word, "rule": rule} for word, rule in zip(words, rules, strict=True)]
     if name == "parameters":
         return [{"lead_s": lead} if lead else None for lead in rows.lead.tolist()]

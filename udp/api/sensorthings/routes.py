@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import Response
 
 from udp.api import representations
@@ -27,6 +27,7 @@ from udp.api.sensorthings.answering import Question
 from udp.api.sensorthings.catalogue import Catalogue, Numbers
 from udp.api.sensorthings.composing import Known
 from udp.api.sensorthings.links import PREFIX
+from udp.api.sensorthings.model import SETS
 from udp.api.sensorthings.options import Limits
 from udp.api.sensorthings.writer import Writer
 from udp.api.view import Views, read_views
@@ -123,7 +124,10 @@ def router() -> APIRouter:
         "", landing, methods=reading, summary="OGC SensorThings API 1.1", response_class=Response,
         include_in_schema=False,
     )  # fmt: skip
-    ways = ((entities, reading), (create, ["POST"]), (change, ["PATCH", "PUT"]), (delete, ["DELETE"]))
+    ways = (
+        (entities, reading), (create, ["POST"]), (change, ["PATCH", "PUT"]), (delete, ["DELETE"]),
+        (known_methods, ["OPTIONS"]),
+    )  # fmt: skip
     for endpoint, methods in ways:
         api.add_api_route(
             "/{path:path}", endpoint, methods=methods, summary="Entities of OGC SensorThings API 1.1",
@@ -168,8 +172,9 @@ async def _read(  # noqa: PLR0917 - what a route gets, and the path
 async def create(request: Request, at: AtDesk, who: Asking, room: Room, path: str) -> Response:
     """A new entity (201, Location), a link (204), or many Observations (201, their addresses)."""
     writer = writer_for(room, who)
-    body = await _body(request, _JSON)
     place = path.strip("/")
+    _require_method(request, place)
+    body = await _body(request, _JSON)
     if place == "CreateObservations":
         found = await _write(request, at, who, place, lambda: writer.observations(drafts.load(body)))
         links = [one if one == "error" else f"{_root(request)}/{one}" for one in found]
@@ -184,6 +189,7 @@ async def create(request: Request, at: AtDesk, who: Asking, room: Room, path: st
 async def change(request: Request, at: AtDesk, who: Asking, room: Room, path: str) -> Response:
     """PATCH changes what is said, PUT all, JSON Patch step by step; 200 with the entity as it is now."""
     writer = writer_for(room, who)
+    _require_method(request, path)
     patch = request.method == "PATCH" and _media_type(request) == _JSON_PATCH
     body = await _body(request, _JSON_PATCH if patch else _JSON)
     whole = request.method == "PUT"
@@ -194,10 +200,37 @@ async def change(request: Request, at: AtDesk, who: Asking, room: Room, path: st
 
 
 async def delete(request: Request, at: AtDesk, who: Asking, room: Room, path: str) -> Response:
-    """The entity and what cannot be without it; 200 as the standard asks."""
+    """The entity and what cannot be without it, or a link; 200 as the standard asks."""
     writer = writer_for(room, who)
+    _require_method(request, path)
+    if path.endswith("/$ref"):
+        await _write(request, at, who, path, lambda: writer.unlink(path))
+        return Response(status_code=200, headers=cache_header(who, 0))
     await _write(request, at, who, path, lambda: writer.delete(path))
     return Response(status_code=200, headers=cache_header(who, 0))
+
+
+async def known_methods(path: str) -> Response:
+    """What may be done with a path (RFC 9110, 9.3.7)."""
+    return Response(status_code=204, headers={"Allow": ", ".join(_known_methods(path))})
+
+
+def _known_methods(path: str) -> tuple[str, ...]:
+    last = path.strip("/").rpartition("/")[2]
+    if last == "CreateObservations":
+        return ("OPTIONS", "POST")
+    if last in SETS:
+        return ("GET", "HEAD", "OPTIONS", "POST")
+    if last in ("", "$value"):
+        return ("GET", "HEAD", "OPTIONS")
+    return ("DELETE", "GET", "HEAD", "OPTIONS", *(("POST",) if last == "$ref" else ("PATCH", "PUT")))
+
+
+def _require_method(request: Request, path: str) -> None:
+    known, whole = _known_methods(path), path.strip("/")
+    somewhere = "(" in whole or whole in SETS or whole == "CreateObservations"
+    if somewhere and request.method not in known:
+        raise HTTPException(405, headers={"Allow": ", ".join(known)})
 
 
 def writer_for(room: SensorThings, who: Caller) -> Writer:

@@ -12,6 +12,7 @@ import numpy as np
 from edge.wire.instants import EPOCH, microseconds
 from udp.api.sensorthings.catalogue import Catalogue
 from udp.api.sensorthings.evaluation import Judge
+from udp.api.sensorthings.noted import MOST_AT_ONCE
 from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Literal, Node, Path, compared, conjuncts
 from udp.sensorthings import QualityRule
 from udp.store.census import Census, everything
@@ -26,12 +27,16 @@ _ID = re.compile(r"(\d{1,9})-(\d{1,16})(?:-([1-9]\d{0,9}))?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """[start, end) in microseconds, perhaps one Datastream, and what remains to be asked of each row."""
+    """[start, end) in microseconds, perhaps one Datastream, and what remains to be asked of each row.
+
+    noted: more is said of some rows than the store holds. wordy: of some even the result."""
 
     start: int
     end: int
     stream: int | None
     rest: Node
+    noted: bool = False
+    wordy: bool = False
 
     @property
     def period(self) -> Period:
@@ -87,7 +92,7 @@ def choose(
 ) -> Chosen:
     """Datastreams for which the condition may hold, grouped by what it asks of their rows."""
     grouped = _grouped(judge, list(streams), condition)
-    bounds = tuple(bounds_of(rest) for rest in grouped)
+    bounds = tuple(bounds_of(rest, noted=noted, wordy=wordy) for rest, noted, wordy in grouped)
     parts, groups = [Census.empty()], [np.empty(0, np.int64)]
     for number, (bound, members) in enumerate(zip(bounds, grouped.values(), strict=True)):
         wanted = members if bound.stream is None else [one for one in members if one == bound.stream]
@@ -99,8 +104,11 @@ def choose(
     return Chosen(Census.merge(parts), np.concatenate(groups)[order], bounds)
 
 
-def _grouped(judge: Judge, streams: list[int], condition: Node | None) -> dict[Node, list[int]]:
-    """Datastreams by what is asked of their rows, without those of which nothing can be meant."""
+def _grouped(
+    judge: Judge, streams: list[int], condition: Node | None
+) -> dict[tuple[Node, bool, bool], list[int]]:
+    """Datastreams by what is asked of their rows, and whether more (even other results) is noted of them;
+    without those of which nothing can be meant."""
     if condition is None or not judge.reaches_out(condition):
         # It names no other entity and asks the same of every Datastream: it is folded once.
         rests = {TRUE if condition is None else judge.folded(condition): streams}
@@ -108,16 +116,16 @@ def _grouped(judge: Judge, streams: list[int], condition: Node | None) -> dict[N
         rests = {}
         for stream in streams:
             rests.setdefault(_residual(judge, stream, condition), []).append(stream)
-    withdrawn = judge.catalogue.withdrawn
-    grouped: dict[Node, list[int]] = {}
+    known = judge.catalogue
+    grouped: dict[tuple[Node, bool, bool], list[int]] = {}
     for rest, members in rests.items():
-        standing = [one for one in members if one not in withdrawn]
-        for asked, some in (
-            (rest, standing),
-            (_standing(rest), [one for one in members if one in withdrawn]),
-        ):
-            if some and rest != FALSE:
-                grouped.setdefault(asked, []).extend(some)
+        plain = [one for one in members if one not in known.noted]
+        if plain and rest != FALSE:
+            grouped.setdefault((rest, False, False), []).extend(plain)
+        for one in members if rest != FALSE and len(plain) < len(members) else ():
+            if one in known.noted:
+                asked = _standing(rest) if one in known.withdrawn else rest
+                grouped.setdefault((asked, True, one in known.wordy), []).append(one)
     return grouped
 
 
@@ -136,20 +144,23 @@ def _standing(condition: Node) -> Node:
     )
 
 
-def bounds_of(condition: Node) -> Bounds:
-    """Conditions on phenomenonTime and id that hold for all rows become the store's part."""
+def bounds_of(condition: Node, *, noted: bool = False, wordy: bool = False) -> Bounds:
+    """Conditions on phenomenonTime and id that hold for all rows become the store's part.
+
+    Where intervals are noted, the store's times are only their beginnings: the condition is asked again."""
     whole = everything()
     start, end = (microseconds(one) for one in (whole.start, whole.end))
     stream, rest = None, list[Node]()
     for one in conjuncts(condition):
         if (limits := _limits(one)) is not None:
-            start, end = max(start, limits[0]), min(end, limits[1])
-            continue
+            start, end = max(start, limits[0]), min(end, limits[1] + (MOST_AT_ONCE if noted else 0))
+            if not noted:
+                continue
         if (found := _identified(one)) is not None:
             stream, start, end = found[0], max(start, found[1]), min(end, found[1] + 1)
         rest.append(one)
     left: Node = TRUE if not rest else (rest[0] if len(rest) == 1 else Call("and", tuple(rest)))
-    return Bounds(start, end, stream, left)
+    return Bounds(start, end, stream, left, noted, wordy)
 
 
 def _limits(node: Node) -> tuple[int, int] | None:

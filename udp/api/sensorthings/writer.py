@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from udp.api.sensorthings.changing import Deletion, update
 from udp.api.sensorthings.composing import Composer, Known, Wish
 from udp.api.sensorthings.drafts import Draft, Room
 from udp.api.sensorthings.model import SETS, TYPES
+from udp.api.sensorthings.noted import identities, time_of
 from udp.api.sensorthings.observing import Row
 from udp.api.sensorthings.paths import Target, followed, nothing, resolve
 from udp.api.sensorthings.rendering import values_of
@@ -72,6 +73,31 @@ class Writer:
                 ),
             )
 
+    def unlink(self, path: str) -> None:
+        """End a link: DELETE of `Things(1)/Locations(2)/$ref`, or from the Location's side."""
+        with self._turn:
+            known = self.known()
+            target = self._single(path.removesuffix("/$ref"), known)
+            before = path.removesuffix("/$ref").strip("/").rpartition("/")[0]
+            parent = resolve(before, known.catalogue, self.to.store) if before else None
+            if parent is None or not parent.records or not target.records:
+                raise nothing(path)
+            pair = {one.type.name: one.records[0].id for one in (parent, target)}
+            if set(pair) != {"Thing", "Location"}:
+                raise Conflict(f"{target.type.name}: this link cannot end; PATCH or DELETE an entity instead")
+            left = [
+                one
+                for one in known.catalogue.records["Thing"][pair["Thing"]].links.get("Locations", ())
+                if one != pair["Location"]
+            ]
+
+            def without(composer: Composer) -> None:
+                if not left:
+                    Deletion(composer).require_bare(composer.key_of(pair["Thing"]))
+                composer.move(pair["Thing"], left)
+
+            self._transact(known, without)
+
     def change(self, path: str, body: Any, *, whole: bool = False, patch: bool = False) -> str:
         """PATCH, PUT (`whole`) or JSON Patch (`patch`); where the entity stands now."""
         with self._turn:
@@ -100,7 +126,8 @@ class Writer:
                 self._withdraw(known, target.row)
                 return
             record = target.records[0]
-            if (record.kind, record.id) in known.written.entities and record.kind == "FeatureOfInterest":
+            if record.kind == "FeatureOfInterest":
+                self._transact(known, lambda composer: Deletion(composer).require_free(record))
                 self._empty(known, known.catalogue.series.get((record.kind, record.id), ()))
             self._transact(known, lambda composer: Deletion(composer).delete(record))
 
@@ -135,13 +162,13 @@ class Writer:
         with self.to.database.writing() as connection:
             composer = Composer(connection, known, now, self.random_bits)
             result = work(composer)
-            rows = [observing.row(one.series, one.properties, now) for one in composer.observations]
+            rows = self._rows(composer.observations, now)
             for one in rows:
                 if one.note or one.series in known.written.noted:
                     # Also where there is nothing to say: what was said of a former one counts no longer.
                     withdrawn = one.series in known.written.withdrawn
                     writing.put_note(connection, one.identity, one.note, withdrawn=withdrawn)
-                    composer.changed = composer.changed or one.series not in known.written.noted
+                    composer.changed = composer.changed or _is_news(one, known)
             if composer.changed:
                 lock(connection)
                 grow(connection, now)
@@ -152,6 +179,17 @@ class Writer:
                 self._take_back(composer.created)
                 raise
         return result, rows
+
+    def _rows(self, wishes: Sequence[Wish], now: datetime) -> list[Row]:
+        found = []
+        for one in wishes:
+            made = observing.row(one.series, one.properties, now)
+            if one.place is not None and not one.moved and made.time != one.place[1]:
+                note = {"phenomenonTime": one.properties["phenomenonTime"], **made.note}
+                made = replace(made, time=one.place[1], note=note)
+            found.append(made)
+        own = {one.place for one in wishes if one.place is not None}
+        return observing.placed(self.to.store, found, lambda wanted: notes(self.to.database, wanted), own)
 
     def _take_back(self, created: Sequence[tuple[str, int]]) -> None:
         known = self.known()
@@ -200,30 +238,29 @@ class Writer:
             raise Conflict("an Observation stays with its Datastream and feature; create a new one there")
         series = int(row.datastream[0])
         said = dict(wanted.properties) if whole else {**before, **wanted.properties}
-        if "phenomenonTime" not in said:
-            said["phenomenonTime"] = before["phenomenonTime"]
-        found = observing.row(series, said, self.now())
-        was = values_of(row, "id")[0]
+        said.setdefault("phenomenonTime", before["phenomenonTime"])
+        (place,) = identities(row)
+        moved = time_of(said["phenomenonTime"]) != time_of(before["phenomenonTime"])
 
         def kept(composer: Composer) -> None:
-            composer.observations.append(Wish(series, said))
+            composer.observations.append(Wish(series, said, place, moved))
 
-        self._transact(known, kept)
-        if found.id == was and found.result == before["result"]:
-            self.touched(found.identity)
-        if found.id != was:
+        _, (found,) = self._transact(known, kept)
+        if found.identity != place:
             self._withdraw(known, row, {"moved": found.id})
+        elif found.result == before["result"]:
+            self.touched(found.identity)
         return found.id
 
     def _noted(self, row: Observations) -> dict[str, Any]:
         """What else was said of it, which a change leaves as it is unless it says otherwise."""
-        (identity,) = _identities(row)
+        (identity,) = identities(row)
         found = notes(self.to.database, [identity]).get(identity, {})
         return {name: one for name, one in found.items() if name in TYPES["Observation"].properties}
 
     def _withdraw(self, known: Known, rows: Observations, note: Mapping[str, Any] | None = None) -> None:
         with self.to.database.writing() as connection:
-            for identity in _identities(rows):
+            for identity in identities(rows):
                 writing.put_note(connection, identity, note or {}, withdrawn=True)
             if not known.written.withdrawn.issuperset(rows.datastream.tolist()):
                 lock(connection)
@@ -239,9 +276,12 @@ class Writer:
             self._withdraw(known, rows.take(rows.rule != QualityRule.WITHDRAWN))
 
 
-def _identities(rows: Observations) -> list[Identity]:
-    times = rows.phenomenon_time.astype("int64").tolist()
-    return list(zip(rows.datastream.tolist(), times, rows.lead.tolist(), strict=True))
+def _is_news(row: Row, known: Known) -> bool:
+    """Whether who reads must learn that something is said of this series."""
+    written = known.written
+    kinds = ((True, written.noted), ("result" in row.note, written.wordy))
+    spans = ("phenomenonTime" in row.note, written.spanning)
+    return any(said and row.series not in series for said, series in (*kinds, spans))
 
 
 def _back(parent: Target, link: str) -> str:
@@ -264,6 +304,7 @@ def _rows(groups: Any) -> Any:
         datastream = drafts.identity(group.get("Datastream"), "Datastream")
         for cells in group["dataArray"]:
             room.take("Observation")
-            said = dict(zip(names, cells, strict=False)) if isinstance(cells, list) else {}
+            whole = isinstance(cells, list) and len(cells) == len(names)
+            said = dict(zip(names, cells, strict=True)) if whole else {}
             feature = said.pop("FeatureOfInterest/id", said.pop("FeatureOfInterest/@iot.id", None))
             yield datastream, feature, said

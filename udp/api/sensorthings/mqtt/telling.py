@@ -19,7 +19,8 @@ from udp.api.sensorthings.catalogue import Catalogue, Record
 from udp.api.sensorthings.mqtt import topics
 from udp.api.sensorthings.mqtt.changes import Changes, between
 from udp.api.sensorthings.mqtt.topics import TopicRefused, Wish
-from udp.api.sensorthings.paths import Notes, Target, followed, nothing, resolve
+from udp.api.sensorthings.noted import Notes
+from udp.api.sensorthings.paths import Target, followed, nothing, resolve
 from udp.api.sensorthings.syntax import Options
 from udp.errors import NotFound
 from udp.sensorthings import QualityRule

@@ -63,7 +63,7 @@ def test_the_time_of_a_datastream_moves_with_its_observations_and_can_be_asked_f
     for path, condition, count in (
         ("Datastreams", "phenomenonTime ge 2026-11-01T00:00:00Z", 7),
         ("Datastreams", "phenomenonTime gt 2026-11-30T12:00:00Z", 0),
-        ("Datastreams", "phenomenonTime lt 2026-11-30T12:00:00Z", 6),
+        ("Datastreams", "phenomenonTime lt 2026-11-30T12:00:00Z", 7),
         ("Things", "Datastreams/phenomenonTime le 2026-11-29T00:00:00Z", 4),
         ("Observations", "Datastream/phenomenonTime le 2026-11-29T00:00:00Z", 6 * 43),
         ("Observations", "phenomenonTime gt 2026-11-29T00:00:00Z/2026-11-29T12:00:00Z", 1),
@@ -107,7 +107,7 @@ def test_parts_of_properties(filled, tail, expected):
 
 def test_a_property_without_a_value_has_no_content(filled):
     number = filled.open_ids[0]
-    assert filled.client.get(f"/v1.1/Datastreams({number})/observedArea").status_code == 204
+    assert filled.client.get(f"/v1.1/Datastreams({number})/resultTime").status_code == 204
     assert filled.client.get(f"/v1.1/Datastreams({number})/properties/nothing").status_code == 404
 
 
