@@ -28,7 +28,7 @@ from models.forecaster import LEVELS, NotCalibrated
 from models.rainfall_runoff.daily import DailyCatchment, Forcing
 from models.rainfall_runoff.forecast import RunoffForecaster
 from models.rainfall_runoff.rain_ahead import MeasuredRain, NoRainAhead, RainAhead
-from models.series import HOUR, Floats, Record, Series, Times, hours
+from models.series import HOUR, Booleans, Floats, Record, Series, Times, hours
 
 LEAD_HOURS = (1, 3, 6)
 DAILY_STEP_MINUTES = 1440
@@ -176,14 +176,21 @@ def fill_daily(data: Path) -> Iterable[str]:
         own, still = (
             metrics.mean_absolute_error(later[test], one[test]) for one in (made.median, levels.level)
         )
-        area = metrics.area_under_curve(reached[test], made.probability[test])
         cover = metrics.coverage(later[test], made.quantiles[test, 0], made.quantiles[test, -1])
+        skill = [_of_chance(reached, made.probability, one) for one in (~early & np.isfinite(reached), test)]
         yield (
             f"fill daily, {days} d: MAE {10 * own:.1f} (persistence {10 * still:.1f}) points, "
-            f"80 % interval covers {cover:.2f}, AUC {area:.3f}, Brier "
-            f"{metrics.brier(reached[test], made.probability[test]):.3f} (base rate "
-            f"{reached[test].mean() * (1 - reached[test].mean()):.3f})"
+            f"80 % interval covers {cover:.2f}; threshold reached before emptied: {skill[0]}; "
+            f"of bins not emptied: {skill[1]}"
         )
+
+
+def _of_chance(reached: Floats, probability: Floats, which: Booleans) -> str:
+    share = float(reached[which].mean())
+    return (
+        f"AUC {metrics.area_under_curve(reached[which] > 0, probability[which]):.3f}, Brier "
+        f"{metrics.brier(reached[which] > 0, probability[which]):.3f} (base rate {share * (1 - share):.3f})"
+    )
 
 
 def consumption(data: Path) -> Iterable[str]:

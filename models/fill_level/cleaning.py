@@ -24,10 +24,12 @@ SETTLING = 0.02
 RISE = 0.12
 TYPICAL_RISE_CELLS = 2.5
 EMPTYINGS_PER_HOUR = 1.0 / 190.0
-FLOOR_SPREAD_CM = 8.0
+FLOOR_SPREAD_CM = 6.0
 LONGEST_GAP_HOURS = 96
 DROP_CM = 8.0
+LEAST_DROP_CM = 6.0
 OBSTACLE_CM = (25.0, 90.0)
+BLIND_CM = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,12 @@ class Container:
     def cells(self) -> int:
         """Number of content cells."""
         return int(np.ceil(self.depth_cm / CELL_CM)) + 1
+
+    @property
+    def visible_percent(self) -> float:
+        """Fill up to which a rise is seen: nearer than the blind zone every echo says the same."""
+        room = self.depth_cm - BLIND_CM - CELL_CM
+        return float(min(100.0 * room / (self.depth_cm - self.full_cm), 97.0))
 
     def percent(self, content_cm: Floats) -> Floats:
         """Content above the floor (cm) -> fill (%)."""
@@ -235,14 +243,15 @@ def _backward(belief: Floats, emission: Floats, floor: Floats) -> tuple[Floats, 
 
 
 def _events(crew: Floats, content: Floats, heard: Booleans) -> Booleans:
-    """Hours of emptyings: the probability gathered over a gap counts once, at its most likely hour, and the
-    content must really have dropped."""
+    """Hours of emptyings: the probability gathered over a gap counts once, at its middle, and the content
+    must really have dropped."""
     out = np.zeros(len(crew), dtype=bool)
-    for start, end in _runs(crew > 0.02):
+    for start, end in _runs((crew > 0.02) | ((crew > 0.003) & ~heard)):
         low, high = max(0, start - 2), min(len(crew) - 1, end + 2)
         before, after = content[max(0, low - 1) : start + 1].max(), content[end : high + 1].min()
-        if crew[start : end + 1].sum() > 0.5 and before - after > DROP_CM:
-            out[start + int(np.argmax(crew[start : end + 1]))] = True
+        gathered = np.cumsum(crew[start : end + 1])
+        if gathered[-1] > 0.5 and before - after > LEAST_DROP_CM:
+            out[start + int(np.searchsorted(gathered, 0.5 * gathered[-1]))] = True
     return out & _heard_around(heard)
 
 

@@ -1,20 +1,27 @@
 """Forecast bins that report one coarse level a day, where no echo can be cleaned and no hour is known.
 
-Boosted trees on recent levels and the bin's own habits give the expected level if not emptied and the chance
-of reaching its threshold; residuals of an inner hold-out give the interval (split conformal).
+Boosted trees on recent levels and the bin's own habits give the expected level if not emptied, together with
+a random forest the chance of reaching its threshold; errors of forecasts made within the record, with what
+was known before them, give the interval (rolling conformal prediction).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
 
-from models.series import Booleans, Floats, Integers
+from models.series import Floats, Integers
 
 LAGS = 7
-INNER_SHARE = 0.75
+WEEKS = 4
+INNER_SHARES = (0.5, 0.75, 1.0)
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -28,20 +35,23 @@ class DailyLevels:
     level: Floats
     threshold: Floats
 
-    def ahead(self, days: int) -> tuple[Floats, Booleans]:
+    def ahead(self, days: int) -> tuple[Floats, Floats]:
         """Level ``days`` later if the bin was not emptied in between (NaN otherwise), and whether the
-        threshold was reached on the way. A fall of the level is an emptying."""
+        threshold was reached until then: 1 also where it was emptied afterwards, NaN where it was emptied
+        before. A fall of the level is an emptying."""
         n = len(self.level)
-        later = np.full(n, np.nan)
+        later, reached = np.full(n, np.nan), np.full(n, np.nan)
         index = np.arange(n - days) if n > days else np.arange(0)
         same = (self.bin[index] == self.bin[index + days]) & (
             self.day[index + days] - self.day[index] == days
         )
-        rising = np.ones(len(index), dtype=bool)
+        rising, hit = np.ones(len(index), dtype=bool), np.zeros(len(index), dtype=bool)
         for step in range(days):
             rising &= self.level[index + step + 1] >= self.level[index + step]
+            hit |= rising & (self.level[index + step + 1] >= self.threshold[index])
         later[index] = np.where(same & rising, self.level[index + days], np.nan)
-        return later, later >= self.threshold
+        reached[index] = np.where(same & (rising | hit), hit, np.nan)
+        return later, reached
 
 
 def features(data: DailyLevels) -> Floats:
@@ -56,7 +66,8 @@ def features(data: DailyLevels) -> Floats:
         columns.append(past)
         if lag == 1:
             rise = np.where(data.level >= past, data.level - past, np.nan)
-    columns += [*_habits(data, rise), _since_low(data)]
+    columns += [*_habits(data, rise), _since_low(data), *_weeks(data), data.threshold - data.level]
+    columns += [_of_the_day(data.day, data.level), _of_the_day(data.day, rise)]
     return np.stack(columns, axis=1)
 
 
@@ -87,6 +98,37 @@ def _since_low(data: DailyLevels) -> Floats:
     return np.asarray(np.arange(len(fell)) - start, dtype=np.float64)
 
 
+def _weeks(data: DailyLevels) -> list[Floats]:
+    """Of the last week and the last four: mean level and mean rise; how often empty, how often it rose, and
+    the level on the same weekday."""
+    n, days = len(data.level), 7 * WEEKS
+    past = np.full((days + 1, n), np.nan)
+    past[0] = data.level
+    for lag in range(1, min(days + 1, n)):
+        past[lag, lag:] = np.where(data.bin[lag:] == data.bin[:-lag], data.level[:-lag], np.nan)
+    rise = np.where(past[:-1] >= past[1:], past[:-1] - past[1:], np.nan)
+    rows = (past[:7], past[:days], rise[:7], rise, past[7::7])
+    made = [_mean(one) for one in rows]
+    empty = np.where(np.isfinite(past[:days]), past[:days] == 0, np.nan)
+    return [*made, _mean(empty), _mean(np.where(np.isfinite(rise), rise > 0, np.nan))]
+
+
+def _mean(rows: Floats) -> Floats:
+    """Over what is known of each column; NaN where nothing is."""
+    known = np.isfinite(rows)
+    count = known.sum(axis=0)
+    return np.asarray(np.where(count, np.where(known, rows, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan))
+
+
+def _of_the_day(day: Integers, values: Floats) -> Floats:
+    """Mean of all bins on the same day: a good day is good for all."""
+    _, place = np.unique(day, return_inverse=True)
+    known = np.isfinite(values)
+    count = np.bincount(place, weights=known)
+    total = np.bincount(place, weights=np.where(known, values, 0.0))
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1.0), np.nan)[place])
+
+
 @dataclass(frozen=True, slots=True)
 class DailyAnswer:
     """Per row: median level, quantiles at LEVELS (n, 5) and probability of reaching the threshold."""
@@ -102,46 +144,65 @@ class DailyFillModel:
     def __init__(self, days: int, seed: int = 0) -> None:
         self.days, self.seed = days, seed
         self._median: HistGradientBoostingRegressor | None = None
-        self._chance: HistGradientBoostingClassifier | None = None
+        self._chance: list[HistGradientBoostingClassifier | RandomForestClassifier] = []
         self._strays = np.zeros((0, len(LEVELS)))
 
     def fit(self, data: DailyLevels) -> bool:
         """False when there are too few days without emptying to learn from."""
         later, reached = data.ahead(self.days)
         x = features(data)
-        keep = np.isfinite(later)
-        if keep.sum() < 300 or reached[keep].all() or not reached[keep].any():
+        keep, known = np.isfinite(later), np.isfinite(reached)
+        if keep.sum() < 300 or len(np.unique(reached[known])) < 2:
             return False
-        cut = np.quantile(data.day[keep], INNER_SHARE)
-        early, late = keep & (data.day < cut), keep & (data.day >= cut + self.days)
-        trial = self._regressor().fit(x[early], later[early])
-        guess, error = trial.predict(x[late]), later[late]
-        kinds = _class(guess)
-        stray = error - guess
-        self._strays = np.stack(
-            [np.quantile(stray[kinds == c] if (kinds == c).sum() > 50 else stray, LEVELS) for c in range(11)]
-        )
+        self._strays = self._rolling_strays(data.day, x, later)
         self._median = self._regressor().fit(x[keep], later[keep])
-        self._chance = HistGradientBoostingClassifier(
+        trees = HistGradientBoostingClassifier(
             max_iter=120, learning_rate=0.05, max_leaf_nodes=12, min_samples_leaf=40, l2_regularization=5.0,
             random_state=self.seed,
-        ).fit(x[keep], reached[keep])  # fmt: skip
+        )  # fmt: skip
+        forest = RandomForestClassifier(
+            60, min_samples_leaf=15, max_features=0.3, random_state=self.seed, n_jobs=1
+        )
+        x, happened = _filled(x[known]), reached[known] > 0
+        self._chance = [one.fit(x, happened) for one in (trees, forest)]
         return True
+
+    def _rolling_strays(self, day: Integers, x: Floats, later: Floats) -> Floats:
+        """Quantiles of the errors of forecasts made with what was known before, by class of the forecast."""
+        keep = np.isfinite(later)
+        cuts = np.quantile(day[keep], INNER_SHARES)
+        guesses, errors = [], []
+        for begin, end in pairwise(cuts):
+            early, late = keep & (day < begin), keep & (day >= begin + self.days) & (day <= end)
+            guess = self._regressor().fit(x[early], later[early]).predict(x[late])
+            guesses.append(guess)
+            errors.append(later[late] - guess)
+        kinds, stray = _class(np.concatenate(guesses)), np.concatenate(errors)
+        return np.stack(
+            [np.quantile(stray[kinds == c] if (kinds == c).sum() > 50 else stray, LEVELS) for c in range(11)]
+        )
 
     def predict(self, data: DailyLevels) -> DailyAnswer:
         """Raises RuntimeError before a successful fit."""
-        if self._median is None or self._chance is None:
+        if self._median is None or not self._chance:
             raise RuntimeError("fit the daily fill model first")
         x = features(data)
         median = np.clip(self._median.predict(x), data.level, 10.0)
         bands = np.clip(median[:, None] + self._strays[_class(median)], data.level[:, None], 10.0)
-        return DailyAnswer(median, np.sort(bands, axis=1), self._chance.predict_proba(x)[:, 1])
+        x = _filled(x)
+        chance = np.mean([one.predict_proba(x)[:, 1] for one in self._chance], axis=0)
+        return DailyAnswer(median, np.sort(bands, axis=1), chance)
 
     def _regressor(self) -> HistGradientBoostingRegressor:
         return HistGradientBoostingRegressor(
             loss="absolute_error", max_iter=150, learning_rate=0.05, max_leaf_nodes=12, min_samples_leaf=40,
             l2_regularization=5.0, random_state=self.seed,
         )  # fmt: skip
+
+
+def _filled(x: Floats) -> Floats:
+    """A forest knows no gaps; no feature is below -1 by itself but the seasons'."""
+    return np.where(np.isfinite(x), x, -2.0)
 
 
 def _class(level: Floats) -> Integers:

@@ -1,8 +1,8 @@
 """Say how full a container will be if nobody comes, how sure that is, and when it becomes critical.
 
 Rate times time gives the middle. How far reality strays from it is not assumed but collected from the whole
-fleet's own past forecasts (split conformal prediction; Vovk, Gammerman & Shafer 2005), by expected inflow,
-because half of all days bring almost nothing and some bring three times the mean.
+fleet's own past forecasts, each made with what was known before it (rolling conformal prediction; Vovk,
+Gammerman & Shafer 2005), because half of all days bring almost nothing and some bring three times the mean.
 """
 
 from __future__ import annotations
@@ -13,29 +13,51 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.fill_level.cleaning import Cleaned
-from models.fill_level.rate import FleetRate, Inflow, OwnRate, fleet_rate, inflow_of, own_rate
+from models.fill_level.rate import (
+    FleetRate,
+    Inflow,
+    OwnRate,
+    fleet_rate,
+    inflow_of,
+    own_rate,
+    past_forecasts,
+)
+from models.fill_level.spread import DAILY_PRIOR, LEARN_HOURS, Expected, Spread, deviation, learn
 from models.forecaster import LEVELS, Forecast, Leads, NotCalibrated, ascending
-from models.series import DAY, HOUR, Floats, Instant
+from models.series import HOUR, Booleans, Floats, Instant, Integers
 
-LEARN_HOURS = (6, 12, 24, 48, 72, 120, 168)
-RATIO_LEVELS = tuple(np.concatenate([[0.005], np.linspace(0.02, 0.98, 49), [0.995]]).tolist())
-CALIBRATION_SHARE = 0.5
+# Each part of the record after the first is forecast with the fleet known before it.
+PARTS = 4
+EVERY_HOURS = 6
 LEAST_PAIRS = 200
 HORIZON_HOURS = 24 * 21
 FULL = 100.0
-# Container-specific strays weigh in fully only after some months of matured forecasts.
-OWN_PAIRS = 40.0
+# Container-specific strays weigh half after so many days of matured forecasts.
+OWN_DAYS = 60.0
+# A good week is good for all: so much of what a week brings is common to the containers of a city, and many
+# containers are worth fewer independent ones (design effect; Kish 1965).
+COMMON = 0.08
+_LEVELS = tuple(np.linspace(0.02, 0.98, 25).tolist())
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Answer for one container: probabilities by horizon hours, and hours until critical as quantiles
-    (infinite when not within three weeks)."""
+    """Answer for one container: probabilities by horizon hours, hours until the expected fill is critical,
+    and between which hours it becomes so in four of five cases (infinite when not within three weeks)."""
 
     fill_now: float
     probability: Mapping[int, float]
     hours_to_critical: float
     hours_to_critical_interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Matured past forecasts (n,) of one container: what came, what was expected, which lead."""
+
+    real: Floats
+    expected: Expected
+    lead: Integers
 
 
 @dataclass
@@ -45,37 +67,27 @@ class FillForecaster:
     name: str = "pooled inflow rate"
     fleet: FleetRate | None = None
     rates: dict[str, OwnRate] = field(default_factory=dict)
-    _expected_bins: Floats = field(default_factory=lambda: np.array([]))
-    _strays: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    _typical: Floats = field(default_factory=lambda: np.array([]))
+    spread: Spread | None = None
     _width: dict[str, float] = field(default_factory=dict)
 
     def fit(self, cleaned: Mapping[str, Cleaned]) -> NotCalibrated | None:
-        """Rates from all hours; strays of each half of the record, forecast with rates of the other half: a
-        city that throws away more in the second half than in the first must not become a bias."""
+        """Rates from all hours; strays from forecasts of the past as they would have been made then."""
+        self.fleet = self.spread = None
         inflows = {name: inflow_of(one) for name, one in cleaned.items()}
-        cut = _cut(list(cleaned.values()))
-        early = fleet_rate([one.before(cut) for one in inflows.values()]) if cut is not None else None
-        self.fleet = fleet_rate(list(inflows.values()))
-        if self.fleet is None or early is None or cut is None:
+        fleet = fleet_rate(list(inflows.values()))
+        if fleet is None:
             return NotCalibrated("Füllstand: keine drei Tage mit Zufluss an irgendeinem Behälter")
-        late = fleet_rate([one.after(cut) for one in inflows.values()])
-        pairs = {
-            name: np.concatenate(
-                [
-                    strays(one, own_rate(inflows[name].before(cut), early), cut, one.times[-1]),
-                    strays(one, own_rate(inflows[name].after(cut), late or early), one.times[0], cut),
-                ]
-            )
-            for name, one in cleaned.items()
-        }
-        together = np.concatenate(list(pairs.values()))
-        if len(together) < LEAST_PAIRS:
-            self.fleet = None
-            return NotCalibrated(f"Füllstand: {len(together)} gereifte Vorhersagen, nötig sind {LEAST_PAIRS}")
-        self._learn_strays(together)
-        self._width = {name: self._own_width(one) for name, one in pairs.items()}
-        self.rates = {name: own_rate(one, self.fleet) for name, one in inflows.items()}
+        pairs = _rolling(cleaned, inflows)
+        real, of, lead = _together(list(pairs.values()))
+        if len(real) < LEAST_PAIRS:
+            return NotCalibrated(f"Füllstand: {len(real)} gereifte Vorhersagen, nötig sind {LEAST_PAIRS}")
+        counts = np.bincount(lead, minlength=len(LEARN_HOURS))
+        alike = 1.0 + COMMON * (len(cleaned) - 1)
+        independent = counts * EVERY_HOURS / np.maximum(LEARN_HOURS, 24.0) / alike
+        self.fleet = fleet
+        self.spread = learn(real, of, lead, fleet.rate_days, independent)
+        self._width = {name: _own_width(one, self.spread) for name, one in pairs.items()}
+        self.rates = {name: own_rate(one, fleet) for name, one in inflows.items()}
         return None
 
     def update(self, name: str, cleaned: Cleaned) -> None:
@@ -88,15 +100,16 @@ class FillForecaster:
         levels: tuple[float, ...] = LEVELS,
     ) -> Forecast | NotCalibrated:  # fmt: skip
         """Fill (%) at each lead if not emptied, from the filtered fill and its spread (%) at issue."""
-        if self.fleet is None:
+        known = self.spread
+        if self.fleet is None or known is None:
             return NotCalibrated("Füllstandsmodell nicht kalibriert")
         if not np.isfinite(fill):
             return NotCalibrated("Der Sensor hat noch keinen Füllstand gemeldet")
         hours = np.maximum(1, np.round(leads / HOUR).astype(np.int64))
-        curve = self._rate(name).expected(issued_at, int(hours.max()))
-        dense = self._dense(name, fill, curve[hours - 1], spread)
-        wanted = np.stack([np.interp(levels, RATIO_LEVELS, row) for row in dense])
-        point = np.stack([np.interp(RATIO_LEVELS, RATIO_LEVELS, row).mean() for row in dense])
+        of = self._expected(name, issued_at, hours, spread)
+        made = known.quantiles((*_LEVELS, *levels), of, hours.astype(np.float64), self._width.get(name, 1.0))
+        values = np.clip(np.maximum(fill + made, fill - 2.0 - spread), 0.0, FULL)
+        point, wanted = values[:, : len(_LEVELS)].mean(axis=1), values[:, len(_LEVELS) :]
         return Forecast(issued_at, leads, point, levels, ascending(wanted), "%")
 
     def outlook(
@@ -104,102 +117,97 @@ class FillForecaster:
         horizons: Sequence[int] = (24, 48, 72, 168),
     ) -> Outlook | NotCalibrated:  # fmt: skip
         """Probability to reach ``critical`` (%) within each horizon, and when."""
-        if self.fleet is None:
+        if self.fleet is None or self.spread is None:
             return NotCalibrated("Füllstandsmodell nicht kalibriert")
         if not np.isfinite(fill):
             return NotCalibrated("Der Sensor hat noch keinen Füllstand gemeldet")
         hours = np.concatenate([np.arange(1, 73), np.arange(76, HORIZON_HOURS + 1, 4)])
-        curve = self._rate(name).expected(issued_at, HORIZON_HOURS)[hours - 1]
-        dense = np.maximum.accumulate(self._dense(name, fill, curve, spread), axis=0)
-        chance = np.array(
-            [1.0 - float(np.interp(critical, row, RATIO_LEVELS, left=0.0, right=1.0)) for row in dense]
-        )
-        chance = np.maximum.accumulate(chance if fill < critical else np.ones(len(hours)))
+        of = self._expected(name, issued_at, hours, spread)
+        missing = np.full(len(hours), critical - fill)
+        below = self.spread.below(missing, of, hours.astype(np.float64), self._width.get(name, 1.0))
+        chance = np.maximum.accumulate(1.0 - below if fill < critical else np.ones(len(hours)))
         by_horizon = {h: float(np.interp(h, hours, chance)) for h in horizons}
-        reach = tuple(_first(hours, chance, share) for share in (0.1, 0.5, 0.9))
-        return Outlook(fill, by_horizon, reach[1], (reach[0], reach[2]))
+        early, late = (_first(hours, chance >= share) for share in (0.1, 0.9))
+        # The expected fill gets there a little before half of all cases do, because a container that becomes
+        # critical before a crew comes had more than usual put in.
+        middle = _first(hours, fill + of.inflow >= critical)
+        return Outlook(fill, by_horizon, min(max(middle, early), late), (early, late))
 
-    def _rate(self, name: str) -> OwnRate:
+    def _expected(self, name: str, issued_at: Instant, hours: Integers, spread: float) -> Expected:
         if self.fleet is None:
             raise RuntimeError("fit first")
         known = self.rates.get(name)
-        return known if known is not None else own_rate(_NOTHING, self.fleet)
-
-    def _dense(self, name: str, fill: float, expected: Floats, spread: float) -> Floats:
-        """Quantiles at RATIO_LEVELS (horizons, levels) of the fill, capped where the sensor is."""
-        place = np.interp(np.log(expected + 0.1), self._expected_bins, np.arange(len(self._expected_bins)))
-        low = np.floor(place).astype(int)
-        high = np.minimum(low + 1, len(self._expected_bins) - 1)
-        part = (place - low)[:, None]
-        stray = (1 - part) * self._strays[low] + part * self._strays[high]
-        wide = 1.0 + 0.5 * min(spread / 10.0, 1.0)
-        values = (
-            fill + expected[:, None] + stray * _scale(expected)[:, None] * self._width.get(name, 1.0) * wide
-        )
-        return np.asarray(np.clip(np.maximum(values, fill - 2.0 - spread), 0.0, FULL))
-
-    def _learn_strays(self, pairs: Floats) -> None:
-        """Quantiles of the stray in units of its scale, in bins of expected inflow."""
-        logged = np.log(pairs[:, 0] + 0.1)
-        bins = int(np.clip(len(pairs) // 400, 1, 8))
-        edges = np.quantile(logged, np.linspace(0, 1, bins + 1))
-        kind = np.clip(np.searchsorted(edges, logged, side="right") - 1, 0, bins - 1)
-        self._expected_bins = np.array([logged[kind == b].mean() for b in range(bins)])
-        self._typical = np.array([np.abs(pairs[kind == b, 1]).mean() for b in range(bins)])
-        self._strays = np.stack([np.quantile(pairs[kind == b, 1], RATIO_LEVELS) for b in range(bins)])
-
-    def _own_width(self, pairs: Floats) -> float:
-        """How much more or less than the fleet this container strays, shrunk to the fleet."""
-        if not len(pairs):
-            return 1.0
-        rows = len(pairs) / len(LEARN_HOURS)
-        logged = np.log(pairs[:, 0] + 0.1)
-        usual = np.interp(logged, self._expected_bins, self._typical)
-        own = float(np.abs(pairs[:, 1]).mean()) / max(float(usual.mean()), 1e-9)
-        return float(np.exp(np.log(np.clip(own, 0.4, 2.5)) * rows / (rows + OWN_PAIRS)))
+        rate = known if known is not None else own_rate(_NOTHING, self.fleet)
+        curve, squares = rate.expected(issued_at, int(hours.max()))
+        return Expected(curve[hours - 1], squares[hours - 1], rate.days, spread)
 
 
 _NOTHING = Inflow(np.array([], dtype="datetime64[us]"), np.array([]))
 
 
-def _scale(expected: Floats) -> Floats:
-    """Spread of a compound Poisson inflow grows with the root of its mean, plus reading noise."""
-    return np.asarray(np.sqrt(expected + 0.5))
+def _rolling(cleaned: Mapping[str, Cleaned], inflows: Mapping[str, Inflow]) -> dict[str, Pairs]:
+    start = min(one.times[0] for one in cleaned.values())
+    length = max(one.times[-1] for one in cleaned.values()) - start
+    parts: dict[str, list[Pairs]] = {name: [] for name in cleaned}
+    for part in range(1, PARTS):
+        since, until = (np.datetime64(start + length * k // PARTS, "us") for k in (part, part + 1))
+        fleet = fleet_rate([one.before(since) for one in inflows.values()])
+        if fleet is None:
+            continue
+        for name, one in cleaned.items():
+            parts[name].append(matured(one, inflows[name], fleet, since, until))
+    return {name: Pairs(*_together(found)) for name, found in parts.items()}
 
 
-def _cut(cleaned: Sequence[Cleaned]) -> Instant | None:
-    if not cleaned:
-        return None
-    start = min(one.times[0] for one in cleaned)
-    end = max(one.times[-1] for one in cleaned)
-    return np.datetime64(start + (end - start) * CALIBRATION_SHARE, "us")
-
-
-def strays(cleaned: Cleaned, rate: OwnRate, since: Instant, until: Instant) -> Floats:
-    """(pairs, 2): expected inflow and (real - expected) / scale, of forecasts issued after ``since``
-    every six hours and matured by ``until``, whose container was not emptied and not full in between."""
-    first = int(np.searchsorted(cleaned.times, since))
-    last = int(np.searchsorted(cleaned.times, until, side="right")) - 1
+def matured(cleaned: Cleaned, inflow: Inflow, fleet: FleetRate, since: Instant, until: Instant) -> Pairs:
+    """Forecasts issued every six hours in [since, until) by the rate known then, and what came until the end
+    of the record, where no crew came in between. Those that might end in a full container say little of the
+    inflow and are left out by what was expected, not by what came."""
+    first, end = (int(k) for k in np.searchsorted(cleaned.times, np.array([since, until])))
+    past = past_forecasts(inflow, fleet, (first, min(end, len(inflow.times)), EVERY_HOURS), LEARN_HOURS)
+    ahead = past.origin[:, None] + np.array(LEARN_HOURS)
+    there = np.minimum(ahead, len(cleaned.times) - 1)
     visits = np.cumsum(cleaned.emptied)
-    rows = []
-    for i in range(first, last + 1 - LEARN_HOURS[0], 6):
-        curve = rate.expected(cleaned.times[i], LEARN_HOURS[-1])
-        for hours in LEARN_HOURS:
-            j = i + hours
-            if j > last or visits[j] != visits[i] or cleaned.smoothed[i] > 95:
-                break
-            real = min(cleaned.smoothed[j], FULL) - min(cleaned.filtered[i], FULL)
-            rows.append(
-                (curve[hours - 1], (real - curve[hours - 1]) / float(_scale(curve[hours - 1 : hours])[0]))
-            )
-    return np.array(rows).reshape(-1, 2)
+    begin = np.minimum(cleaned.filtered[past.origin], FULL)[:, None]
+    days, reading = (
+        np.repeat(one[:, None], len(LEARN_HOURS), axis=1) for one in (past.days, cleaned.spread[past.origin])
+    )
+    of = Expected(past.expected, past.squares, days, reading)
+    keep = (ahead < len(cleaned.times)) & (visits[there] == visits[past.origin][:, None])
+    unsure = 1.5 * deviation(of, DAILY_PRIOR, fleet.rate_days)
+    keep &= begin + past.expected + unsure < cleaned.container.visible_percent
+    real = np.minimum(cleaned.smoothed[there], FULL) - begin
+    lead = np.broadcast_to(np.arange(len(LEARN_HOURS)), keep.shape)
+    cut = Expected(of.inflow[keep], of.squares[keep], days[keep], reading[keep])
+    return Pairs(real[keep], cut, lead[keep])
 
 
-def _first(hours: Floats, chance: Floats, share: float) -> float:
-    reached = chance >= share
+def _together(pairs: Sequence[Pairs]) -> tuple[Floats, Expected, Integers]:
+    if not pairs:
+        nothing = np.array([])
+        return nothing, Expected(nothing, nothing, nothing, nothing), np.array([], dtype=np.int64)
+    of = [one.expected for one in pairs]
+    return (
+        np.concatenate([one.real for one in pairs]),
+        Expected(
+            np.concatenate([one.inflow for one in of]), np.concatenate([one.squares for one in of]),
+            np.concatenate([np.atleast_1d(one.days) for one in of]),
+            np.concatenate([np.atleast_1d(one.reading) for one in of]),
+        ),
+        np.concatenate([one.lead for one in pairs]),
+    )  # fmt: skip
+
+
+def _own_width(pairs: Pairs, spread: Spread) -> float:
+    """How much more or less than the fleet this container's days vary, shrunk to the fleet."""
+    day = pairs.lead == LEARN_HOURS.index(24)
+    if not day.any():
+        return 1.0
+    usual = spread.deviation(pairs.expected)[day]
+    own = float(np.mean(((pairs.real[day] - pairs.expected.inflow[day]) / usual) ** 2))
+    days = float(day.sum()) * EVERY_HOURS / 24.0
+    return float(np.exp(np.log(np.clip(own, 0.25, 4.0)) * days / (days + OWN_DAYS)))
+
+
+def _first(hours: Integers, reached: Booleans) -> float:
     return float(hours[int(np.argmax(reached))]) if reached.any() else float("inf")
-
-
-def age_of(cleaned: Cleaned, moment: Instant) -> float:
-    """Days since the last hour known, for the page that must not show a stale level as fresh."""
-    return float((moment - cleaned.times[-1]) / DAY)

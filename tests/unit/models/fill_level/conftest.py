@@ -4,6 +4,7 @@ Daily inflow log-normal over containers (median 4.8 % of depth, sd of log .55), 
 zero, weekday and hour profiles, 23 % lost messages, 2 cm grid, 1 cm noise, blind zone, obstacle echoes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,3 +75,9 @@ def disturbed_fleet() -> list[Truth]:
 @pytest.fixture(scope="session")
 def clean_fleet() -> list[Truth]:
     return [make(200 + seed, 120, disturbed=False) for seed in range(12)]
+
+
+@pytest.fixture(scope="session", name="made")
+def container_of() -> Callable[..., Truth]:
+    """Another container of the same kind."""
+    return make
