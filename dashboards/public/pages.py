@@ -234,7 +234,7 @@ class PublicPages:
     def _districts(self, snapshot: Snapshot) -> list[tuple[str, str]]:
         """Those of the settings, then any others that places name, by name."""
         found = {place.district: place.district_name for place in snapshot.places.values() if place.district}
-        found.update({district.key: district.name for district in self._site.districts})
+        found.update({district.key: district.name for district in self._site.known_districts})
         return sorted(found.items(), key=lambda item: _sortable(item[1]))
 
     def _line(self, snapshot: Snapshot, key: str, name: str, now: datetime) -> DistrictLine:

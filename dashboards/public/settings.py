@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from dashboards.public.catalogue import DISTRICTS, District
 
+_CITY = "Castrop-Rauxel"
+
 
 @dataclass(frozen=True, slots=True)
 class ContactSettings:
@@ -28,13 +30,21 @@ class ContactSettings:
 
 @dataclass(frozen=True, slots=True)
 class SiteSettings:
-    """`city` stands in every title; `source_url` is where the source code can be fetched."""
+    """`city` stands in every title; `source_url` is where the source code can be fetched. `districts`: shown
+    also while nothing is measured there; none for a city other than the one these pages were made for."""
 
-    city: str = "Castrop-Rauxel"
+    city: str = _CITY
     source_url: str = ""
     contact: ContactSettings = field(default_factory=ContactSettings)
-    districts: tuple[District, ...] = DISTRICTS
+    districts: tuple[District, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.source_url and not self.source_url.startswith(("https://", "http://")):
             raise ValueError(f"source_url {self.source_url!r} must begin with https://")
+
+    @property
+    def known_districts(self) -> tuple[District, ...]:
+        """Those of the settings, else those we know this city to have."""
+        if self.districts is not None:
+            return self.districts
+        return DISTRICTS if self.city == _CITY else ()

@@ -110,8 +110,8 @@ class Site:
             "profiles_dir": str(self.data / "profiles"),
             "policy": str(self.policy()),
             "access": {"session_key": self._secret("session-key")},
-            "citizens": {"webhook_url": self._door()},
-            "opendata": {"folder": str(self.data / "opendata")},
+            "citizens": {"webhook_url": self._door()} | self._named("city"),
+            "opendata": {"folder": str(self.data / "opendata")} | self._named("city", "publisher"),
             "sensorthings_mqtt": {"host": _LOOPBACK, "port": self.environment.sensorthings_port},
             "devices": {
                 "key": self._secret("register-key"),
@@ -119,6 +119,11 @@ class Site:
             },
             **self._weather(),
         }
+
+    def _named(self, *keys: str) -> Table:
+        """The city's name under these keys, where it has another than the settings' own."""
+        name = self.environment.name
+        return {key: f"Stadt {name}" if key == "publisher" else name for key in keys if name}
 
     def _prefix(self) -> Table:
         return {"prefix": self.environment.prefix} if self.environment.prefix else {}
@@ -148,10 +153,12 @@ class Site:
             "pages_dir": str(self.data / "pages"),
             "operator_pages_dir": str(self.data / "pages" / "betrieb"),
             "operator_key": self._secret("operator-key"),
+            **({"site": self._named("city")} if self.environment.name else {}),
         }
 
     def _models(self) -> Table:
         return {
+            **self._named("city"),
             "registry": self._database("registry"),
             "forecasts": self._database("forecasts"),
             "store": self._store(),

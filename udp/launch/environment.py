@@ -21,7 +21,8 @@ WEATHER_PORT = "UDP_WEATHER_PORT"
 @dataclass(frozen=True, slots=True)
 class Environment:
     """The wishes for one run; ports are on the loopback address. `prefix`: this is a further city, whose
-    pages and API the first one serves; `cities`: the data directories of those that this one serves."""
+    pages and API the first one serves; `cities`: the data directories of those that this one serves. `name`:
+    of the city, empty for the one that everything is made for."""
 
     data: Path
     http_port: int
@@ -37,6 +38,7 @@ class Environment:
     history_days: float
     prefix: str = ""
     cities: tuple[Path, ...] = ()
+    name: str = ""
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Environment:
@@ -55,6 +57,7 @@ class Environment:
             weather=_switch(variables, "UDP_WEATHER"),
             history_days=_days(variables, "UDP_HISTORY_DAYS", 14.0),
             prefix=variables.get("UDP_PREFIX", ""),
+            name=variables.get("UDP_CITY_NAME", ""),
             cities=tuple(Path(one) for one in variables.get("UDP_CITIES", "").split(",") if one.strip()),
         )
 

@@ -143,14 +143,14 @@ def make_town(folder: Path, name: str, value: float, port: int, variables: Mappi
     environment = Environment.read(
         {
             "UDP_DATA_DIR": str(folder), "UDP_HTTP_PORT": str(port), "UDP_SENSORTHINGS_PORT": str(mqtt),
-            "UDP_WEATHER": "off", **variables,
+            "UDP_WEATHER": "off", "UDP_CITY_NAME": name, **variables,
         }
     )  # fmt: skip
     site = Site(environment, Credentials(folder / "secrets"), with_broker=False, gateways=("gw-1",))
     site.write()
     root = f"/{environment.prefix}" if environment.prefix else ""
     town = Town(name, value, folder, root, f"http://127.0.0.1:{port}", site, mqtt)
-    _name_it(site.file("udp"), site.file("dashboards"), name)
+    _small_share(site.file("udp"))
     (folder / "stadt.toml").write_text(_CITY.format(name=name), encoding="utf-8")
     with closing(SqlRegistry(f"sqlite:///{folder}/registry.sqlite")) as registry:
         registry.import_city(read_city(folder / "stadt.toml", load_profiles()))
@@ -166,16 +166,10 @@ def make_town(folder: Path, name: str, value: float, port: int, variables: Mappi
     return town
 
 
-def _name_it(udp: Path, dashboards: Path, name: str) -> None:
-    """The city's own name, as an operator would write it into the settings."""
-    text = udp.read_text(encoding="utf-8")
-    # A proxy before the door, so that callers have addresses of their own; a small share for each.
-    text = text.replace("[server]\n", '[server]\nproxy = "127.0.0.1"\n')
-    text += f"\n[api]\nanonymous_per_minute = {SHARE}\n"
-    text = text.replace("[citizens]\n", f'[citizens]\ncity = "{name}"\n')
-    udp.write_text(text.replace("[opendata]\n", f'[opendata]\ncity = "{name}"\n'), encoding="utf-8")
-    with dashboards.open("a", encoding="utf-8") as file:
-        file.write(f'\n[site]\ncity = "{name}"\n[[site.districts]]\nkey = "mitte"\nname = "Mitte {name}"\n')
+def _small_share(udp: Path) -> None:
+    """A proxy before the door, so that callers have addresses of their own; a small share for each."""
+    text = udp.read_text(encoding="utf-8").replace("[server]\n", '[server]\nproxy = "127.0.0.1"\n')
+    udp.write_text(f"{text}\n[api]\nanonymous_per_minute = {SHARE}\n", encoding="utf-8")
 
 
 class Instance:
