@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from udp.store.acceptance import LARGEST_DATASTREAM
 from udp.store.columns import Ints, Observations
-from udp.store.embedded.places import Span, as_times, day_of_late_slot
+from udp.store.embedded.places import HOURS, Span, as_times, day_of_late_slot
+from udp.store.statistics import DAY_US
 
 Rows = NDArray[np.void]
 ROW = np.dtype(
@@ -42,6 +43,12 @@ def touched_slots(connection: sqlite3.Connection, span: Span) -> dict[int, int]:
         for slot, version in found
         if slot >= 0 or span.first_day <= day_of_late_slot(slot) <= span.last_day
     }
+
+
+def open_days(connection: sqlite3.Connection) -> list[Span]:
+    """Days with rows that no file holds, ascending."""
+    found = connection.execute("SELECT DISTINCT slot / ? FROM slot WHERE slot >= 0 ORDER BY slot", (HOURS,))
+    return [Span(day * DAY_US, (day + 1) * DAY_US) for (day,) in found]
 
 
 def read_slots(

@@ -159,11 +159,12 @@ class EmbeddedStore:
     def warm(self, datastreams: Collection[int], go_on: Callable[[], bool]) -> None:
         """See Warms."""
         with self._database.reading() as connection:
-            files = manifest.all_files(connection)
-        days = [places.days_of(file) for file in files]
-        for period in (*(Period(instant(one.start), instant(one.end)) for one in days), census.everything()):
+            spans = [*map(places.days_of, manifest.all_files(connection)), *hot.open_days(connection)]
+        # Small pieces, so that it ends soon when told; at last what they come to together.
+        for period in (*(Period(instant(one.start), instant(one.end)) for one in spans), census.everything()):
             if go_on():
                 self.census(datastreams, period)
+            if go_on():
                 self.sift(datastreams, period, -math.inf, math.inf)
 
     def maintain(self, now: datetime) -> bool:
