@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import shutil
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -21,12 +22,13 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from udp.sensorthings import Quality, QualityRule
 from udp.store.columns import Function, Observations, Period
@@ -143,6 +145,8 @@ class Bench:
         settle()
         line = self.lines[kind] = {"rows/s": rows / appending, "with maintenance": rows / whole}
         line["bytes/value"] = sum(f.stat().st_size for f in data.rglob("*") if f.is_file()) / rows
+        if (data / "hot.sqlite").exists():
+            print(f"{kind}: {_parts(data, rows)}", flush=True)
         self.asked[kind] = questions(store, self.series)
         for name, question in self.asked[kind].items():
             found, expected = len(question()), expected_lengths(self.series)[name]
@@ -224,6 +228,30 @@ class Bench:
                 ]
                 lines.append(f"embedded takes, of {reference}'s time: " + "  ".join(ratios))
         return lines
+
+
+def _parts(data: Path, rows: int) -> str:
+    """What the embedded store's bytes a value are made of."""
+    columns: dict[str, int] = {}
+    for path in (data / "observations").glob("*.parquet"):
+        footer = pq.read_metadata(path)
+        for group in map(footer.row_group, range(footer.num_row_groups)):
+            for column in map(group.column, range(group.num_columns)):
+                name = column.path_in_schema
+                columns[name] = columns.get(name, 0) + column.total_compressed_size
+    dearest = sorted(columns.items(), key=lambda one: -one[1])[:2]
+    with closing(sqlite3.connect(data / "hot.sqlite")) as connection:
+        (page,), (pages,), (free,) = (
+            connection.execute(f"PRAGMA {name}").fetchone()
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+        (waiting,) = connection.execute("SELECT count(*) FROM hot").fetchone()
+    told = ", ".join(f"{name} {size / rows:.2f}" for name, size in dearest)
+    return (
+        f"bytes/value: Parquet {sum(columns.values()) / rows:.2f} ({told}), SQLite {page * pages / rows:.2f} "
+        f"({waiting} open rows, statistics, {page * free / rows:.2f} free for the next day), "
+        f"its log {(data / 'hot.sqlite-wal').stat().st_size / rows:.2f}"
+    )
 
 
 def main() -> None:

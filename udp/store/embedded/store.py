@@ -230,4 +230,5 @@ class EmbeddedStore:
 
 
 def _wanted(datastreams: Collection[int]) -> Ints:
-    return np.unique(np.fromiter(datastreams, np.int64, len(datastreams)))
+    ids = np.fromiter(datastreams, np.int64, len(datastreams))
+    return ids if bool(np.all(ids[1:] > ids[:-1])) else np.unique(ids)
