@@ -46,6 +46,7 @@ from ingest.sources.projects import ProjectDoors
 from ingest.supervise import AlreadyRunning, Child, end_with_parent, exclusive
 from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
+from udp.forecasting.sql import SqlForecasts
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Inventory
 from udp.registry.sql import SqlRegistry
@@ -339,6 +340,7 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
         store = attempt.enter_context(closing(open_store(settings.store, _now)))
         ledger = attempt.enter_context(closing(SqlLedger(settings.ledger)))
         registry = attempt.enter_context(closing(SqlRegistry(settings.registry)))
+        forecasts = attempt.enter_context(closing(SqlForecasts(settings.forecasts_address())))
         javascript = attempt.enter_context(closing(JavaScriptCodecs(settings.javascript)))
         keyring = _keyring(settings)
         file = None if settings.sessions is None else SessionsFile(settings.sessions, keyring, _now)
@@ -368,10 +370,11 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
             worker=settings.worker,
             now=_now,
         )
+        house = {"policy": policy, "forecasts": forecasts, "now": _now, "stop": stop}
         housekeeping = threading.Thread(
             target=keep_house,
             args=(store, ledger, registry, settings.journal.directory, settings.remember),
-            kwargs={"worker": settings.worker, "policy": policy, "now": _now, "stop": stop},
+            kwargs={"worker": settings.worker, **house},
             name="housekeeping",
         )
         housekeeping.start()

@@ -51,6 +51,7 @@ from ingest.sources.http import HttpSettings
 from ingest.sources.mqtt import MqttSettings
 from ingest.sources.projects import ProjectSettings
 from ingest.sources.things_stack_mqtt import ThingsStackSettings
+from udp.forecasting.placing import beside
 from udp.store.opening import StoreSettings
 
 
@@ -59,6 +60,7 @@ class IngestSettings:
     """One ingest worker.
 
     `policy`: the city's policy.toml, for how long things are kept.
+    `forecasts`: where the models keep theirs, beside the registry unless told; they grow old as values do.
     `remember`: how long uplinks are recognised and sessions kept; longer than any agent's spool.
     `counter_resets`: DevEUIs of devices (ABP) that count from 0 again when their battery is changed,
     like `counter_reset = true` in the sessions file, for devices whose sessions a network server
@@ -69,6 +71,7 @@ class IngestSettings:
     worker: str = "ingest-1"
     registry: str = "sqlite:///var/registry.sqlite"
     ledger: str = "sqlite:///var/ledger.sqlite"
+    forecasts: str = ""
     shared_ledger: bool = False
     remember: timedelta = timedelta(days=60)
     sessions: Path | None = None
@@ -93,3 +96,7 @@ class IngestSettings:
             DevEUI.parse(one)
         if self.remember < timedelta(days=7):
             raise ValueError("remember is shorter than 7 days: an agent's spool may reach back longer")
+
+    def forecasts_address(self) -> str:
+        """Where the models' forecasts are, for the driver only."""
+        return self.forecasts or beside(self.registry)

@@ -16,6 +16,7 @@ from udp.citizens.projects import CitizenProjects
 from udp.citizens.settings import CitizenSettings
 from udp.datasets.source import PolicyFile
 from udp.errors import PlatformError
+from udp.forecasting.port import Forecasts
 from udp.ledger.port import Page
 from udp.ledger.sql import SqlLedger
 from udp.policy import Gate
@@ -42,6 +43,7 @@ def keep_house(
     *,
     worker: str,
     policy: PolicyFile,
+    forecasts: Forecasts,
     now: Callable[[], datetime],
     stop: threading.Event,
 ) -> None:
@@ -63,7 +65,9 @@ def keep_house(
                     ledger.forget(now() - remember)
                     forgot = now()
                 gate = Gate(policy.current())
-                retention.say(doubt or _trouble(gate, store, ledger, registry, directory, now=now))
+                retention.say(
+                    doubt or _trouble(gate, store, ledger, registry, directory, forecasts=forecasts, now=now)
+                )
                 aged += _SOON - _AGE_EVERY if doubt else timedelta(0)
             projects = CitizenProjects(registry.database, CitizenSettings(), None, now)
             eraser.run(projects, caught_up)
@@ -109,6 +113,7 @@ def _trouble(
     registry: SqlRegistry,
     directory: Path,
     *,
+    forecasts: Forecasts,
     now: Callable[[], datetime],
 ) -> str:
     """Let messages and values grow old; what went wrong, in words."""
@@ -122,7 +127,7 @@ def _trouble(
     except (JournalUnavailable, OSError) as error:  # on a full disk not even the lock can be made
         troubles.append(str(error))
     try:
-        Ageing(store, registry.ever, proofs, now).run(gate)
+        Ageing(store, registry.ever, proofs, now, lambda: forecasts.told().streams).run(gate)
         forget_audit(registry.database, gate.policy.audit_kept, gate.policy.digest, now)
     except PlatformError as error:
         troubles.append(str(error))

@@ -9,6 +9,7 @@ from typing import Any
 from udp.api.desk import utc_now
 from udp.config import Settings
 from udp.datasets.reading import read_policy
+from udp.forecasting.sql import SqlForecasts
 from udp.policy import Gate
 from udp.registry.database import Database
 from udp.registry.sql import SqlRegistry
@@ -43,9 +44,12 @@ def _run(config: Settings, given: argparse.Namespace) -> int:
     gate = Gate(read_policy(config.policy))
     with (
         closing(SqlRegistry(config.registry.address())) as registry,
+        closing(SqlForecasts(config.forecasts_address())) as forecasts,
         closing(open_store(config.store, utc_now, read_only=given.dry_run)) as store,
     ):
-        ageing = Ageing(store, registry.ever, Proofs(registry.database), utc_now)
+        ageing = Ageing(
+            store, registry.ever, Proofs(registry.database), utc_now, lambda: forecasts.told().streams
+        )
         if given.dry_run:
             due = ageing.due(gate)
             for one in due:

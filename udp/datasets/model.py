@@ -117,14 +117,19 @@ class Rule:
     retention: Retention
 
 
+# Models judge rain forecasts by those of 60 days; the service itself can say what it said before.
+WEATHER_KEPT = timedelta(days=90)
+
+
 @dataclass(frozen=True)
 class Policy:
     """The datasets in the order of the file; `raw` is how long the journal is kept, `audit_kept` the log of
-    who did what; None without limit."""
+    who did what, `weather_kept` what weather services said; None without limit."""
 
     datasets: tuple[Dataset, ...]
     raw: timedelta | None = None
     audit_kept: timedelta | None = None
+    weather_kept: timedelta | None = WEATHER_KEPT
     name: str = "policy"
     digest: str = ""
     _rules: dict[tuple[str, ...], Rule] = field(default_factory=dict, compare=False, repr=False)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from udp.datasets.model import Dataset, Funding, Outside, Policy, Retention, Selector
+from udp.datasets.model import WEATHER_KEPT, Dataset, Funding, Outside, Policy, Retention, Selector
 from udp.errors import ConfigurationError
 from udp.registry.profiles import EXEMPTIONS
 from udp.registry.toml_tables import Complaints, Table, open_toml
@@ -47,6 +47,9 @@ def read_policy(path: Path | None = None) -> Policy:
     # Files of before have no such table: nothing is deleted that nobody has decided to delete.
     audit_kept = _duration(audit, "keep") if audit.has("keep") else None
     audit.finish()
+    weather = Table(root.mapping("weather_forecasts"), "weather_forecasts", complaints)
+    weather_kept = _duration(weather, "keep") if weather.has("keep") else WEATHER_KEPT
+    weather.finish()
     found: dict[str, Dataset] = {}
     for table in root.tables("dataset", "dataset", "key"):
         dataset = _dataset(table)
@@ -55,7 +58,7 @@ def read_policy(path: Path | None = None) -> Policy:
         found[dataset.key] = dataset
     root.finish()
     complaints.raise_any()
-    return Policy(tuple(found.values()), raw, audit_kept, str(path), _digest(path))
+    return Policy(tuple(found.values()), raw, audit_kept, weather_kept, str(path), _digest(path))
 
 
 def _digest(path: Path) -> str:

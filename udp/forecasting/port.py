@@ -37,6 +37,10 @@ class Kind(StrEnum):
     """Air temperature (degrees Celsius) over the city at the valid time, as a weather service expects it."""
 
 
+OF_WEATHER_SERVICES = frozenset({Kind.NOWCAST, Kind.RAIN, Kind.RAIN_OVER, Kind.AIR})
+"""What a weather service says, whatever is measured here."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ForecastKey:
     """What a forecast Datastream is about; `of` is the measured Datastream, `CITY` none in particular."""

@@ -174,6 +174,7 @@ class Site:
             "worker": "ingest-1",
             "registry": self._database("registry"),
             "ledger": self._database("ledger"),
+            "forecasts": self._database("forecasts"),
             "sessions": str(self.data / "secrets" / "sessions.toml"),
             "projects": {"key": self._secret("register-key")},
             "javascript": {"directory": str(self.data / "profiles")},

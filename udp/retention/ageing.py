@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from edge.wire.instants import EPOCH, instant
 from udp.errors import StoreUnavailable
+from udp.forecasting.port import OF_WEATHER_SERVICES, ForecastKey
 from udp.policy import Gate
 from udp.registry.port import Inventory
 from udp.retention.proof import Begun, Deletion, Proofs, moment
@@ -25,6 +26,7 @@ from udp.store import census
 from udp.store.columns import Function, Period
 from udp.store.port import ObservationStore, Prunable
 
+WEATHER = "wettervorhersagen"
 _LOG = logging.getLogger(__name__)
 _DAY = timedelta(days=1)
 # So much is read at once for the checksum; a month of a hundred series each minute is 4.3 million values.
@@ -43,7 +45,9 @@ class Due:
 
 
 class Ageing:
-    """`inventory` gives everything that ever was, retired series too: their values grow old as well."""
+    """`inventory` gives everything that ever was, retired series too: their values grow old as well.
+    `forecasts`: the numbers of what was expected. What weather services said has a time of its own, what
+    models said of a measured series the time of that series."""
 
     def __init__(
         self,
@@ -51,23 +55,23 @@ class Ageing:
         inventory: Callable[[], Inventory],
         proofs: Proofs,
         now: Callable[[], datetime],
+        forecasts: Callable[[], Mapping[ForecastKey, int]] = dict,
     ) -> None:
         self._store = store
         self._inventory = inventory
         self._proofs = proofs
         self._now = now
+        self._forecasts = forecasts
 
     def due(self, gate: Gate) -> list[Due]:
         """What has to go now; nothing twice a day."""
         today = self._now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         pruned = self._engine().pruned()
         grouped: dict[tuple[tuple[str, ...], datetime], list[int]] = defaultdict(list)
-        for number, (_, rule) in gate.rules(self._inventory()).items():
-            if rule is None or (kept := rule.retention.values) is None:
-                continue
+        for names, kept, number in self._limited(gate):
             before = _midnight(today - kept)
             if pruned.get(number, EPOCH) < before:
-                grouped[rule.datasets, before].append(number)
+                grouped[names, before].append(number)
         return [Due(names, before, tuple(members)) for (names, before), members in sorted(grouped.items())]
 
     def run(self, gate: Gate) -> list[Deletion]:
@@ -79,6 +83,21 @@ class Ageing:
             if begun is not None and self._proofs.begin(begun):
                 done.append(self._complete(begun))
         return [proof for proof in done if proof is not None]
+
+    def _limited(self, gate: Gate) -> Iterator[tuple[tuple[str, ...], timedelta, int]]:
+        """Every series whose values end, with the datasets it belongs to and how long they are kept."""
+        limits: dict[int, tuple[tuple[str, ...], timedelta]] = {}
+        for number, (_, rule) in gate.rules(self._inventory()).items():
+            if rule is not None and (kept := rule.retention.values) is not None:
+                limits[number] = (rule.datasets, kept)
+                yield *limits[number], number
+        weather = gate.policy.weather_kept
+        for key, number in sorted(self._forecasts().items()):
+            if key.kind in OF_WEATHER_SERVICES:
+                if weather is not None:
+                    yield (WEATHER,), weather, number
+            elif key.of in limits:
+                yield *limits[key.of], number
 
     def _begin(self, due: Due, policy: str) -> Begun | None:
         """What is there of it; None, and the engine knows, where nothing is."""

@@ -12,6 +12,7 @@ import pytest
 
 from ingest import housekeeping
 from udp.datasets.source import PolicyFile
+from udp.forecasting.sql import SqlForecasts
 from udp.registry.sql import SqlRegistry
 
 from .conftest import NOW, World, delivery, envelope, uplink
@@ -53,7 +54,8 @@ def keep_house(world: World, register: SqlRegistry, now: Callable[[], datetime])
     policy.write_text(POLICY)
     housekeeping.keep_house(
         world.store, world.ledger, register, world.journal.directory, timedelta(days=60),
-        worker="w", policy=PolicyFile(policy), now=now, stop=Turns(),
+        worker="w", policy=PolicyFile(policy), forecasts=SqlForecasts(f"sqlite:///{world.folder}/f.sqlite"),
+        now=now, stop=Turns(),
     )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ def test_the_same_file_changes_nothing(diff):
       "Auswahl: kind = meter -> kind = meter und citizen = false"),
      ('owner = "Stadt Castrop-Rauxel, Gebäudemanagement"', 'owner = "Land"', "Eigentümer: "),
      ('[audit]\nkeep = "2y"', '[audit]\nkeep = "1y"', "Zugriffsprotokoll: 730 Tage -> 365 Tage"),
+     ('[weather_forecasts]\nkeep = "90d"', '[weather_forecasts]\nkeep = "unlimited"',
+      "Wettervorhersagen: 90 Tage -> unbefristet"),
      ('[audit]\nkeep = "2y"\n', "", "Zugriffsprotokoll: 730 Tage -> unbefristet")],
 )  # fmt: skip
 def test_words_of_a_dataset_are_told_once(diff, old, new, told):

@@ -10,6 +10,8 @@ import pytest
 from udp.__main__ import main
 from udp.datasets.reading import read_policy
 from udp.errors import StoreUnavailable
+from udp.forecasting.port import CITY, ForecastKey, Kind
+from udp.forecasting.sql import SqlForecasts
 from udp.policy import Gate
 from udp.registry.port import CityDescription
 from udp.registry.sql import SqlRegistry
@@ -219,3 +221,67 @@ def test_a_deletion_that_is_killed_is_completed_and_proven_by_the_next_run(parts
     assert proof.summed_after == proof.summed_before == 227
     assert not proofs.begun()
     assert ageing.run(gate) == []
+
+
+@pytest.fixture
+def expected(parts, tmp_path):
+    """Hourly for twenty days: what a weather service said of the next hours, and a model of both series."""
+    registry, store, ids, _, _, clock, _ = parts
+    forecasts = SqlForecasts(f"sqlite:///{tmp_path}/forecasts.sqlite")
+    keys = {
+        "rain": ForecastKey(CITY, Kind.RAIN, 0.0),
+        "over": ForecastKey(CITY, Kind.RAIN_OVER, 5.0),
+        "nowcast": ForecastKey(ids["wetter"], Kind.NOWCAST, 0.0),
+        "short": ForecastKey(ids["luft"], Kind.QUANTILE, 0.5),
+        "long": ForecastKey(ids["wetter"], Kind.QUANTILE, 0.5),
+    }
+    given = forecasts.number(list(keys.values()))
+    numbers = {name: given[key] for name, key in keys.items()}
+    begin = np.datetime64((NOW - timedelta(days=20)).replace(tzinfo=None, minute=0), "us")
+    for number in numbers.values():
+        for lead in (3600, 7200):
+            issued = begin + (np.arange(20 * 24) * 3_600_000_000).astype("timedelta64[us]")
+            store.append(
+                Observations.build(number, issued + np.timedelta64(lead, "s"), np.arange(480) * 1.0,
+                                   result_time=issued, lead=lead, quality=1, rule=1)
+            )  # fmt: skip
+    while store.maintain(clock[0]):
+        pass
+    ageing = Ageing(
+        store, registry.ever, Proofs(registry.database), lambda: clock[0], lambda: forecasts.told().streams
+    )
+    yield ageing, numbers
+    forecasts.close()
+
+
+def test_old_weather_forecasts_go_and_models_forecasts_end_with_their_series(parts, expected):
+    registry, store, _, _, _, clock, path = parts
+    ageing, numbers = expected
+    path.write_text(POLICY + '[weather_forecasts]\nkeep = "5d"\n', encoding="utf-8")
+    done = ageing.run(Gate(read_policy(path)))
+    limits = {"rain": 16, "over": 16, "nowcast": 16, "short": 11}
+    for name, day in limits.items():
+        left = everything(store, numbers[name])
+        assert left.phenomenon_time.min() == np.datetime64(f"2026-11-{day}", "us")
+        assert set(left.lead) == {3600, 7200}
+    assert len(everything(store, numbers["long"])) == 960
+    assert all(one.holds for one in done)
+    assert [one.dataset for one in done] == ["kurz", "wettervorhersagen"]
+    assert [one.dataset for one in Proofs(registry.database).read()][::-1] == ["kurz", "wettervorhersagen"]
+    assert not ageing.run(Gate(read_policy(path)))
+    clock[0] = NOW + timedelta(days=1)
+    again = ageing.run(Gate(read_policy(path)))
+    assert {one.dataset: one.series for one in again} == {"kurz": 2, "wettervorhersagen": 3}
+
+
+def test_without_a_word_weather_forecasts_are_kept_for_a_season_and_for_ever_if_told(parts, expected):
+    _, store, _, gate, _, clock, path = parts
+    ageing, numbers = expected
+    ageing.run(gate)
+    assert len(everything(store, numbers["rain"])) == 960
+    clock[0] = NOW + timedelta(days=85)
+    path.write_text(POLICY + '[weather_forecasts]\nkeep = "unlimited"\n', encoding="utf-8")
+    ageing.run(Gate(read_policy(path)))
+    assert len(everything(store, numbers["rain"])) == 960
+    ageing.run(gate)
+    assert 0 < len(everything(store, numbers["rain"])) < 960
