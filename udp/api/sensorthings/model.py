@@ -84,6 +84,9 @@ def refer(type_name: str, path: Path, *, observations: bool = False) -> Referenc
     `observations`: whether it may end at the Observations of other entities."""
     kind, links = TYPES[type_name], list[str]()
     rest = list(path.segments)
+    if len(rest) > 1 and rest[0] in (kind.name, kind.set) and rest[0] not in kind.links:
+        # Masterportal also writes the name of the set that is asked before its own properties.
+        rest.pop(0)
     while rest and rest[0] in kind.links:
         links.append(rest.pop(0))
         kind = TYPES[kind.links[links[-1]][0]]

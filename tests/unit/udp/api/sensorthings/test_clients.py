@@ -113,6 +113,8 @@ def test_masterportal_filters_what_it_expands(get):
         ("Sensors?$filter=startswith(Datastreams/name,'Füllstand')", 1),
         ("Observations?$filter=indexof(Datastream/name,'Mast') ge 1&$top=1000", 7 * 43),
         ("Locations?$filter=startswith(Things/name,'Mast')", 4),
+        ("Things?$filter=startswith(Things/name,'Mast')", 4),
+        ("Datastreams?$filter=indexof(Datastream/name,'Mast') ge 1", 7),
         ("Things?$filter=indexof(Datastreams/name,'temperatur') ge 1", 3),
         ("Things?$filter=st_intersects(Locations/location,geography'POLYGON ((7.29 51.49,7.31 51.49,7.31 51.51,7.29 51.51,7.29 51.49))')", 1),
         ("Things?$filter=st_within(Locations/location,geography'POLYGON ((7 51,8 51,8 52,7 52,7 51))')", 4),
