@@ -1,12 +1,13 @@
 """The read side of NGSI-LD below /ngsi-ld/v1: entities, types, and the past of single entities.
 
-Queries by value (`q`), by place (`georel`) and subscriptions are not offered: SensorThings has them.
+Subscriptions are not offered: SensorThings has them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,12 +17,12 @@ from starlette.responses import Response
 
 from udp.api import query
 from udp.api.desk import Asking, AtDesk, Desk, answer
-from udp.api.ngsild import mapping
+from udp.api.ngsild import asking, mapping, placing
 from udp.api.ngsild.entities import Entity, Known, entity, history, known, terms
 from udp.api.problems import TABLE, BadQuery, InvalidRequest, problem
 from udp.errors import NotFound, PlatformError
 from udp.policy import Caller
-from udp.sensorthings import Thing
+from udp.sensorthings import Location, Thing
 from udp.store.columns import Period
 
 PREFIX = "/ngsi-ld/v1"
@@ -30,7 +31,9 @@ _MOST, _SOME = 1000, 20
 _LAST = 1000
 _ERRORS = "https://uri.etsi.org/ngsi-ld/errors"
 _LD, _JSON = "application/ld+json", "application/json"
-_LISTED = frozenset({"type", "id", "attrs", "limit", "offset", "count", "options", "format", "local"})
+_LISTED = frozenset(
+    {"type", "id", "attrs", "q", "limit", "offset", "count", "options", "format", "local", *placing.NAMES}
+)
 _PAST = frozenset({"attrs", "timerel", "timeAt", "endTimeAt", "lastN", "timeproperty", "options", "format"})
 
 
@@ -49,15 +52,16 @@ def router() -> APIRouter:
 
 
 async def entities(request: Request, at: AtDesk, who: Asking) -> Response:
-    """`type`, `id` or `attrs` is needed; `limit`, `offset`, `count=true`, `options=keyValues`."""
+    """One of `type`, `id`, `attrs`, `q`, `georel`; `limit`, `offset`, `count=true`, `options=keyValues`."""
     try:
         asked = _parameters(request, _LISTED)
         _require_one(asked)
         limit, offset = _number(asked, "limit", _SOME, _MOST), _number(asked, "offset", 0, 10**9)
+        meant = _Meant(asking.condition(asked["q"]) if "q" in asked else None, placing.place(asked))
         told = await _known(at, who)
     except (BadQuery, InvalidRequest) as error:
         return _refused(request, error)
-    found = list(_chosen(told, asked))
+    found = await anyio.to_thread.run_sync(lambda: list(_chosen(told, asked, meant)))
     page = found[offset : offset + limit]
     headers = {"NGSILD-Results-Count": str(len(found))} if asked.get("count") == "true" else {}
     links = []
@@ -124,13 +128,27 @@ async def _known(at: Desk, who: Caller) -> Known:
     return await anyio.to_thread.run_sync(known, view, snapshot, at.ports.root.removeprefix("/"))
 
 
-def _chosen(told: Known, asked: Mapping[str, str]) -> Iterator[Entity]:
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """What is asked of values and places."""
+
+    condition: asking.Condition | None
+    lies: Callable[[Location], bool]
+
+
+def _chosen(told: Known, asked: Mapping[str, str], meant: _Meant) -> Iterator[Entity]:
     wanted, ids, attrs = _names(asked, "type"), _names(asked, "id"), _names(asked, "attrs")
     for _, thing in sorted(told.view.things.items()):
-        if _is_meant(told, thing, wanted, ids):
-            found = entity(told, thing, attrs, simplified=_simplified(asked))
-            if found is not None:
-                yield found
+        if not _is_meant(told, thing, wanted, ids) or not meant.lies(thing.location):
+            continue
+        if meant.condition is not None:
+            # Of all its attributes, also of those that are not to be shown.
+            whole = entity(told, thing, [], simplified=True)
+            if whole is None or not meant.condition(whole):
+                continue
+        found = entity(told, thing, attrs, simplified=_simplified(asked))
+        if found is not None:
+            yield found
 
 
 def _is_meant(told: Known, thing: Thing, wanted: list[str], ids: list[str]) -> bool:
@@ -175,8 +193,8 @@ def _parameters(request: Request, allowed: frozenset[str]) -> dict[str, str]:
 
 def _require_one(asked: Mapping[str, str]) -> None:
     """All of a city at once is nobody's wish (6.4.3.2)."""
-    if not asked.keys() & {"type", "id", "attrs"}:
-        raise BadQuery("name at least one of type, id, attrs; /ngsi-ld/v1/types lists the types")
+    if not asked.keys() & {"type", "id", "attrs", "q", "georel"}:
+        raise BadQuery("name at least one of type, id, attrs, q, georel; /ngsi-ld/v1/types lists the types")
 
 
 def _names(asked: Mapping[str, str], name: str) -> list[str]:

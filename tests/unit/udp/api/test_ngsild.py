@@ -1,5 +1,7 @@
 """NGSI-LD says what /api/v1 says, in the words of Smart Data Models, and refuses what it cannot mean."""
 
+# ruff: noqa: E501 - tables of questions are read line by line
+
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -113,7 +115,7 @@ def test_a_bad_value_is_no_present_value(measured):
 
 @pytest.mark.parametrize(
     "path",
-    ["/entities", "/entities?type=Thing&q=x==1", "/entities?type=Thing&limit=-1",
+    ["/entities", "/entities?type=Thing&limit=-1",
      "/entities?type=Thing&limit=9999999", "/entities?type=Thing&type=Thing",
      "/entities?type=Thing&options=concise", f"/entities/{BIN}?georel=near",
      f"/temporal/entities/{BIN}?timerel=between&timeAt=2026-11-21T09:30:00Z",
@@ -132,3 +134,53 @@ def test_what_is_hidden_and_what_is_not_there_look_the_same(measured, name):
     found = ask(measured, f"/entities/{name}", status=404).json()
     assert found["type"] == "https://uri.etsi.org/ngsi-ld/errors/ResourceNotFound"
     ask(measured, f"/temporal/entities/{name}", status=404)
+
+
+@pytest.mark.parametrize(("question", "found"), [
+    ("fillingLevel>0.5", {BIN}), ("fillingLevel>0.7", set()), ("fillingLevel==0.6..0.7", {BIN}), ("temperature", {WEATHER}),
+    ("fillingLevel|temperature", {BIN, WEATHER}), ("(fillingLevel|temperature);temperature<20", {WEATHER}),
+    ("temperature==12.3,99", {WEATHER}), ("temperature!=12.3", set()), ("simulated==true;temperature", {WEATHER}),
+    ('temperature;name~="nichts"', set()), ("location.type==Point;temperature>=12.3", {WEATHER}), ("nope==1", set()),
+    ("fillingLevel>4000", set()), ("fillingLevel!=0.625", set()), ("name>5", set()),
+])  # fmt: skip
+def test_entities_are_asked_by_their_values(measured, question, found):
+    answer = measured.client.get("/ngsi-ld/v1/entities", params={"q": question, "options": "keyValues"})
+    assert answer.status_code == 200, answer.text
+    assert {one["id"] for one in answer.json()} == found
+    few = measured.client.get("/ngsi-ld/v1/entities", params={"q": question, "type": "WeatherObserved"})
+    assert {one["id"] for one in few.json()} == found & {WEATHER}
+
+
+@pytest.mark.parametrize(("place", "there"), [
+    (("near;maxDistance==100", "Point", "[7.3109,51.55]"), True), (("near;maxDistance==50", "Point", "[7.3109,51.55]"), False),
+    (("near;minDistance==50", "Point", "[7.3109,51.55]"), True), (("equals", "Point", "[7.31,51.55]"), True),
+    (("within", "Polygon", "[[[7.3,51.54],[7.312,51.54],[7.312,51.56],[7.3,51.56],[7.3,51.54]]]"), True),
+    (("within", "Polygon", "[[[8.3,51.54],[8.312,51.54],[8.312,51.56],[8.3,51.56],[8.3,51.54]]]"), False),
+    (("disjoint", "Point", "[7.31,51.55]"), False), (("intersects", "LineString", "[[7.3,51.55],[7.4,51.55]]"), True),
+])  # fmt: skip
+def test_entities_are_asked_by_where_they_lie(measured, place, there):
+    names = dict(zip(("georel", "geometry", "coordinates"), place, strict=True))
+    params = names | {"type": "WasteContainer,WeatherObserved"}
+    answer = measured.client.get("/ngsi-ld/v1/entities", params=params)
+    assert answer.status_code == 200, answer.text
+    assert {one["id"] for one in answer.json()} == ({BIN, WEATHER} if there else set())
+
+
+@pytest.mark.parametrize("wrong", [
+    {"q": "a>"}, {"q": "a>1..2"}, {"q": "a>1,2"}, {"q": "((a"}, {"q": ""}, {"q": "a==1;" * 900}, {"q": "(" * 1500}, {"georel": "within"},
+    {"georel": "near", "geometry": "Point", "coordinates": "[1,2]"}, {"georel": "within", "geometry": "Dot", "coordinates": "[1,2]"},
+    {"georel": "within", "geometry": "Point", "coordinates": "[200,2]"}, {"georel": "within", "geometry": "Point", "coordinates": "nein"},
+    {"georel": "near;maxDistance==5", "geometry": "LineString", "coordinates": "[[1,2],[3,4]]"},
+    {"georel": "within", "geometry": "Point", "coordinates": "[7,51]", "geoproperty": "andere"},
+])  # fmt: skip
+def test_a_question_that_cannot_be_meant_is_refused(measured, wrong):
+    answer = measured.client.get("/ngsi-ld/v1/entities", params=wrong | {"type": "WasteContainer"})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["type"].endswith("BadRequestData")
+
+
+def test_what_may_not_be_known_is_found_by_no_question(measured):
+    for question in ("fillingLevel==4711.25", "fillingLevel>1000", 'name~="eheim"', "fillingLevel"):
+        answer = measured.client.get("/ngsi-ld/v1/entities", params={"q": question, "count": "true"})
+        assert "geheim" not in answer.text
+        assert answer.headers["NGSILD-Results-Count"] == str(len(answer.json()))
