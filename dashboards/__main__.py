@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from dashboards.config import DashboardSettings
+from dashboards.grafana import command as grafana
 from dashboards.interface import Interface
 from dashboards.operator.refresh import OperatorRefresh
 from dashboards.page_directory import PageDirectory, PagesUnwritable
@@ -31,6 +33,8 @@ _log = logging.getLogger("dashboards")
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 done, 1 the API could not be read or pages not written, 2 bad settings."""
     options = _parse(argv)
+    if options.verb == "grafana":
+        return grafana.run(options, os.environ)
     try:
         settings = load(DashboardSettings, options.config)
     except SettingsError as error:
@@ -65,6 +69,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         ("render-once", "alle Seiten einmal zeichnen"),
     ):
         verbs.add_parser(verb, help=meaning).add_argument("--config", type=Path, required=True)
+    grafana.add_verb(verbs)
     return parser.parse_args(argv)
 
 

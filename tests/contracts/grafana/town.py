@@ -167,7 +167,8 @@ def _tell(registry: SqlRegistry, forecasts: SqlForecasts, events: SqlEvents) -> 
     cases = [
         Case(id=0, of=number, family="base", kind="nights", opened_at=NOW - timedelta(days=3),
              last_seen_at=NOW, closed_at=NOW if number == over else None, strangeness=3.1,
-             excess=120.0, unit="kWh", cost_eur=36.0, reason=f"Nachts mehr als sonst bei {inventory.datastreams[number].thing}")
+             excess=120.0, unit="kWh", cost_eur=36.0,
+             reason=f"Nachts mehr als sonst bei {inventory.datastreams[number].thing}")
         for number in meters
     ]  # fmt: skip
     forecasts.write(statements, [], cases)
