@@ -1,7 +1,7 @@
 """The one gate: whether, and how finely, a caller may know a Datastream. Every exit asks here.
 
-What an exit does (the data API, SensorThings over HTTP and MQTT, server-sent events, CSV, open data and
-pages do; Grafana will):
+What an exit does (the data API - and through it Grafana -, SensorThings over HTTP and MQTT, server-sent
+events, CSV, open data and pages):
 
 1. find out who asks: a `Caller`, `PUBLIC` for whoever brings nothing;
 2. `Gate.admit(inventory, caller)` gives what this caller may know to exist, as it may be told: Datastreams

@@ -12,7 +12,7 @@ from typing import Any
 
 from dashboards.grafana.boards import all_boards
 from dashboards.grafana.files import write_files
-from dashboards.grafana.provisioning import OLDEST, Outcome, Step, Wish, provision, require_usable
+from dashboards.grafana.provisioning import OLDEST, Outcome, Step, Wish, cautions, provision, require_usable
 from dashboards.grafana.server import GrafanaServer, GrafanaTrouble
 from dashboards.grafana.source import HEALTH_PATH, SOURCE
 from dashboards.interface import Interface, InterfaceRefused, InterfaceUnavailable
@@ -67,6 +67,8 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
 def _into_server(server: GrafanaServer, platform: str, key: Secret, oldest: int = OLDEST) -> int:
     _require_modest(platform, key)
     _say(require_usable(server, oldest))
+    for caution in cautions(server):
+        _say(caution)
     _report(provision(server, Wish(platform, key, all_boards())))
     if (wrong := server.source_health(SOURCE)) is not None:
         raise GrafanaTrouble(f"Grafana selbst erreicht die Daten-API nicht unter {platform}: {wrong}")

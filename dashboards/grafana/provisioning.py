@@ -78,6 +78,15 @@ def require_usable(server: GrafanaServer, oldest: int = OLDEST) -> str:
     return f"Grafana {version}, Infinity {plugin}, Organisation „{server.organisation()}“"
 
 
+def cautions(server: GrafanaServer) -> Iterator[str]:
+    """What is for whoever runs Grafana to decide, and should be decided."""
+    if server.about().get("publicDashboardsEnabled"):
+        yield (
+            "Hinweis: In diesem Grafana können Tafeln öffentlich geteilt werden; wer das tut, zeigt allen, was "
+            "das Klimateam sieht. In grafana.ini unter [public_dashboards] enabled = false setzen."
+        )
+
+
 def provision(server: GrafanaServer, wish: Wish) -> Iterator[Step]:
     """Step by step; a second time each one is KEPT."""
     yield from _folder(server)

@@ -34,6 +34,7 @@ class Grafana:
 
     version: str = "11.6.0"
     anonymous: bool = False
+    shares: bool = False
     plugins: list[dict[str, Any]] = field(
         default_factory=lambda: [{"id": PLUGIN, "info": {"version": "3.11.1"}}]
     )
@@ -68,7 +69,8 @@ class Grafana:
         return self._number
 
     def settings(self) -> Answer:
-        return 200, {"buildInfo": {"version": self.version}, "anonymousEnabled": self.anonymous}
+        return 200, {"buildInfo": {"version": self.version}, "anonymousEnabled": self.anonymous,
+                     "publicDashboardsEnabled": self.shares}  # fmt: skip
 
     def org(self) -> Answer:
         return 200, {"id": 1, "name": "Main Org."}

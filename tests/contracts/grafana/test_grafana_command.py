@@ -55,6 +55,12 @@ def test_one_command_and_the_boards_stand_a_second_changes_nothing(told, double)
     assert len(double.writes) == writes
 
 
+def test_that_boards_can_be_shared_with_everybody_is_said(told, double):
+    assert "Hinweis" not in told()[1]
+    double.shares = True
+    assert "[public_dashboards] enabled = false" in told()[1]
+
+
 def test_secrets_come_from_the_environment_too(told, double, town, monkeypatch, capsys):
     monkeypatch.setenv(TOKEN, ADMIN)
     monkeypatch.setenv(KEY, town.key(Role.CLIMATE))

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from listening import Ear
 from starlette.routing import Mount, Route, WebSocketRoute
 
+from dashboards.grafana.boards import all_boards
 from udp.api import desk
 from udp.api.view import Filter
 from udp.auth import KeyWish
@@ -164,6 +165,17 @@ def asks_the_gate(dependant):
 def test_every_route_stands_in_one_of_the_tables(city):
     assert set(routes(city.client.app)) == EXITS.keys() | NO_DATA.keys()
     assert not EXITS.keys() & NO_DATA.keys()
+
+
+def test_grafana_is_no_exit_of_its_own(city):
+    """Its boards ask addresses of this table with a key of the climate team, and nothing reaches the store."""
+    asked = set()
+    for board in all_boards():
+        asked |= {
+            one.question.path for one in (*board.panels, *board.variables, *board.annotations) if one.question
+        }
+    assert len(asked) > 5
+    assert {one.replace("${messreihe}", "{number}") for one in asked} <= EXITS.keys()
 
 
 def test_every_exit_asks_who_is_there(city):
