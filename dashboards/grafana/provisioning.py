@@ -82,7 +82,7 @@ def cautions(server: GrafanaServer) -> Iterator[str]:
     """What is for whoever runs Grafana to decide, and should be decided."""
     if server.about().get("publicDashboardsEnabled"):
         yield (
-            "Hinweis: In diesem Grafana können Tafeln öffentlich geteilt werden; wer das tut, zeigt allen, was "
+            "Hinweis: Hier können Tafeln öffentlich geteilt werden; wer das tut, zeigt allen, was "
             "das Klimateam sieht. In grafana.ini unter [public_dashboards] enabled = false setzen."
         )
 

@@ -2,67 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import town as towns
 from grafana_double import ADMIN, VIEWER, Grafana, serving
+from grafana_site import Site
+from grafana_town import Town, running
 
-from dashboards.grafana.provisioning import FOLDER, TEAM
-from dashboards.grafana.source import SOURCE
-
-FOREIGN = "fremd"
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a Grafana is, and two tokens; tests arrange and look through its plain API."""
-
-    url: str
-    token: str = field(repr=False)
-    viewer: str = field(repr=False)
-
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """(status, JSON)."""
-        octets = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(self.url + path, octets, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read() or b"null")
-
-    def get(self, path: str) -> tuple[int, Any]:
-        """The same, shortly."""
-        return self.call("GET", path)
-
-    def clean(self) -> None:
-        """Delete what is ours and what tests put beside it."""
-        for uid in (FOLDER, FOREIGN):
-            self.call("DELETE", f"/api/folders/{uid}")
-        for uid in (SOURCE, FOREIGN):
-            self.call("DELETE", f"/api/datasources/uid/{uid}")
-        for team in self.get("/api/teams/search?perpage=1000")[1]["teams"]:
-            if team["name"] == TEAM:
-                self.call("DELETE", f"/api/teams/{team['id']}")
+from dashboards.grafana.provisioning import FOLDER
 
 
 @pytest.fixture(scope="session")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[towns.Town]:
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """Served once for all tests; who changes the policy puts it back."""
-    with towns.running(tmp_path_factory.mktemp("town")) as made:
+    with running(tmp_path_factory.mktemp("town")) as made:
         yield made
 
 

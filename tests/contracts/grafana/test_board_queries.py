@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from grafana_town import CLOSED, NOW, SECRET
 from infinity_reader import Infinity, Refused
-from town import CLOSED, NOW, SECRET
 
 from dashboards.grafana.boards import all_boards
 from dashboards.grafana.model import Board, Panel, Type

@@ -6,8 +6,8 @@ from threading import Thread
 
 import pytest
 import yaml
-from conftest import FOREIGN
 from grafana_double import ADMIN, Grafana, serving
+from grafana_site import FOREIGN
 
 from dashboards.__main__ import main
 from dashboards.grafana.boards import all_boards

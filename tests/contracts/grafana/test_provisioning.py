@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from conftest import FOREIGN
+from grafana_site import FOREIGN
+from grafana_town import NOW
 from infinity_reader import Infinity
-from town import NOW
 
 from dashboards.grafana.boards import all_boards
 from dashboards.grafana.provisioning import (
