@@ -26,6 +26,7 @@ from udp.weather.archive import rain_gauges
 # A tipping bucket that reports more between two messages was reset or shaken.
 _MOST_RAIN_MM = 60.0
 _KM_PER_DEGREE = 111.2
+_SEEN_MUCH = timedelta(days=28)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,17 @@ class Runoff:
         if isinstance(made, NotCalibrated):
             reason = "Der Pegel schweigt seit mehr als zwei Stunden" if fitted.fallback else made.reason
             return silent(ask.of, ask.now, fitted.name, reason)
-        said = told if not fitted.fallback else (fitted.verdict,)
+        said = (*told, *_young(fitted)) if not fitted.fallback else (fitted.verdict,)
         return Outcome(
             ask.of, issued, fitted.name, fitted.fallback, forecast=made, remarks=(*said, *made.remarks)
         )
+
+
+def _young(fitted: Fitted) -> tuple[str, ...]:
+    """A model that has seen little says so, though it passed its exam."""
+    if fitted.card is None or (seen := fitted.card.data_end - fitted.card.data_start) >= _SEEN_MUCH:
+        return ()
+    return (f"Aus erst {seen.days} Tagen gelernt: vorläufig",)
 
 
 def city_rain(inputs: Inputs, place: Location, step: Step, history: timedelta) -> Series | None:

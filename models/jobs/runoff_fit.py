@@ -25,6 +25,9 @@ from models.series import Booleans, Floats, Instant, Record, Times, hours
 VERSION = "2"
 LEADS = np.array([hours(h) for h in (0.5, 1, 3, 6, 12)])
 SHARE = 0.6
+# A gauge of a fortnight is examined like every other: taught on its first part, held against persistence on
+# the rest. A week is the least that may be taught.
+LEAST_DAYS = 7.0
 NO_RAIN_AHEAD = "Ohne Regenvorhersage gerechnet"
 # On fewer past forecasts of rain nobody can say whether they help.
 _JUDGED = 100
@@ -54,7 +57,9 @@ class Calibration:
 
     def __call__(self, material: RunoffMaterial) -> Fitted:
         record = material.record
-        model = RunoffForecaster(LEADS, material.rain_ahead, self.seed, self.generations)
+        model = RunoffForecaster(
+            LEADS, material.rain_ahead, self.seed, self.generations, least_days=LEAST_DAYS
+        )
         baselines: list[Any] = [Persistence(LEADS), LinearArx(LEADS)]
         if not np.isfinite(record.target.values).any():
             return Fitted(None, model.name, fallback=False, reason="Noch keine Messwerte", card=None)
@@ -65,9 +70,11 @@ class Calibration:
             scores[model.name] = worth.without
         card = _card(material, exam, self.seed, scores, worth) if scores else None
         trials = exam.trials(model, deaf=worth.deaf) if scores else ()
-        for one in (model, *baselines):
+        usable = card is not None and card.usable
+        # What has failed its exam is not taught again; what had none says why.
+        for one in (*([model] if usable or not _known(scores.get(model.name, {})) else []), *baselines):
             one.fit(record)
-        if model.gauge is not None and card is not None and card.usable:
+        if model.gauge is not None and card is not None and usable:
             # What it learned, without the rain of then: that comes with every question.
             heard = replace(model, rain_ahead=NoRainAhead())
             return Fitted(heard, model.name, False, "", card, without_rain=worth.deaf, trials=trials)

@@ -28,7 +28,8 @@ ROWS_INSTEAD_OF_DAYS = 2000
 
 @dataclass
 class RunoffForecaster:
-    """``rain_ahead`` must answer for past origins too. Target: discharge or level on a regular step."""
+    """``rain_ahead`` must answer for past origins too. Target: discharge or level on a regular step. Whoever
+    holds every forecast against persistence may ask for fewer than ``least_days``."""
 
     leads: Leads
     rain_ahead: RainAhead = field(default_factory=NoRainAhead)
@@ -37,11 +38,12 @@ class RunoffForecaster:
     name: str = "runoff hybrid"
     reason: str = "Modell nicht kalibriert"
     gauge: Gauge | None = None
+    least_days: float = LEAST_DAYS
 
     def fit(self, record: Record) -> None:
         """Calibrate; on unusable data `reason` says what is missing and `predict` repeats it."""
         self.gauge = None
-        self.reason = _unusable(record)
+        self.reason = _unusable(record, self.least_days)
         step = record.target.step
         if self.reason or step is None:
             return
@@ -103,16 +105,16 @@ def weather_of(record: Record, grid: Times, step: Step) -> Weather:
     )
 
 
-def _unusable(record: Record) -> str:
+def _unusable(record: Record, least_days: float) -> str:
     """Why this record cannot calibrate anything; empty when it can."""
     target, rain = record.target, record.driver("precipitation")
     solid = np.isfinite(target.values)
     if solid.sum() < 2 or target.step is None:
         return "Modell nicht kalibriert: zu wenige Messwerte"
     days = float(target.step / DAY) * float(solid.sum())
-    if days < LEAST_DAYS and solid.sum() < ROWS_INSTEAD_OF_DAYS:
-        return f"Modell nicht kalibriert: {int(days)} volle Tage Messung, nötig sind {LEAST_DAYS:.0f}"
-    if float(target.step / HOUR) * float(solid.sum()) < LEAST_DAYS * 24 / 2:
+    if days < least_days and solid.sum() < ROWS_INSTEAD_OF_DAYS:
+        return f"Modell nicht kalibriert: {int(days)} volle Tage Messung, nötig sind {least_days:.0f}"
+    if float(target.step / HOUR) * float(solid.sum()) < least_days * 24 / 2:
         return "Modell nicht kalibriert: Aufzeichnung zu kurz"
     if rain is None or not (np.nan_to_num(rain.values) > 0).any():
         return "Modell nicht kalibriert: kein Regen im Lernzeitraum"

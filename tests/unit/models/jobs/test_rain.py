@@ -251,3 +251,33 @@ def test_settings_that_cannot_be_meant():
         RainSettings(nowcast_within=timedelta(days=1))
     with pytest.raises(ValueError, match="forecast_within"):
         RainSettings(forecast_within=timedelta(days=9))
+
+
+def test_a_fortnight_is_examined_and_uses_rain_ahead_where_that_passes(sky, city):
+    """A new city has two weeks with gaps, not 24 days; what it forecasts is held against persistence."""
+    times, rain, _ = fill_stream(city, days=13.6)
+    total = np.concatenate([[0.0], np.cumsum(rain)])
+    for hour in range(1, 10 * 24):  # a radar that is right
+        at = NOW - timedelta(hours=hour)
+        issued = at - timedelta(minutes=10)
+        ends = np.datetime64(issued.replace(tzinfo=None), "us") + FIVE * np.arange(25)
+        fallen = np.interp(ends.astype(np.int64), times.astype(np.int64), total[1:])
+        sky.near(issued, np.diff(fallen))
+    sky.near(NOW - timedelta(minutes=5), 0.0)
+    sky.cycle("abfluss").round(NOW)
+    (card,) = city.forecasts.told().cards
+    scores = {name: row["crps"] for name, row in card.content["scores"].items()}
+    assert np.isfinite(list(scores.values())).all()
+    said = city.forecasts.told().statements[city.stream("pegel", "water_level"), "abfluss"]
+    assert said.leads_s
+    assert said.fallback == (scores["runoff hybrid"] > min(scores.values()))
+    assert said.fallback or "Aus erst 13 Tagen gelernt: vorläufig" in said.remarks
+    assert "kalibriert" not in " ".join(said.remarks)
+
+
+def test_five_days_are_too_few_and_that_is_said(sky, city):
+    fill_stream(city, days=5)
+    sky.cycle("abfluss").round(NOW)
+    said = city.forecasts.told().statements[city.stream("pegel", "water_level"), "abfluss"]
+    assert said.fallback
+    assert "5 volle Tage Messung, nötig sind 7" in " ".join(said.remarks)
