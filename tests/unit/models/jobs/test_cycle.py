@@ -127,7 +127,7 @@ def test_a_short_record_says_why_and_shows_the_comparison(city):
     assert said.fallback and said.model in ("persistence", "ARX without rain ahead")
     assert any("Nicht kalibriert" in one for one in said.remarks) and rows
     (card,) = city.forecasts.told().cards
-    assert not card.usable and "nötig sind 14" in card.verdict
+    assert not card.usable and "nötig sind 7" in card.verdict
 
 
 def test_a_stream_with_a_month_is_forecast_by_the_model_or_the_card_says_who_was_better(city):
