@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from udp.api.sensorthings import counting
+from udp.api.sensorthings import extents
 from udp.api.sensorthings.answering import Question, answer
 from udp.api.sensorthings.options import Limits
 from udp.api.sensorthings.routes import Catalogues
@@ -69,6 +69,6 @@ def test_only_what_is_shown_becomes_an_object(put, monkeypatch):
         made.append(Interval(start, end))
         return made[-1]
 
-    monkeypatch.setattr(counting, "Interval", noted)
+    monkeypatch.setattr(extents, "Interval", noted)
     shown = json.loads(put("Datastreams", "$top=2&$count=true"))
     assert shown["@iot.count"] > len(shown["value"]) == len(made) == 2
