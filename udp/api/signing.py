@@ -180,7 +180,7 @@ def _page(title: str, content: str, status: int = 200) -> HTMLResponse:
     return HTMLResponse(
         '<!doctype html><html lang="de"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} – Stadtdaten</title>"
+        f'<title>{escape(title)} – Stadtdaten</title><link rel="icon" href="data:,">'
         "<style>:root{color-scheme:light dark}body{font:100%/1.55 system-ui,sans-serif;max-width:34rem;"
         "margin:2rem auto;padding:0 1rem}button{font:inherit;padding:.6rem 1.2rem;min-height:2.75rem}"
         "dt{font-weight:600}dd{margin:0 0 .6rem}</style></head>"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from udp.api.headers import ALWAYS
@@ -48,11 +49,21 @@ class FrontDoor:
                 return
             enter(scope, root)
             text = f"the city at {root or '/'} does not answer now; the other cities are not concerned"
-            refusal = problem(Request(scope), _AWAY, text)
-            refusal.headers.update(ALWAYS)
-            await refusal(scope, receive, send)
+            await _away(Request(scope), text)(scope, receive, send)
 
     def root_of(self, path: str) -> str:
         """Whose address it is. What is under nobody's prefix is the main city's to answer or refuse."""
         root = f"/{path.split('/', 2)[1]}" if path.startswith("/") else ""
         return root if root in self._sockets else ""
+
+
+def _away(request: Request, text: str) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        words = "Diese Seiten werden gerade gestartet. Gleich geht es von selbst weiter.\n"
+        # What follows comes by itself, without a line of script.
+        headers = {**_AWAY.headers, "Refresh": "5", "Cache-Control": "no-store"}
+        refusal = Response(words, _AWAY.status, headers, "text/plain; charset=utf-8")
+    else:
+        refusal = problem(request, _AWAY, text)
+    refusal.headers.update(ALWAYS)
+    return refusal

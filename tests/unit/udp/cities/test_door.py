@@ -232,6 +232,9 @@ def test_a_city_that_is_away_is_told_so_and_the_others_answer(door):
     assert answer.headers["Retry-After"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert b'"/weg/api#city-away"' in body
+    answer, body = ask(door, "/weg/", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (answer.status, answer.headers["Refresh"]) == (503, "5")
+    assert "gestartet" in body.decode()
     assert heard(door, "/herne/")["city"] == "herne"
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from html.parser import HTMLParser
-from urllib.parse import quote, urldefrag, urljoin, urlsplit
+from urllib.parse import quote, urldefrag, urlencode, urljoin, urlsplit
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from test_every_exit import EXITS, NO_DATA
 from two_in_one import SHARE, WITHIN_S, Instance, Town, ask
 
+from udp.citizens import consent
 from udp.config import RESERVED
 
 # Endless for whoever may listen: heard below.
@@ -235,6 +236,54 @@ def test_descriptions_name_the_city_s_own_addresses(towns):
         "urn:ngsi-ld:AirQualityObserved:mast-1",
         "urn:ngsi-ld:AirQualityObserved:herne:mast-1",
     ]
+
+
+def application(town, dev_eui):
+    """The form as a browser sends it, when a person has had the time to fill it in."""
+    page = town.ask("/buerger/anmelden").text
+    assert f'action="{town.root}/buerger/anmelden"' in page
+    ticket = re.search(r'name="beleg" value="([^"]+)"', page)
+    time.sleep(2.1)  # who is faster is taken for a machine
+    return {
+        "beleg": ticket[1], "webseite": "", "titel": f"Balkon {town.name}", "geraet": "formatter", "dev_eui": dev_eui,
+        "abstand": "15", "feld": "temperatur", "messgroesse": "air_temperature", "breite": "51,58312",
+        "laenge": "7,35111", "ortsteil": "mitte", "name": "Kim", "mail": f"kim@{town.name}.example",
+        "lizenz": "dl-de/zero-2-0", "einwilligung": consent.VERSION,
+    }  # fmt: skip
+
+
+def send(town, path, fields, **headers):
+    body = urlencode(fields).encode()
+    kind = {"Content_Type": "application/x-www-form-urlencoded"}
+    return town.ask(path, "", "POST", body, **kind, **headers)
+
+
+def test_a_citizen_of_one_city_is_nobody_at_the_other(towns):
+    """From the form to the decision and out again, with the same device at both."""
+    personal = {}
+    for town in towns:
+        taken = send(town, "/buerger/anmelden", application(town, "70B3D57ED0000001"))
+        assert taken.status == 201, taken.text
+        link = re.search(r'class="geheim" href="([^"]+)"', taken.text)[1]
+        assert link.startswith(f"{town.door}{town.root}/buerger/mein/")
+        personal[town.name] = link.removeprefix(town.door + town.root)
+    for town, other in pairs(towns):
+        page = town.ask(personal[town.name])
+        assert (page.status, f"Balkon {town.name}" in page.text) == (200, True)
+        own = [one for one in links_in(page.text, "text/html") if one.startswith("/")]
+        assert own and all(one.startswith(f"{town.root}/") for one in own), own
+        assert town.ask(personal[other.name]).status == 404
+        cookie = opened(town)
+        waiting = town.ask("/betrieb/buerger", Cookie=cookie).text
+        assert f"Balkon {town.name}" in waiting
+        assert f"Balkon {other.name}" not in waiting
+        where = re.search(r'action="([^"]+/b-[^"]+)"', waiting)[1]
+        assert where.startswith(f"{town.root}/betrieb/buerger/")
+        decided = send(town, where.removeprefix(town.root), {"entscheidung": "freigeben"}, Cookie=cookie)
+        assert (decided.status, decided.headers["Location"]) == (303, f"{town.root}/betrieb/buerger")
+        gone = send(town, f"{personal[town.name]}/loeschen", {"sicher": "ja"})
+        assert gone.status == 200, gone.text
+        assert town.ask(personal[town.name]).status == 404
 
 
 def test_a_city_nobody_has_is_refused_in_a_problem_document(towns):
