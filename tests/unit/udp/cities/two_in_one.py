@@ -132,6 +132,20 @@ def ask(address: str, key: str = "", method: str = "GET", body: Any = None, **he
         return Answer(error.code, error.headers, error.read())
 
 
+def pairs(towns: tuple[Town, Town]) -> tuple[tuple[Town, Town], ...]:
+    return towns, (towns[1], towns[0])
+
+
+def opened(town: Town) -> str:
+    """The cookie of somebody who opened the operator page with the city's key."""
+    answer = town.ask(f"/betrieb/?schluessel={town.key}")
+    assert answer.status == 303, answer.text
+    assert answer.headers["Location"] == f"{town.root}/betrieb/"
+    cookie = answer.headers["Set-Cookie"]
+    assert f"Path={town.root}/betrieb;" in cookie
+    return str(cookie.partition(";")[0])
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
