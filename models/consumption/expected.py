@@ -12,10 +12,13 @@ from datetime import date
 import holidays
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from models.forecaster import Leads
 from models.series import DAY, HOUR, Booleans, Floats, Series, Times
 
+# On busy cores the threads of the trees wait for each other longer than they work.
+_THREADS = 1
 FOLDS = 5
 BLOCK = 14 * DAY
 
@@ -123,11 +126,12 @@ class ExpectedLoad:
         y = np.sqrt(np.clip(load.values, 0.0, self._ceiling))
         fold = ((load.times - load.times[0]) // BLOCK).astype(np.int64) % FOLDS
         crossed = np.full(len(load), np.nan)
-        for number in range(FOLDS):
-            train = solid & (fold != number)
-            model = self._regressor().fit(x[train], y[train])
-            crossed[fold == number] = model.predict(x[fold == number])
-        self._model = self._regressor().fit(x[solid], y[solid])
+        with threadpool_limits(limits=_THREADS):
+            for number in range(FOLDS):
+                train = solid & (fold != number)
+                model = self._regressor().fit(x[train], y[train])
+                crossed[fold == number] = model.predict(x[fold == number])
+            self._model = self._regressor().fit(x[solid], y[solid])
         return np.asarray(np.maximum(crossed, 0.0) ** 2)
 
     def predict(self, times: Times, temperature: Series | None) -> Floats:
@@ -138,7 +142,8 @@ class ExpectedLoad:
         """The same for any weather (n, 3), in any order of times."""
         if self._model is None:
             raise RuntimeError("fit the expected load first")
-        made = self._model.predict(features(times, warmth, self.calendar))
+        with threadpool_limits(limits=_THREADS):
+            made = self._model.predict(features(times, warmth, self.calendar))
         return np.asarray(np.maximum(made, 0.0) ** 2)
 
     def _regressor(self) -> HistGradientBoostingRegressor:

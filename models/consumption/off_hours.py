@@ -13,10 +13,11 @@ from numba import njit
 from models.consumption.trailing import trailing_median, trailing_spread
 from models.series import Floats, Integers, Times
 
-# A shift of one usual spread is worth finding; half of it is let pass (the optimal slack of a CUSUM).
-SLACK = 0.5
+# A shift of one and a half usual spreads is worth finding; half of it is let pass (the optimal slack of a
+# CUSUM).
+SLACK = 0.7
 # One strange day proves nothing, so no single one may count more than this many spreads.
-MOST_PER_DAY = 3.0
+MOST_PER_DAY = 2.0
 CAP = 30.0
 # Days of weekends: eight weekends tell what is usual without the last two, half a year tells the spread.
 USUAL, LEFT_OUT, SPREAD, LEAST_PAST = 16, 4, 52, 6

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from models.consumption.expected import Calendar, ExpectedLoad, warmth_ahead
 from models.forecaster import LEVELS, Forecast, Leads, NotCalibrated, ascending
@@ -63,8 +62,7 @@ class LoadForecaster:
             self.reason = "Lastprognose nicht kalibriert: zu wenige Messwerte"
             return
         load = record.target.regular(record.target.step)
-        with threadpool_limits(limits=1):
-            crossed = self.expected.fit(load, record.driver("temperature"))
+        crossed = self.expected.fit(load, record.driver("temperature"))
         if crossed is None or not (np.nan_to_num(load.values) > 0).any():
             self.reason = "Lastprognose nicht kalibriert: weniger als 60 Tage Verbrauch"
             return
@@ -92,9 +90,7 @@ class LoadForecaster:
         exist; None before a usable fit."""
         if self._line is None or record.target.step is None:
             return None
-        # On busy cores the threads of the trees wait for each other longer than they work.
-        with threadpool_limits(limits=1):
-            return self._answers(self._line, record, origins, leads=leads, levels=levels)
+        return self._answers(self._line, record, origins, leads=leads, levels=levels)
 
     def _answers(
         self, line: Linear, record: Record, origins: Times, *, leads: Leads, levels: tuple[float, ...]

@@ -15,25 +15,25 @@ from numba import njit
 
 from models.consumption.off_hours import weekend_excess
 from models.consumption.trailing import trailing_median
-from models.series import HOUR, Booleans, Floats, Times
+from models.series import Booleans, Floats, Times
 
 HABIT_DAYS = 56
 GAP_DAYS = 10
+# What creeps for two months must not have become the habit it is held against.
+CREEP_GAP_DAYS = 45
+# Half a day of one value is no chance, and a quarter of a day without any is no switched fuse.
+STUCK_HOURS, MISSING_HOURS = 12, 6
 NIGHT = (0.0, 5.0)
 KINDS: Mapping[str, str] = {
     "spike": "Einzelner Ausreißer: weit über allem Üblichen",
     "stuck": "Zähler steht: derselbe Wert wieder und wieder",
     "missing": "Kein Verbrauch, wo sonst immer einer ist",
-    "high day": "Ein Tag weit über dem Erwarteten",
     "low day": "Ein Tag weit unter dem Erwarteten: Phase oder Zähler ausgefallen?",
-    "high week": "Eine Woche über dem Erwarteten",
     "low week": "Eine Woche unter dem Erwarteten",
     "night": "Nachts mehr als sonst: läuft etwas durch?",
-    "weekend": "Am Wochenende mehr als sonst: Betrieb ohne Nutzung?",
     "nights": "Seit einer Woche nachts mehr als sonst: läuft etwas durch?",
-    "weekends": "Zwei Wochenenden hintereinander mehr als sonst: Betrieb ohne Nutzung?",
-    "weekend sum": "Wochenenden werden Arbeitstagen ähnlich: Betrieb ohne Nutzung?",
-    "base load": "Die Grundlast ist gestiegen",
+    "weekend": "Wochenenden werden Arbeitstagen ähnlich: Betrieb ohne Nutzung?",
+    "base load": "Die Grundlast ist gestiegen: zu jeder Tageszeit mehr als sonst",
     "creep": "Der Verbrauch steigt seit Wochen langsam",
     "never zero": "Wasser fließt ohne Pause: Leck?",
 }
@@ -60,21 +60,23 @@ def statistics(load: Load, *, water: bool = False) -> dict[str, Floats]:
     """All statistics by name of kind."""
     floor = 0.03 * load.level + 1e-9
     ratio = np.log((np.maximum(load.measured, 0.0) + floor) / (load.expected + floor))
-    day, week = load.per_day, 7 * load.per_day
-    level_day = _log_ratio(load, day, np.ones(len(ratio), dtype=bool), floor)
-    level_week = _log_ratio(load, week, np.ones(len(ratio), dtype=bool), floor)
-    habit = _habit(_log_ratio(load, day, np.ones(len(ratio), dtype=bool), floor), day)
+    day, always = load.per_day, np.ones(len(ratio), dtype=bool)
+    level_day, level_week, fortnight = (_log_ratio(load, n * day, always, floor) for n in (1, 7, 14))
+    habit = _habit(level_day, day)
+    alike = _run_length(load.measured, load.measured > 0)
+    gone = _run_length(load.measured, ~(load.measured > 0.02 * load.expected), any_value=True)
+    rest = np.maximum(load.measured, 0.0) - load.expected
     result = {
         "spike": _spike(load, ratio),
-        "stuck": _run_length(load.measured, load.measured > 0),
-        "missing": _run_length(load.measured, ~(load.measured > 0.02 * load.expected), any_value=True),
-        "high day": level_day - habit,
+        "stuck": _from(alike, STUCK_HOURS / load.step_hours),
+        "missing": _from(gone, MISSING_HOURS / load.step_hours),
         "low day": habit - level_day,
-        "high week": level_week - habit,
         "low week": habit - level_week,
-        **_off_hours(load, floor, level_week),
-        "weekend sum": _weekends_together(load),
-        "creep": _creep(level_day - habit, day),
+        "night": _at_night(load, day, floor),
+        "nights": _at_night(load, 7 * day, floor),
+        "weekend": weekend_excess(load.times, rest, load.expected, load.level, day),
+        "base load": _against_past(_least_excess(load, 2 * day), day),
+        "creep": fortnight - _habit(level_day, day, CREEP_GAP_DAYS),
     }
     if water:
         result["never zero"] = _since_zero(load.measured)
@@ -102,10 +104,10 @@ def _window_sum(values: Floats, width: int) -> Floats:
     return np.asarray(total[end] - total[np.maximum(end - width, 0)])
 
 
-def _habit(level: Floats, per_day: int) -> Floats:
-    """Median of the meter's own daily levels of the last eight weeks without the last ten days; zero (the
+def _habit(level: Floats, per_day: int, left_out: int = GAP_DAYS) -> Floats:
+    """Median of the meter's own daily levels of eight weeks without the last ``left_out`` days; zero (the
     expectation itself) until four weeks are known."""
-    usual = trailing_median(level[per_day - 1 :: per_day], HABIT_DAYS, GAP_DAYS, 28)
+    usual = trailing_median(level[per_day - 1 :: per_day], HABIT_DAYS, left_out, 28)
     start = np.minimum(per_day - 1, len(level))
     return np.concatenate([np.zeros(start), np.repeat(usual, per_day)])[: len(level)]
 
@@ -170,99 +172,40 @@ def _since_zero(values: Floats) -> Floats:
     return out
 
 
-def _off_hours(load: Load, floor: float, level_week: Floats) -> dict[str, Floats]:
-    """Night, weekend and lowest hours of the day, each against its own past and against the rest of the week,
-    so that neither weather nor term time looks like waste."""
-    clock = (load.times.astype("datetime64[m]").astype(np.int64) % 1440) / 60.0
-    begins = load.times - np.timedelta64(round(load.step_hours * 3600e6), "us")
-    weekday = (begins.astype("datetime64[D]").astype(np.int64) + 3) % 7
+def _from(run: Floats, least: float) -> Floats:
+    """Runs shorter than ``least`` steps say nothing."""
+    return np.where(run >= np.log1p(least) - 1e-9, run, 0.0)
+
+
+def _at_night(load: Load, width: int, floor: float) -> Floats:
+    """Night level of the last ``width`` steps against its past, less what the day has risen too: neither
+    weather nor term time shall look like waste."""
+    clock = _hour_of_day(load.times)
     night = (clock > NIGHT[0]) & (clock <= NIGHT[1])
-    weekend = weekday >= 5
-    day = load.per_day
-    nights = [_beyond_day(load, width * day, night, floor) for width in (3, 7)]
-    weekend_level = _log_ratio(load, 2 * day, weekend, floor)
-    work_level = _log_ratio(load, 7 * day, ~weekend, floor)
-    # Right after a whole weekend only; until then half of it would be compared.
-    complete = _window_sum(weekend.astype(np.float64), 2 * day) >= 1.9 * day
-    weekend_level = np.where(complete, weekend_level, np.nan)
-    lowest = _lowest(load, floor)
-    return {
-        "night": nights[0],
-        "nights": nights[1],
-        "weekend": _against_weeks(weekend_level - np.clip(work_level, -0.3, 0.3), 1),
-        "weekends": _against_weeks(weekend_level - np.clip(work_level, -0.3, 0.3), 2),
-        "base load": _against_past(lowest, day) - 0.5 * np.maximum(_against_past(level_week, day), 0.0),
-    }
+    at_night, by_day = (
+        _against_past(_log_ratio(load, width, chosen, floor), load.per_day) for chosen in (night, ~night)
+    )
+    return at_night - np.maximum(by_day, 0.0)
 
 
-def _weekends_together(load: Load) -> Floats:
-    rest = np.maximum(load.measured, 0.0) - load.expected
-    return weekend_excess(load.times, rest, load.expected, load.level, load.per_day)
+def _least_excess(load: Load, width: int) -> Floats:
+    """Mean excess over the last ``width`` steps in that quarter of the day in which it was least, in units
+    of the mean load: what runs without pause shows at every hour, a busy week at some."""
+    quarter = (np.ceil(_hour_of_day(load.times) / 6.0).astype(np.int64) - 1) % 4
+    known = np.isfinite(load.measured)
+    above = np.where(known, load.measured - load.expected, 0.0)
+    rows = []
+    for number in range(4):
+        chosen = quarter == number
+        seen, due = (_window_sum(one.astype(np.float64), width) for one in (chosen & known, chosen))
+        mean = _window_sum(np.where(chosen, above, 0.0), width) / np.maximum(seen, 1.0)
+        rows.append(np.where((seen >= 0.5 * due) & (due > 0), mean, np.nan))
+    return np.asarray(np.min(rows, axis=0) / (load.level + 1e-9))
 
 
-def _lowest(load: Load, floor: float) -> Floats:
-    """Lowest tenth of the last two days, as a log ratio to the expected; updated every six hours."""
-    return _lowest_tenth(load.measured, load.expected, 2 * load.per_day, max(1, load.per_day // 4), floor)
-
-
-@njit(cache=True)
-def _lowest_tenth(measured: Floats, expected: Floats, width: int, every: int, floor: float) -> Floats:
-    out = np.full(len(measured), np.nan)
-    for i in range(width, len(out), every):
-        window = measured[i - width + 1 : i + 1]
-        solid = np.isfinite(window)
-        if solid.sum() < width // 2:
-            continue
-        low = np.quantile(window[solid], 0.1)
-        due = np.quantile(expected[i - width + 1 : i + 1][solid], 0.1)
-        out[i : i + every] = np.log((max(low, 0.0) + floor) / (due + floor))
-    return out
+def _hour_of_day(times: Times) -> Floats:
+    return np.asarray((times.astype("datetime64[m]").astype(np.int64) % 1440) / 60.0)
 
 
 def _against_past(level: Floats, per_day: int) -> Floats:
     return level - _habit(level, per_day)
-
-
-def _beyond_day(load: Load, width: int, night: Booleans, floor: float) -> Floats:
-    """Night level against its past, less what the day has risen too."""
-    at_night = _against_past(_log_ratio(load, width, night, floor), load.per_day)
-    by_day = _against_past(_log_ratio(load, width, ~night, floor), load.per_day)
-    return at_night - np.maximum(by_day, 0.0)
-
-
-def _against_weeks(level: Floats, count: int) -> Floats:
-    """Lowest excess of the last ``count`` complete weekends over the median of the eight before them."""
-    out = np.full(len(level), np.nan)
-    past: list[float] = []
-    i = 0
-    known = np.isfinite(level)
-    while i < len(level):
-        if not known[i]:
-            i += 1
-            continue
-        end = i
-        while end < len(level) and known[end]:
-            end += 1
-        before = past[: len(past) - count]
-        usual = float(np.median(before[-8:])) if len(before) >= 4 else 0.0
-        lately = past[len(past) - count + 1 :] if count > 1 else []
-        out[i:end] = np.minimum(level[i:end], min(lately, default=np.inf)) - usual
-        past.append(float(level[i]))
-        i = end
-    return out
-
-
-def _creep(level: Floats, per_day: int) -> Floats:
-    """CUSUM of the daily level (Page 1954, Biometrika 41) with a slack of 4 %, decided once a day."""
-    out = np.full(len(level), np.nan)
-    total = 0.0
-    for k in range(per_day - 1, len(level), per_day):
-        if np.isfinite(level[k]):
-            total = min(max(0.0, total + float(np.clip(level[k], -0.5, 0.5)) - 0.04), 6.0)
-        out[k : k + per_day] = np.log1p(10.0 * total)
-    return out
-
-
-def hours_since(times: Times, moment: np.datetime64) -> Floats:
-    """Hours from ``moment`` to each time."""
-    return np.asarray((times - moment) / HOUR)

@@ -50,7 +50,7 @@ class ConsumptionSettings:
 
     price_kwh: float = 0.30
     price_m3: float = 4.60
-    threshold: float = 3.1
+    threshold: float = 2.5
 
     def __post_init__(self) -> None:
         if min(self.price_kwh, self.price_m3) < 0 or not 0.5 <= self.threshold <= 10:

@@ -12,7 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from models.consumption.cases import new_model, open_cases, share_scales
 from models.consumption.expected import Calendar
@@ -189,9 +188,7 @@ def main() -> None:
     given = parser.parse_args()
     runoff(given.days)
     bins(given.bins)
-    # As the service does: on busy cores the trees' threads only wait for each other.
-    with threadpool_limits(limits=1):
-        meters(given.meters)
+    meters(given.meters)
     city(given.fleet)
 
 
