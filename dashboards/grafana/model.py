@@ -53,18 +53,19 @@ class Style:
     name: str | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Any]:
-        """Grafana's `fieldConfig.defaults`."""
+    def as_json(self, *, lines: bool = False) -> dict[str, Any]:
+        """Grafana's `fieldConfig.defaults`. The colour of a line tells which it is, never how high."""
         steps = self.limits or (Limit(None, "blue"),)
+        by_limit = self.limits and not lines
         content: dict[str, Any] = {
-            "color": {"mode": "thresholds" if self.limits else "palette-classic"},
+            "color": {"mode": "thresholds" if by_limit else "palette-classic"},
             "thresholds": {"mode": "absolute", "steps": [one.as_json() for one in steps]},
             "mappings": list(_mappings(self.words)),
             "custom": dict(self.custom),
             "noValue": "keine Werte",
         }
         if self.unit:
-            content["unit"] = f"suffix: {self.unit}"
+            content["unit"] = f"suffix:{self.unit}"
         if self.decimals is not None:
             content["decimals"] = self.decimals
         if self.name:
@@ -133,7 +134,7 @@ class Panel:
                 "maxDataPoints": self.points,
                 "targets": [self.question.as_json()],
                 "fieldConfig": {
-                    "defaults": self.style.as_json(),
+                    "defaults": self.style.as_json(lines=self.type is Type.LINES),
                     "overrides": [one.as_json() for one in self.overrides],
                 },
             }

@@ -86,8 +86,8 @@ def _lines(title: str, question: Question, style: Style, **more: Any) -> Panel:
 def spread(quantity: Quantity, theme: Theme) -> Panel:
     """The median of all places and how far they lie apart."""
     named = columns(
-        ("start", "Zeit", Kind.TIME), ("value", "Median", Kind.NUMBER), ("low", "niedrigster", Kind.NUMBER),
-        ("high", "höchster", Kind.NUMBER),
+        ("start", "Zeit", Kind.TIME), ("series", "Auswahl"), ("value", "Median", Kind.NUMBER),
+        ("low", "niedrigster", Kind.NUMBER), ("high", "höchster", Kind.NUMBER),
     )  # fmt: skip
     question = Question(
         "/api/v1/history", "values", named, _history(quantity, theme, across="all"), series=True
@@ -119,11 +119,13 @@ def by_district(quantity: Quantity, theme: Theme) -> Panel:
 
 def by_device(quantity: Quantity, theme: Theme) -> Panel:
     """One line per Datastream of the device chosen."""
-    named = columns(("start", "Zeit", Kind.TIME), ("series", "Gerät"), ("value", quantity.title, Kind.NUMBER))
+    named = columns(
+        ("start", "Zeit", Kind.TIME), ("series", "Messreihe"), ("value", quantity.title, Kind.NUMBER)
+    )
     question = Question(
         "/api/v1/history", "values", named, _history(quantity, theme, thing="${geraet}"), series=True
     )
-    style = _style(quantity, theme, name="${__field.labels.Gerät}")
+    style = _style(quantity, theme, name="${__field.labels.Messreihe}")
     said = "Je Messreihe. Lücken bleiben Lücken; lange Zeiträume zeigen Stunden- und Tageswerte."
     return _lines(
         quantity.title, question, style, width=24, height=9, description=_description(quantity, theme, said)

@@ -25,7 +25,11 @@ class Site:
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """(status, JSON)."""
         octets = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": "application/json",
+            "X-Grafana-NoCache": "true",  # it would remember what the test before has deleted
+        }
         request = urllib.request.Request(self.url + path, octets, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:

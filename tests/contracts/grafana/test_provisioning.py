@@ -168,13 +168,13 @@ def test_grafana_itself_reaches_the_platform_with_the_key_or_says_why_not(grafan
     assert "failed" in (server(grafana).source_health(SOURCE) or "")
 
 
-def _time_series(frame, label):
+def _time_series(frame, label, name):
     fields, columns = frame["schema"]["fields"], frame["data"]["values"]
     (times,) = [column for one, column in zip(fields, columns, strict=True) if one["type"] == "time"]
     return {
         (moment, one["labels"][label]): value
         for one, column in zip(fields, columns, strict=True)
-        if one.get("labels")
+        if one.get("labels") and one["name"] == name
         for moment, value in zip(times, column, strict=True)
     }
 
@@ -206,7 +206,7 @@ def test_the_real_plugin_reads_what_our_reading_of_it_reads(grafana, town):
             words = [column.title for column in panel.question.columns if column.kind.value == "string"]
             if panel.question.series and words:
                 first, value = panel.question.columns[0].title, panel.question.columns[-1].title
-                line = _time_series(frame, words[0])
+                line = _time_series(frame, words[0], value)
                 wanted = {(row[first].timestamp() * 1000, row[words[0]]): row[value] for row in ours}
                 assert {key: line[key] for key in wanted} == wanted, panel.title
             else:
