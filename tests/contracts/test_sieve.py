@@ -87,7 +87,7 @@ def test_any_part_within_any_limits(lived_in, wanted, limits, low, high):
 @pytest.mark.parametrize("most", [0, 600, 10_000_000])
 def test_whatever_memory_it_may_take(lived_in, monkeypatch, most):
     monkeypatch.setattr(sifting, "_MOST_VALUES", most)
-    lived_in._sifter = sifting.Sifter(lived_in._cold, lived_in._reader)
+    lived_in._sifter = sifting.Sifter(lived_in._cold, lived_in._known, lived_in._reader)
     for low, high in (
         (-np.inf, np.inf),
         (40.0, 41.0),

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from udp.store.columns import Floats, Ints
+from udp.store.columns import Floats, Ints, Observations
 from udp.store.embedded import hot
 from udp.store.embedded.cold import ColdFolder
+from udp.store.embedded.known import KnownRevisions
 from udp.store.embedded.manifest import files_between
+from udp.store.embedded.ordering import newest
 from udp.store.embedded.places import ColdFile, Span, day_of_late_slot, days_of
 from udp.store.embedded.reading import Reader
 from udp.store.sieve import Sifted
@@ -26,6 +28,8 @@ from udp.store.statistics import HOUR_US
 
 _MOST_VALUES = 8_000_000
 _MOST_ZONES = 400
+_MOST_LATE_DAYS = 100
+_NONE: Ints = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,22 @@ class _Zones:
     starts: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """Of one closed day: rows that supersede nothing in its file, and the Datastreams of those that do."""
+
+    new: Observations
+    corrected: Ints
+
+
 class Sifter:
     """Sifts inside a transaction it is given."""
 
-    def __init__(self, cold: ColdFolder, reader: Reader) -> None:
+    def __init__(self, cold: ColdFolder, known: KnownRevisions, reader: Reader) -> None:
         self._cold = cold
+        self._known = known
         self._reader = reader
+        self._late_days: OrderedDict[int, tuple[Hashable, _Late]] = OrderedDict()
         self._zones: OrderedDict[Hashable, _Zones] = OrderedDict()
         self._values: OrderedDict[Hashable, Floats] = OrderedDict()
         self._lock = threading.Lock()
@@ -54,16 +68,18 @@ class Sifter:
             return Sifted.empty()
         slots = hot.touched_slots(connection, span)
         files = files_between(connection, span.first_day, span.last_day)
-        late = _late(connection, files, [slot for slot in slots if slot < 0], wanted)
+        late = self._late(connection, slots, files)
         parts = []
         for file in files:
             days = days_of(file)
             inside = Span(max(span.start, days.start), min(span.end, days.end))
-            corrected = late.get(file.name, np.empty(0, np.int64))
+            of_file = [one for day, one in late.items() if file.first_day <= day <= file.last_day]
+            corrected = np.intersect1d(wanted, np.concatenate([_NONE, *(one.corrected for one in of_file)]))
+            settled = wanted[~hot.is_among(wanted, corrected)]
             if len(corrected):
                 rows = self._reader.observations(connection, corrected, inside)
                 parts.append(Sifted.of(rows.datastream, rows.result, low, high))
-            settled = wanted[~hot.is_among(wanted, corrected)]
+            parts += [_of_rows(one.new, settled, inside, low, high) for one in of_file]
             if inside == days:
                 parts.append(self._of_file(file, settled, low, high))
             else:
@@ -75,6 +91,35 @@ class Sifter:
             if slot >= 0:
                 parts.append(self._of_hour(connection, slot, version, wanted, span, low, high))
         return Sifted.merge(parts)
+
+    def _late(
+        self, connection: sqlite3.Connection, slots: dict[int, int], files: list[ColdFile]
+    ) -> dict[int, _Late]:
+        """By day; looked at again where something has come since."""
+        by_day: dict[int, list[int]] = {}
+        for slot in slots:
+            if slot < 0:
+                by_day.setdefault(day_of_late_slot(slot), []).append(slot)
+        found = {}
+        for day, group in by_day.items():
+            file = next(one for one in files if one.first_day <= day <= one.last_day)
+            state = (file.name, *((slot, slots[slot]) for slot in group))
+            with self._lock:
+                known = self._late_days.get(day)
+            if known is None or known[0] != state:
+                known = state, self._late_of_day(connection, group, file)
+            with self._lock:
+                self._late_days[day] = known
+                self._late_days.move_to_end(day)
+                while len(self._late_days) > _MOST_LATE_DAYS:
+                    self._late_days.popitem(last=False)
+            found[day] = known[1]
+        return found
+
+    def _late_of_day(self, connection: sqlite3.Connection, slots: list[int], file: ColdFile) -> _Late:
+        rows = newest(Observations.concatenate([hot.read_slot(connection, slot) for slot in slots]))[0]
+        new = self._known.revisions(file, rows) < 0
+        return _Late(rows.take(new), np.unique(rows.datastream[~new]))
 
     def _of_hour(  # noqa: PLR0917 - what, where, and the limits
         self,
@@ -193,15 +238,7 @@ def _try(zones: _Zones, values: Floats, places: Ints, low: float, high: float) -
     return found.within(low, high)
 
 
-def _late(
-    connection: sqlite3.Connection, files: list[ColdFile], slots: list[int], wanted: Ints
-) -> dict[str, Ints]:
-    """By file the Datastreams that got late rows or corrections for one of its days."""
-    found: dict[str, list[int]] = {}
-    for slot in slots:
-        day = day_of_late_slot(slot)
-        holder = next((one for one in files if one.first_day <= day <= one.last_day), None)
-        if holder is not None:
-            rows = connection.execute("SELECT DISTINCT datastream FROM hot WHERE slot = ?", (slot,))
-            found.setdefault(holder.name, []).extend(number for (number,) in rows)
-    return {name: np.intersect1d(np.array(streams, np.int64), wanted) for name, streams in found.items()}
+def _of_rows(rows: Observations, wanted: Ints, span: Span, low: float, high: float) -> Sifted:
+    time = rows.phenomenon_time.astype(np.int64)
+    keep = hot.is_among(rows.datastream, wanted) & (time >= span.start) & (time < span.end)
+    return Sifted.of(rows.datastream[keep], rows.result[keep], low, high)

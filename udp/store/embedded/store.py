@@ -61,7 +61,7 @@ class EmbeddedStore:
         self._known = KnownRevisions(self._cold)
         self._reader = Reader(self._cold)
         self._counter = Counter(self._cold, self._known)
-        self._sifter = Sifter(self._cold, self._reader)
+        self._sifter = Sifter(self._cold, self._known, self._reader)
         self._maintenance = Maintenance(
             self._database,
             self._cold,

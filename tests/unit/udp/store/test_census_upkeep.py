@@ -11,6 +11,7 @@ from udp.store.census import Census
 from udp.store.columns import Observations
 from udp.store.embedded import counting
 from udp.store.embedded.cold import ColdFolder
+from udp.store.embedded.reading import Reader
 from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.embedded.store import EmbeddedStore
 
@@ -56,6 +57,7 @@ def work(monkeypatch):
     counted(ColdFolder, "_table", "files")
     counted(counting, "_grouped", "hours")
     counted(counting.Counter, "_late_of_day", "late days")
+    counted(Reader, "observations", "read again")
     return done
 
 
@@ -138,3 +140,20 @@ def test_an_hour_that_was_emptied_and_filled_again_is_another(store):
         found = store.census([STREAMS, *range(STREAMS)], EVERYTHING).only(np.array([STREAMS]))
         assert found.count.tolist() == [1 + number]
         store.append(one(STREAMS, hour + timedelta(seconds=1 + number)))
+
+
+def test_late_values_are_sifted_beside_their_file_and_only_corrections_read_again(store, work):
+    def found() -> list[int]:
+        sifted = store.sift(range(STREAMS), EVERYTHING, 0.5, 1.5)
+        return sifted.count.tolist()
+
+    before, closed = found(), NOW - timedelta(days=3)
+    store.append(Observations.concatenate([one(n, closed - timedelta(seconds=5)) for n in range(80)]))
+    work.clear()
+    assert found() == [number + (at < 80) for at, number in enumerate(before)]
+    work.clear()
+    found()
+    assert not work["files"] and not work["read again"]
+    store.append(one(3, closed, revision=1))
+    assert found() == [number + (at < 80) for at, number in enumerate(before)]
+    assert work["read again"] == 1
