@@ -93,7 +93,8 @@ class _Desk:
     def reports(self) -> ReportPages:
         """What reports are made of."""
         cycle, settings = self.cycle, self.settings
-        return ReportPages(cycle.store, cycle.artefacts, settings.city, settings.seed)
+        rain = None if self.rain is None else self.rain.lately
+        return ReportPages(cycle.store, cycle.artefacts, settings.city, settings.seed, rain)
 
     def publish_reports(self, at: datetime) -> None:
         """For staff, below the directory of pages."""

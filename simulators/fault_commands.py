@@ -16,6 +16,7 @@ from simulators.config import CitySettings
 from simulators.faults import (
     AMOUNTS,
     DEFAULT_AMOUNT,
+    WEATHER_SERVICE,
     Fault,
     FaultKind,
     check,
@@ -39,7 +40,9 @@ def add_fault_verbs(verbs: Any) -> None:
     own = fault.add_subparsers(required=True, metavar="{add,list,clear}")
     add = own.add_parser("add", help="break something from now on", description=_kinds())
     add.add_argument("kind", type=_argument(kind_named), metavar="KIND", help=", ".join(FaultKind))
-    add.add_argument("target", metavar="TARGET", help="Thing key, DevEUI, gateway, or pole/module")
+    add.add_argument(
+        "target", metavar="TARGET", help=f"Thing key, DevEUI, gateway, pole/module, or {WEATHER_SERVICE}"
+    )
     add.add_argument(
         "--for",
         dest="seconds",

@@ -34,6 +34,7 @@ class FaultKind(StrEnum):
     WRONG_CLOCK = "wrong-clock"  # device with a clock, or gateway: time is off by `amount` seconds
     GATEWAY_OFF = "gateway-off"  # gateway: no power
     MODULE_FAILED = "module-failed"  # pole: `<pole>/<module>` answers with a device failure
+    WEATHER_AWAY = "weather-away"  # the weather service: answers, but has nothing (503)
 
 
 DEFAULT_AMOUNT = {FaultKind.DRIFTING: 10.0, FaultKind.DUPLICATED: 1.0, FaultKind.WRONG_CLOCK: 7_200.0}
@@ -44,6 +45,7 @@ AMOUNTS = {
     FaultKind.WRONG_CLOCK: (-366 * DAY, 366 * DAY, "seconds ahead (negative: behind)"),
 }
 _OF_GATEWAYS = (FaultKind.GATEWAY_OFF,)
+WEATHER_SERVICE = "weather-service"
 POLE_MODULES = ("weather", "air", "sound", "light")
 
 
@@ -132,6 +134,12 @@ class FaultBoard:
 
 def check(fault: Fault, city: City) -> Fault:
     """Return the fault with the target's own name; ValueError if it cannot happen to that target."""
+    if (fault.kind is FaultKind.WEATHER_AWAY) != (fault.target == WEATHER_SERVICE):
+        raise ValueError(
+            f"{fault.kind} {fault.target}: only {WEATHER_SERVICE} can be {FaultKind.WEATHER_AWAY}"
+        )
+    if fault.kind is FaultKind.WEATHER_AWAY:
+        return fault
     gateways = {gateway.name for gateway in city.gateways}
     if fault.kind is FaultKind.MODULE_FAILED:
         targets = {f"{pole.id}/{module}" for pole in city.poles for module in POLE_MODULES}

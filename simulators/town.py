@@ -15,7 +15,7 @@ from simulators.city import City
 from simulators.config import BrokerSettings, CitySettings, DoorSettings, moment
 from simulators.coverage import Coverage
 from simulators.delivery import HttpMessenger, Messenger, MqttMessenger
-from simulators.faults import FaultBoard, check
+from simulators.faults import WEATHER_SERVICE, FaultBoard, FaultKind, check
 from simulators.inventory import build_city
 from simulators.outlook import Outlook
 from simulators.places import read_places
@@ -154,9 +154,13 @@ class Town:
 
     def _weather_service(self, stack: contextlib.AsyncExitStack) -> None:
         if (one := self._settings.weather_service) is not None:
-            service = WeatherService(Outlook(self.city.seed, self.senses.weather), time.time)
+            outlook = Outlook(self.city.seed, self.senses.weather)
+            service = WeatherService(outlook, time.time, self._weather_away)
             service.open(one.host, one.port)
             stack.callback(service.close)
+
+    def _weather_away(self, time: float) -> bool:
+        return self.faults.find(FaultKind.WEATHER_AWAY, WEATHER_SERVICE, time) is not None
 
     async def _poles(self, stack: contextlib.AsyncExitStack) -> None:
         places = {pole.id: pole for pole in self.city.poles}

@@ -39,10 +39,14 @@ class File:
 
 
 class WeatherService:
-    """`now` is epoch seconds; each file is made once, when somebody asks for it first."""
+    """`now` is epoch seconds; each file is made once, when somebody asks for it first. `away`: whether it has
+    nothing for anybody at that moment, as on a bad day of the real one."""
 
-    def __init__(self, outlook: Outlook, now: Callable[[], float]) -> None:
+    def __init__(
+        self, outlook: Outlook, now: Callable[[], float], away: Callable[[float], bool] = lambda _: False
+    ) -> None:
         self._outlook = outlook
+        self._away = away
         self._now = now
         self._lock = threading.Lock()
         self._made: dict[str, File] = {}
@@ -60,6 +64,11 @@ class WeatherService:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+
+    @property
+    def away(self) -> bool:
+        """Whether nobody is answered now."""
+        return self._away(self._now())
 
     def file(self, path: str) -> File | None:
         """The newest file at a path, or that of a past issue; None for what is not offered."""
@@ -105,6 +114,9 @@ def _handler(service: WeatherService) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if service.away:
+                self._answer(503, b"", {"Retry-After": "60"})
+                return
             found = service.file(self.path)
             if found is None:
                 self._answer(404, b"", {})

@@ -130,8 +130,14 @@ class RainDesk:
 
     archive: Archive
     settings: RainSettings = field(default_factory=RainSettings)
+    kept: timedelta = _KEPT
     _held: list[_Held] = field(default_factory=list)
     _scenarios: dict[Instant, Floats] = field(default_factory=dict)
+
+    @property
+    def lately(self) -> RainDesk:
+        """For those who look ahead once and judge nothing of the past; it disturbs nobody's memory."""
+        return RainDesk(self.archive, self.settings, self.settings.forecast_within)
 
     def expected(self, inputs: Inputs, weights: Mapping[int, float]) -> ExpectedRain:
         """At a place: gauges weigh as they do for the rain that fell."""
@@ -197,7 +203,7 @@ class RainDesk:
 
     def _runs(self, inputs: Inputs) -> _Held:
         gauges = tuple(one.id for _, one in rain_gauges(inputs.inventory))
-        as_of, since = inputs.issued_at, inputs.issued_at - _KEPT
+        as_of, since = inputs.issued_at, inputs.issued_at - self.kept
         held = self._held[0] if self._held else None
         if held is not None and held.as_of == as_of and held.gauges == gauges:
             return held

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from models.jobs.artefacts import Artefacts
 from models.jobs.inputs import Inputs
+from models.jobs.rain import RainDesk
 from models.jobs.reporting import Reporter
 from models.report.document import Report
 from models.report.page import render, style
@@ -32,6 +33,7 @@ class ReportPages:
     artefacts: Artefacts
     city: str
     seed: int
+    rain: RainDesk | None = None
 
     def write(self, path: Path, inventory: Inventory, told: Told, at: datetime) -> Path:
         """One report as of ``at`` (aware UTC) that needs no other file."""
@@ -49,7 +51,7 @@ class ReportPages:
 
     def _report(self, inventory: Inventory, told: Told, at: datetime) -> Report:
         inputs = Inputs(self.store, inventory, at)
-        return Reporter(inputs, told, self.artefacts, self.city, self.seed).report()
+        return Reporter(inputs, told, self.artefacts, self.city, self.seed, self.rain).report()
 
 
 def _replaced(path: Path, text: str) -> Path:

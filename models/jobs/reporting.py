@@ -16,6 +16,7 @@ from models.jobs.artefacts import Artefacts
 from models.jobs.consumption import Consumption, MeterMaterial
 from models.jobs.fill import Fill, FillMaterial
 from models.jobs.inputs import Inputs, binned
+from models.jobs.rain import RainDesk
 from models.jobs.report_events import events_section, return_period
 from models.jobs.report_parts import (
     ahead,
@@ -28,6 +29,7 @@ from models.jobs.report_parts import (
     spoken,
     table_of,
 )
+from models.jobs.report_rain import rain_expected
 from models.jobs.runoff import Runoff, city_rain, rain_by_gauge
 from models.rainfall_runoff.events import RainRarity, rarest_duration
 from models.report import kostra
@@ -57,6 +59,7 @@ class Reporter:
     artefacts: Artefacts
     city: str
     seed: int = 0
+    rain: RainDesk | None = None
 
     def report(self) -> Report:
         """The document; sections without anything to tell are left out."""
@@ -122,10 +125,12 @@ class Reporter:
         said = self.told.statements.get((of, "abfluss"))
         symbol = unit(level.unit)
         solid = level.values[np.isfinite(level.values)]
+        place = self.inputs.inventory.things[self._place(of)].location
+        due, rain_told = rain_expected(self.inputs, self.rain, place, _STEP)
         sentence = (
             f"In den letzten drei Tagen zwischen {number(float(solid.min()), 0)} und "
-            f"{number(float(solid.max()), 0)} {symbol}. {spoken(said, symbol)}"
-        )
+            f"{number(float(solid.max()), 0)} {symbol}. {spoken(said, symbol)} {rain_told}"
+        ).rstrip()
         bars = None if rain is None else Line("Regen in mm je 10 Minuten", rain.times, rain.values)
         lines: list[Line] = [Line("gemessen", level.times, level.values)]
         bands: list[Band] = []
@@ -140,6 +145,7 @@ class Reporter:
             bands,
             bars,
             self.inputs.now,
+            bars_ahead=due,
         )
         return Picture(self._name(of), chart, notes_of(said), *table_of(said, symbol, 0))
 

@@ -38,8 +38,18 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """Bars that may come, (n,) each: ``middle`` is drawn full, up to ``high`` dashed."""
+
+    times: Times
+    middle: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """One picture over time. ``bars`` hang from the top (rain); ``now`` is drawn as a line; ``limit`` too."""
+    """One picture over time. ``bars`` hang from the top (rain), ``bars_ahead`` beside them on the same scale;
+    ``now`` is drawn as a line; ``limit`` too."""
 
     title: str
     sentence: str
@@ -50,6 +60,7 @@ class Chart:
     now: Instant | None = None
     limit: tuple[float, str] | None = None
     lowest: float | None = None
+    bars_ahead: Expected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +86,13 @@ def draw(chart: Chart, name: str) -> Markup:
         return Markup("<p>Keine Werte zu zeichnen.</p>")
     parts = [_grid(plane, chart.axis), _days(plane)]
     if chart.bars is not None:
-        parts.append(_hanging(plane, chart.bars))
+        parts.append(_hanging(plane, chart.bars, chart.bars_ahead))
     parts += [_band(plane, one) for one in chart.bands]
     parts += [_line(plane, one) for one in chart.lines]
     if chart.limit is not None:
         parts.append(_level(plane, *chart.limit))
     if chart.now is not None:
-        parts.append(_now(plane, chart.now))
+        parts.append(_now(plane, chart.now, low=chart.bars_ahead is not None))
     return _framed("".join(parts), chart.title, chart.sentence, name=name, size=(WIDTH, HEIGHT))
 
 
@@ -192,17 +203,26 @@ def _band(plane: _Plane, band: Band) -> str:
     return f'<path class="span" d="M{there}L{back}Z"/>'
 
 
-def _hanging(plane: _Plane, bars: Line) -> str:
-    """Rain falls from the top, on a scale of its own whose largest bar is told."""
-    keep = np.isfinite(bars.values) & (bars.values > 0) & (bars.times >= plane.start)
-    if not keep.any():
+def _hanging(plane: _Plane, bars: Line, ahead: Expected | None) -> str:
+    """Rain falls from the top, on a scale of its own whose largest bar is told. What is expected is thinner,
+    and dashed where it may or may not come."""
+    drawn = [("rain", bars.times, np.zeros(len(bars.times)), bars.values)]
+    if ahead is not None:
+        drawn += [("rain due", ahead.times, np.zeros(len(ahead.times)), ahead.middle)]
+        drawn += [("rain maybe", ahead.times, ahead.middle, ahead.high)]
+    shown = [(times >= plane.start) & (times <= plane.end) & (high > low) for _, times, low, high in drawn]
+    top = max(
+        (float(high[keep].max()) for (*_, high), keep in zip(drawn, shown, strict=True) if keep.any()),
+        default=0.0,
+    )
+    if top <= 0:
         return ""
-    times, values = bars.times[keep], bars.values[keep]
-    top, room = float(values.max()), (HEIGHT - TOP - BOTTOM) / 3
-    parts = [
-        f'<path class="rain" d="M{_n(x)} {TOP}v{_n(room * value / top)}"/>'
-        for x, value in zip(plane.x(times), values, strict=True)
-    ]
+    room, parts = (HEIGHT - TOP - BOTTOM) / 3 / top, []
+    for (kind, times, low, high), keep in zip(drawn, shown, strict=True):
+        parts += [
+            f'<path class="{kind}" d="M{_n(x)} {_n(TOP + room * a)}v{_n(room * (b - a))}"/>'
+            for x, a, b in zip(plane.x(times[keep]), low[keep], high[keep], strict=True)
+        ]
     told = Markup('<text class="label" x="{}" y="14" text-anchor="end">{}</text>').format(
         WIDTH - RIGHT, f"{bars.name}: höchster Balken {number(top, 1)}"
     )
@@ -219,11 +239,11 @@ def _level(plane: _Plane, value: float, name: str) -> str:
     )
 
 
-def _now(plane: _Plane, moment: Instant) -> str:
-    x = float(plane.x(np.array([moment]))[0])
+def _now(plane: _Plane, moment: Instant, *, low: bool) -> str:
+    x, y = float(plane.x(np.array([moment]))[0]), HEIGHT - BOTTOM - 6 if low else TOP + 10
     return (
         f'<path class="axis" d="M{_n(x)} {TOP}V{HEIGHT - BOTTOM}"/>'
-        f'<text class="label" x="{_n(x + 4)}" y="{TOP + 10}">Prognose</text>'
+        f'<text class="label" x="{_n(x + 4)}" y="{y}">Prognose</text>'
     )
 
 

@@ -11,6 +11,7 @@ from models.jobs.inputs import Inputs
 from models.jobs.outcome import Fitted
 from models.jobs.product import Ask
 from models.jobs.rain import CityOutlook, RainDesk, RainSettings
+from models.jobs.report_pages import ReportPages
 from models.jobs.trees import TreeMaterial, Trees
 from models.rainfall_runoff.ensemble import scenarios
 from models.series import HOUR, Series, hours, instant
@@ -281,3 +282,30 @@ def test_five_days_are_too_few_and_that_is_said(sky, city):
     said = city.forecasts.told().statements[city.stream("pegel", "water_level"), "abfluss"]
     assert said.fallback
     assert "5 volle Tage Messung, nötig sind 7" in " ".join(said.remarks)
+
+
+def reported(sky, city, folder, at=NOW):
+    pages = ReportPages(city.store, city.cycle("abfluss").artefacts, "Probe", 0, sky.desk.lately)
+    return pages.write(folder / "bericht.html", city.inventory, city.forecasts.told(), at).read_text()
+
+
+def test_the_report_draws_the_rain_that_is_expected_and_how_much_it_may_be(sky, city, tmp_path):
+    fill_stream(city, days=20)
+    shower = np.zeros(247)
+    shower[5:8] = 2.0  # the scenarios differ in when and how much of it falls
+    sky.far(NOW - timedelta(hours=3), shower)
+    sky.near(NOW - timedelta(minutes=5), 0.1)
+    sky.cycle("abfluss").round(NOW)
+    html = reported(sky, city, tmp_path)
+    assert "Erwarteter Regen der nächsten 12 Stunden: im Mittel" in html
+    assert html.count('class="rain due"') > 12 and 'class="rain maybe"' in html
+    assert sky.desk.lately.kept < timedelta(days=1) < sky.desk.kept
+
+
+def test_the_report_says_when_no_rain_is_expected_because_nobody_said_any(sky, city, tmp_path):
+    fill_stream(city, days=6)
+    sky.near(NOW - timedelta(hours=5), 0.1)
+    sky.cycle("abfluss").round(NOW)
+    html = reported(sky, city, tmp_path)
+    assert "Ohne Regenvorhersage gerechnet: die letzte ist von 01.07.2026" in html
+    assert 'class="rain due"' not in html and "Erwarteter Regen" not in html
