@@ -167,7 +167,7 @@ def test_the_same_as_files_without_the_key(town, tmp_path, capsys):
     assert main(given) == 0
     assert "angelegt" in capsys.readouterr().out
     written = {one: one.read_text() for one in (tmp_path / "prov").rglob("*") if one.is_file()}
-    assert not any(key in text or key.split("_")[2] in text for text in written.values())
+    assert not any(key in text or key.split("_", 2)[2] in text for text in written.values())
     (source,) = yaml.safe_load((tmp_path / "prov/datasources/udp.yaml").read_text())["datasources"]
     assert source["secureJsonData"] == {"apiKeyValue": f"$__file{{{tmp_path / 'key'}}}"}
     assert (source["uid"], source["url"]) == (SOURCE, town.address)
