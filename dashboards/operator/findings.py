@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
+from dashboards.operator.conditions import meaning
 from dashboards.operator.report import DeviceState, Operations
 from dashboards.operator.silence import (
     AGENT_SILENT,
@@ -78,7 +79,8 @@ def findings(operations: Operations, now: datetime) -> list[Finding]:
 
 def _conditions(operations: Operations) -> Iterator[Finding]:
     for subject, text in sorted(operations.conditions.items()):
-        yield Finding(Severity.CRITICAL, f"Eingang meldet: {subject}", text, "")
+        what, follows, remedy = meaning(subject)
+        yield Finding(Severity.CRITICAL, what, f"{follows} Wortlaut der Meldung: „{text}“".strip(), remedy)
 
 
 def _agents(operations: Operations) -> Iterator[Finding]:

@@ -159,7 +159,8 @@ class ChargingPoint(Place):
     leistung_kw: float | None
     ladepunkte: int | None
     stecker: str | None
-    register: ChargingRegister | None
+    # Of the same name as a method of what pydantic's classes are made from.
+    federal_register: ChargingRegister | None = Field(alias="register")
 
 
 class Tree(Place):

@@ -210,8 +210,8 @@ async def delete(request: Request, at: AtDesk, who: Asking, room: Room, path: st
     return Response(status_code=200, headers=cache_header(who, 0))
 
 
-async def known_methods(path: str) -> Response:
-    """What may be done with a path (RFC 9110, 9.3.7)."""
+async def known_methods(_who: Asking, path: str) -> Response:
+    """What may be done with a path (RFC 9110, 9.3.7), whether or not there is anything."""
     return Response(status_code=204, headers={"Allow": ", ".join(_known_methods(path))})
 
 

@@ -32,6 +32,9 @@ def export_hours(store: ObservationStore, folder: Path, inventory: Inventory) ->
         if number not in inventory.datastreams:
             continue
         found = store.aggregate([number], Period(EPOCH, before), timedelta(hours=1), _KEPT)
+        if not len(found.bucket):
+            # Retention drew its line before the first value: nothing was deleted.
+            continue
         columns = {one.name.lower(): found.values[one] for one in _KEPT}
         hour = pa.array(found.bucket).cast(pa.timestamp("us", "UTC"))
         with replacing(folder / f"aggregates/{number}.parquet") as unfinished:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboards.operator.conditions import meaning
 from dashboards.operator.findings import Severity, findings
 from dashboards.operator.refresh import in_order
 from dashboards.operator.report import (
@@ -62,7 +63,7 @@ def test_a_healthy_platform_has_no_findings_and_is_in_order() -> None:
 @pytest.mark.parametrize(
     ("trouble", "severity", "words"),
     [
-        ({"conditions": {"broker": "would drop; set max_queued_bytes"}}, Severity.CRITICAL, "broker"),
+        ({"conditions": {"broker": "drops; set max_queued_bytes"}}, Severity.CRITICAL, "MQTT-Vermittler"),
         ({"agents": (agent(11 * MINUTE),)}, Severity.CRITICAL, "Agent crx-gw-1 schweigt"),
         ({"agents": (agent(dropped_messages=3.0),)}, Severity.CRITICAL, "verworfen"),
         ({"agents": (agent(refused_messages=500.0),)}, Severity.CRITICAL, "lehnt ab, was crx-gw-1 sendet"),
@@ -232,3 +233,20 @@ def test_a_stale_module_is_named_without_its_pole_and_ends_with_its_return() -> 
 def test_a_module_that_gives_only_some_values_is_told_with_the_missing_ones() -> None:
     (finding,) = findings(replace(HEALTHY, modules=(module(20 * MINUTE, MINUTE, None),)), NOW)
     assert "Es fehlen: Wert 0;" in finding.detail
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["store", "journal", "journal files", "registry", "pipeline", "retention", "broker 127.0.0.1:1883",
+     "mqtt 127.0.0.1:1883", "things stack eu1:8883", "pull luft-land"],
+)  # fmt: skip
+def test_what_ingest_says_of_itself_is_told_in_german_with_a_remedy(subject):
+    what, follows, remedy = meaning(subject)
+    assert not what.startswith("Eingang meldet")
+    assert follows.endswith(".")
+    assert remedy.endswith(".")
+    assert subject.rpartition(" ")[2] in what or " " not in subject or subject == "journal files"
+
+
+def test_what_nobody_foresaw_is_told_all_the_same():
+    assert meaning("weather") == ("Eingang meldet: weather", "", "")

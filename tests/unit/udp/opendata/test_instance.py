@@ -263,6 +263,12 @@ def test_pruned_hours_are_kept_beside(full, tmp_path):
     assert f"observations/{number}/2026-09.parquet" not in manifest.files
 
 
+def test_a_limit_before_all_values_deleted_nothing_and_says_nothing(full, tmp_path):
+    full.store.prune(list(full.registry.inventory().datastreams), datetime(2001, 1, 1, tzinfo=UTC))
+    assert export_instance(full.source, tmp_path / "export").pruned == {}
+    assert not list((tmp_path / "export").glob("aggregates/*"))
+
+
 def test_no_secret_leaves_and_anybody_can_check_the_sums(full, tmp_path):
     from sqlalchemy import text
 
