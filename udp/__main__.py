@@ -31,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Read the settings once and hand out slices. 0: done, 1: failed, 2: the configuration is wrong."""
     words = sys.argv[1:] if arguments is None else arguments
     given = _parser(next((one for one in words if one in _GROUPS), "")).parse_args(words)
-    logging.basicConfig(
-        level=given.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    # Of several cities each says who speaks.
+    city = f"{given.behind.stem} " if getattr(given, "behind", None) else ""
+    form = f"%(asctime)s {city}%(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=given.log_level, stream=sys.stderr, format=form)
     try:
         config = _load(given.config)
         return _act(given.verb)(config, given)

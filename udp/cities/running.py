@@ -25,7 +25,9 @@ def run_cities(cities: Sequence[City], log_level: str) -> int:
     server = cities[0].settings.server
     # Closed to all others (mkdtemp, 0700): whoever may write here may say who a caller is.
     with tempfile.TemporaryDirectory(prefix="udp-") as folder:
-        sockets = {one.root: Path(folder) / f"{one.root[1:] or 'main'}.sock" for one in cities}
+        # A city may well be called "main": its file has another name than the main city's.
+        names = {one.root: f"city-{one.root[1:]}" if one.root else "main" for one in cities}
+        sockets = {root: Path(folder) / f"{name}.sock" for root, name in names.items()}
         parts = [Part(one.name, one.path, sockets[one.root], server.port, log_level) for one in cities]
         door = _Door(uvicorn_settings(FrontDoor(sockets), cities[0].settings, is_door=True))
         _LOG.info("API and pages at http://%s:%d/", server.host, server.port)
