@@ -47,7 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(config: Settings, given: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+    """Serve until told to stop: this city, or the door of several with a process for each."""
+    if config.cities and given.behind is None:
+        from udp.cities.reading import read_cities  # noqa: PLC0415
+        from udp.cities.running import run_cities  # noqa: PLC0415
+
+        return run_cities(read_cities(given.config, config, os.environ), given.log_level)
     from udp.serving import serve  # noqa: PLC0415 - see above
 
     return serve(config, given)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -23,9 +22,7 @@ from udp.api.live import LiveFeed
 from udp.api.standing import Standing
 from udp.auth import SqlKeys
 from udp.cities.behind import end_with_parent
-from udp.cities.reading import read_cities
 from udp.cities.receiving import uvicorn_settings
-from udp.cities.running import run_cities
 from udp.config import Settings
 from udp.datasets.source import PolicyFile
 from udp.devices.sheets import DeviceSheets
@@ -42,17 +39,11 @@ _LOG = logging.getLogger("udp")
 
 
 def serve(config: Settings, given: argparse.Namespace) -> int:
-    """Serve until told to stop: this city, or the door of several with a process for each."""
-    if given.behind is not None:
+    """Serve one city until told to stop; behind the door of several, at the socket file `given.behind`."""
+    behind: Path | None = given.behind
+    if behind is not None:
         end_with_parent()
-        return _serve_one(replace(config, server=replace(config.server, port=given.door_port)), given.behind)
-    if config.cities:
-        return run_cities(read_cities(given.config, config, os.environ), given.log_level)
-    return _serve_one(config, None)
-
-
-def _serve_one(config: Settings, behind: Path | None) -> int:
-    """`behind`: the socket file on which the door brings callers; None: they come themselves."""
+        config = replace(config, server=replace(config.server, port=given.door_port))
     with (
         closing(SqlRegistry(config.registry.address())) as registry,
         closing(SqlLedger(config.ledger.address())) as ledger,

@@ -39,19 +39,21 @@ class Patience:
     proxy: str = ""
 
 
-def room_for(wanted: int) -> int:
-    """How many connections there is room for, after asking the system for as many descriptors as it gives."""
+def room_for(wanted: int, each: int = 1) -> int:
+    """How many connections there is room for, after asking the system for as many descriptors as it gives;
+    `each` needs so many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         soft = most
-    return max(16, min(wanted, (most if soft == resource.RLIM_INFINITY else soft) - _OWN_DESCRIPTORS))
+    left = (most if soft == resource.RLIM_INFINITY else soft) - _OWN_DESCRIPTORS
+    return max(16, min(wanted, left // each))
 
 
-def patient(patience: Patience) -> type[H11Protocol]:
-    """The protocol class of one server."""
-    most = room_for(patience.connections)
+def patient(patience: Patience, each: int = 1) -> type[H11Protocol]:
+    """The protocol class of one server; `each` connection needs so many descriptors."""
+    most = room_for(patience.connections, each)
     proxies = tuple(ipaddress.ip_network(one.strip()) for one in patience.proxy.split(",") if one.strip())
 
     class Patient(_Patient):

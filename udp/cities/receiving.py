@@ -24,7 +24,8 @@ def uvicorn_settings(
         port=server.port,
         uds=None if behind is None else str(behind),
         log_config=None,
-        http=patient(_patience(server)),
+        # The door has a line to a city behind each.
+        http=patient(_patience(server), 2 if is_door else 1),
         # Its access log would write keys that stand in addresses.
         access_log=False,
         server_header=False,
