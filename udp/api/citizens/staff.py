@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from udp.api.asking import session_of
 from udp.api.citizens.desk import as_page, citizen_desk
-from udp.api.citizens.forms import one, read_form
+from udp.api.citizens.forms import Form, one, read_form
 from udp.api.citizens.words import moment
 from udp.api.pages import OPERATOR_ROOM, Pages
 from udp.api.rooted import link
@@ -55,13 +55,14 @@ def router(pages: Pages) -> APIRouter:
         try:
             places, until = int(one(form, "plaetze")), date.fromisoformat(one(form, "bis"))
         except ValueError:
-            return await _page(request, 422, "Plätze ist eine Zahl, der letzte Tag ein Datum (JJJJ-MM-TT).")
+            wrong = "Plätze ist eine Zahl, der letzte Tag ein Datum (JJJJ-MM-TT)."
+            return await _page(request, 422, wrong, said=form)
         try:
             code = await anyio.to_thread.run_sync(
                 lambda: _codes(request).make(one(form, "klasse"), places, until, who, _ORIGIN)
             )
         except NoSuchWish as error:
-            return await _page(request, 422, str(error))
+            return await _page(request, 422, str(error), said=form)
         return await _page(request, 200, "", code)
 
     @as_page
@@ -106,10 +107,13 @@ def _codes(request: Request) -> ClassCodes:
 async def _who(request: Request) -> str:
     """Who signed in; a key has no name of its own here."""
     session = await session_of(request, request.app.state.desk.ports.porter)
-    return "operator page" if session is None else session.subject
+    return "Betriebsseite" if session is None else session.subject
 
 
-async def _page(request: Request, status: int, problem: str, code: str = "") -> Response:
+async def _page(
+    request: Request, status: int, problem: str, code: str = "", said: Form | None = None
+) -> Response:
+    """`said`: what somebody had written into the form for codes, so that nobody writes it twice."""
     desk = citizen_desk(request)
     projects = await anyio.to_thread.run_sync(desk.office.projects.all)
     codes = desk.office.projects.codes
@@ -125,6 +129,7 @@ async def _page(request: Request, status: int, problem: str, code: str = "") -> 
         takes_codes=codes is not None,
         day=_day,
         most_places=MOST_PLACES,
+        said={name: one(said or {}, name) for name in ("klasse", "plaetze", "bis")},
         moment=moment,
         approved=State.APPROVED,
         staff=link(request, STAFF),

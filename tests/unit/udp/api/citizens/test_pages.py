@@ -200,6 +200,17 @@ def test_guessed_class_codes_come_back_beside_their_field_and_are_limited(town: 
     assert town.office.projects.all() == []
 
 
+def test_what_staff_wrote_into_the_form_for_codes_stays_when_something_is_wrong(town: Town) -> None:
+    wrong = {"klasse": '8b "Süd" <b>', "plaetze": "0", "bis": "2027-01-31"}
+    for more in ({}, {"plaetze": "viele"}, {"bis": "bald"}):
+        answer = town.client.post(
+            "/betrieb/buerger/klassencode", data={**wrong, **more}, headers=town.operator
+        )
+        assert answer.status_code == 422
+        assert 'value="8b &#34;Süd&#34; &lt;b&gt;"' in answer.text
+        assert f'value="{(wrong | more)["bis"]}"' in answer.text
+
+
 def test_staff_makes_and_revokes_class_codes_on_the_page(town: Town) -> None:
     address = "/betrieb/buerger/klassencode"
     wish = {"klasse": "8b Berufskolleg", "plaetze": "2", "bis": "2026-12-18"}
@@ -219,7 +230,7 @@ def test_staff_makes_and_revokes_class_codes_on_the_page(town: Town) -> None:
     assert not town.codes.listed()
     made = town.client.post(address, data=wish, headers=OPERATOR)
     assert made.status_code == 200
-    code = re.search(r"<code>([a-z0-9-]{19})</code>", made.text)
+    code = re.search(r">([a-z0-9-]{19})</code>", made.text)
     assert code
     assert town.apply(class_code=code[1])["state"] == "approved"
     page = town.client.get("/betrieb/buerger", headers=OPERATOR).text
