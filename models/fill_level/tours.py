@@ -94,7 +94,7 @@ def site_has_room(probabilities_full: Sequence[float]) -> float:
     """Probability that at least one container of a site is not full, from each one's probability to be full.
     Containers of one site are used alike, so independence would promise too much: the answer lies halfway
     between independent and fully dependent (Frechet 1935 bounds)."""
-    if not probabilities_full:
+    if not len(probabilities_full):
         return 0.0
     p = np.clip(np.asarray(probabilities_full, dtype=np.float64), 0.0, 1.0)
     return float(1.0 - 0.5 * (p.prod() + p.min()))

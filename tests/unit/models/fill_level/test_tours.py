@@ -42,4 +42,5 @@ def test_a_site_has_room_while_one_container_has() -> None:
     assert site_has_room([1.0, 1.0]) == 0.0
     assert site_has_room([1.0, 0.0]) == 1.0
     assert site_has_room([0.5, 0.5]) < 0.75
+    assert site_has_room(np.array([0.5, 0.5])) == site_has_room([0.5, 0.5])
     assert site_has_room([0.5, 0.5, 0.5]) > site_has_room([0.5])
