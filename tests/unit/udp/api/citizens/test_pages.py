@@ -203,9 +203,7 @@ def test_guessed_class_codes_come_back_beside_their_field_and_are_limited(town: 
 def test_what_staff_wrote_into_the_form_for_codes_stays_when_something_is_wrong(town: Town) -> None:
     wrong = {"klasse": '8b "Süd" <b>', "plaetze": "0", "bis": "2027-01-31"}
     for more in ({}, {"plaetze": "viele"}, {"bis": "bald"}):
-        answer = town.client.post(
-            "/betrieb/buerger/klassencode", data={**wrong, **more}, headers=town.operator
-        )
+        answer = town.client.post("/betrieb/buerger/klassencode", data=wrong | more, headers=OPERATOR)
         assert answer.status_code == 422
         assert 'value="8b &#34;Süd&#34; &lt;b&gt;"' in answer.text
         assert f'value="{(wrong | more)["bis"]}"' in answer.text
