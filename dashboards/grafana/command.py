@@ -22,9 +22,11 @@ from udp.errors import PlatformError
 TOKEN, KEY = "GRAFANA_TOKEN", "UDP_GRAFANA_KEY"
 _TIMEOUT = timedelta(seconds=20)
 _OPERATORS_ONLY = "/api/v1/operations"
+# One board asks some twenty questions at once, and all who look ask with this key.
+_MAKE_KEY = "udp keys create --role climate --path /api/v1 --path /app/v1 --per-minute 3000 --per-day 0 --note Grafana"
 _EPILOG = f"""\
 Token: Dienstkonto mit der Rolle Admin in der Organisation des Klimateams (Grafana: Verwaltung, Dienstkonten).
-Schlüssel: udp keys create --role climate --path /api/v1 --path /app/v1 --note Grafana
+Schlüssel: {_MAKE_KEY}
 Beide stehen in Dateien oder in den Umgebungsvariablen {TOKEN} und {KEY}, nie in der Befehlszeile.
 Ein zweiter Lauf ändert nichts, was schon stimmt. Gelöscht wird nichts.
 """
@@ -40,7 +42,7 @@ def add_verb(verbs: Any) -> None:
     way = verb.add_mutually_exclusive_group(required=True)
     way.add_argument("--url", help="Adresse von Grafana, z. B. http://127.0.0.1:3000")
     way.add_argument("--files", type=Path, metavar="VERZEICHNIS",
-                     help="statt über die API nach /etc/grafana/provisioning schreiben")  # fmt: skip
+                     help="statt über die API: Dateien dorthin, z. B. /etc/grafana/provisioning")  # fmt: skip
     verb.add_argument("--platform", default="http://127.0.0.1:8080", metavar="URL",
                       help="Adresse der Daten-API, wie Grafana sie erreicht (%(default)s)")  # fmt: skip
     verb.add_argument("--token-file", type=Path, metavar="DATEI", help=f"Token von Grafana; sonst ${TOKEN}")
@@ -106,7 +108,7 @@ def _require_modest(platform: str, key: Secret) -> None:
             raise GrafanaTrouble(f"Die Daten-API antwortet nicht: {error}") from error
     raise GrafanaTrouble(
         "Dieser Schlüssel sieht alles, auch Personenbezogenes; für Grafana einen der Rolle climate nehmen: "
-        "udp keys create --role climate --path /api/v1 --path /app/v1 --note Grafana"
+        + _MAKE_KEY
     )
 
 

@@ -25,7 +25,6 @@ class Type(StrEnum):
 
     LINES = "timeseries"
     TABLE = "table"
-    FIGURE = "stat"
     BARS = "bargauge"
     TEXT = "text"
 

@@ -6,7 +6,7 @@ type `json`, parser `backend`: its server part asks, so the key never reaches a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -112,10 +112,3 @@ def settings(platform: str, key_id: str) -> Mapping[str, Any]:
 def columns(*named: tuple[str, str] | tuple[str, str, Kind]) -> tuple[Column, ...]:
     """Columns, shortly."""
     return tuple(Column(*one) for one in named)
-
-
-def with_columns(question: Question, added: Sequence[Column]) -> Question:
-    """The same question with more of its answer."""
-    return Question(
-        question.path, question.rows, (*question.columns, *added), question.parameters, question.series
-    )
