@@ -23,7 +23,8 @@ TOKEN, KEY = "GRAFANA_TOKEN", "UDP_GRAFANA_KEY"
 _TIMEOUT = timedelta(seconds=20)
 _OPERATORS_ONLY = "/api/v1/operations"
 # One board asks some twenty questions at once, and all who look ask with this key.
-_MAKE_KEY = "udp keys create --role climate --path /api/v1 --path /app/v1 --per-minute 3000 --per-day 0 --note Grafana"
+_RIGHTS = "--role climate --path /api/v1 --path /app/v1 --per-minute 3000 --per-day 0"
+_MAKE_KEY = f"udp keys create {_RIGHTS} --note Grafana"
 _EPILOG = f"""\
 Token: Dienstkonto mit der Rolle Admin in der Organisation des Klimateams (Grafana: Verwaltung, Dienstkonten).
 Schlüssel: {_MAKE_KEY}
