@@ -89,7 +89,7 @@ def _summary(done: list[Outcome], load_before: float) -> str:
         state = "" if one.code == 0 else f"  FAILED (exit code {one.code}), see above"
         lines.append(f"{one.name:26}{one.seconds:5.0f} s{state}")
         marked = [line.removeprefix(MARK) for line in one.said if line.startswith(MARK)]
-        lines += [f"    {line[: WIDTH + 10]}" for line in marked or one.said[-LAST_LINES:]]
+        lines += [f"    {line[: WIDTH + 20]}" for line in marked or one.said[-LAST_LINES:]]
     total = sum(one.seconds for one in done)
     load = f"load average before: {load_before:.1f} on {os.cpu_count()} cores"
     busy = "; busy machine: compare ratios, not times" if load_before > 0.5 * (os.cpu_count() or 1) else ""
