@@ -79,7 +79,7 @@ class Deriving:
                 day for day, mark in fresh.items() if again or day >= recent or old.get(day) != mark
             } | gone
             raw_since = max((forgotten[one] for one in how.inputs if one in forgotten), default=None)
-            work = _Work(number, how, self._formula(how), inventory)
+            work = _Work(number, how, self._formula(how), inventory, forgotten.get(number))
             for span in marks.runs(dirty):
                 self._compute(work, span, raw_since, tally)
             tally.days += len(dirty)
@@ -122,6 +122,11 @@ class Deriving:
             if first >= out.end:
                 return
             out = Period(max(out.start, first), out.end)
+        if work.since is not None:
+            # Its own values of then were deleted: computed again, they would be deleted again, for ever.
+            if work.since >= out.end:
+                return
+            out = Period(max(out.start, work.since), out.end)
         read = self.store.read(work.how.inputs, Period(out.start - spread, out.end + spread))
         made = kept(within(work.formula.compute(work.inputs(read), work.every(), _instant(self.now())), out))
         known = self.store.read([work.number], out)
@@ -132,12 +137,13 @@ class Deriving:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One computed Datastream of one round."""
+    """One computed Datastream of one round. `since`: before it retention has deleted its values."""
 
     number: int
     how: Derivation
     formula: Formula
     inventory: Inventory
+    since: datetime | None
 
     def inputs(self, read: Observations) -> dict[str, Observations]:
         """By observed property, what may be used of it."""

@@ -264,6 +264,20 @@ def test_what_was_forgotten_by_retention_stays_computed(town):
     assert tally.withdrawn == 0 and town.read("degree_days").result.tolist() == before
 
 
+def test_what_retention_took_from_a_computed_series_alone_is_not_computed_again(town):
+    warm_days(town, days=6)
+    town.deriving.round()
+    limit = MIDNIGHT - timedelta(days=2)
+    town.store.prune([town.id("heat_index")], limit)
+    while town.store.maintain(NOW):
+        pass
+    left = len(town.read("heat_index"))
+    for again in (True, False, True):
+        tally = Deriving(town.registry, town.store, lambda: town.clock).round(again=again)
+        assert (tally.new, tally.changed, tally.withdrawn) == (0, 0, 0)
+    assert len(town.read("heat_index")) == left
+
+
 def test_a_round_without_news_looks_at_nothing_and_an_hour_that_ended_is_found(town):
     hour = NOW - timedelta(hours=1)
     town.measure("pm10", every(hour, NOW), [5.0] * 6)
