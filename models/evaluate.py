@@ -20,15 +20,16 @@ import pandas as pd
 from models import metrics
 from models.alarm_metrics import Alarm, Event, random_floor, score_alarms
 from models.backtest import truth
-from models.baselines import LinearArx, Persistence
+from models.baselines import LinearArx, Persistence, SeasonalNaive
 from models.consumption.cases import MeterModel, new_model, open_cases, share_scales
 from models.consumption.expected import Calendar
+from models.consumption.outlook import LoadForecaster
 from models.fill_level.daily import DailyFillModel, DailyLevels
 from models.forecaster import LEVELS, NotCalibrated
 from models.rainfall_runoff.daily import DailyCatchment, Forcing
 from models.rainfall_runoff.forecast import RunoffForecaster
 from models.rainfall_runoff.rain_ahead import MeasuredRain, NoRainAhead, RainAhead
-from models.series import HOUR, Booleans, Floats, Record, Series, Times, hours
+from models.series import DAY, HOUR, Booleans, Floats, Record, Series, Times, hours
 
 LEAD_HOURS = (1, 3, 6)
 DAILY_STEP_MINUTES = 1440
@@ -38,13 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when something was evaluated, 2 when DIR holds nothing known."""
     parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--only", choices=("daily", "stream", "fill", "consumption"), default=None)
+    parser.add_argument("--only", choices=("daily", "stream", "fill", "consumption", "load"), default=None)
     asked = parser.parse_args(argv)
     sections: dict[str, Callable[[Path], Iterable[str]]] = {
         "daily": daily_runoff,
         "stream": streams,
         "fill": fill_daily,
         "consumption": consumption,
+        "load": loads_ahead,
     }
     printed = 0
     for name, section in sections.items():
@@ -198,9 +200,7 @@ def consumption(data: Path) -> Iterable[str]:
     folder = data / "consumption"
     if not (folder / "readings.parquet").exists():
         return
-    table = pd.read_parquet(folder / "readings.parquet").sort_values(["meter", "t"])
-    warmth = pd.read_parquet(folder / "weather.parquet")
-    temperature = Series.tidy(_times(warmth["t"]), warmth["temp_c"].to_numpy(dtype=np.float64), "Cel")
+    temperature, meters = _meters(folder)
     events = [
         Event(str(meter), np.datetime64(start, "us"), np.datetime64(end, "us"), str(kind), float(cost))
         for meter, start, end, kind, cost in pd.read_csv(folder / "events.csv")[
@@ -209,12 +209,8 @@ def consumption(data: Path) -> Iterable[str]:
     ]
     models: list[MeterModel] = []
     fresh: list[Series] = []
-    for meter, rows in table.groupby("meter"):
-        load = Series.tidy(_times(rows["t"]), rows["value"].to_numpy(dtype=np.float64), "kWh")
-        split = _times(rows["t"][rows["test"]])[0]
-        model = new_model(
-            str(meter), calendar=Calendar("GB", "ENG"), water=str(rows["utility"].iloc[0]) == "water"
-        )
+    for meter, load, split, utility in meters:
+        model = new_model(meter, calendar=Calendar("GB", "ENG"), water=utility == "water")
         if (refused := model.fit(load.between(load.times[0], split), temperature)) is not None:
             yield refused.reason
             continue
@@ -246,6 +242,56 @@ def consumption(data: Path) -> Iterable[str]:
             f"consumption at {rate} false alarms per meter-month: recall {score.recall:.2f} (random "
             f"{random_floor(events, rate=rate):.2f}), cost found {score.cost_found:.2f}, median delay "
             f"{score.delay_hours:.0f} h, threshold {threshold:.1f}; {by_kind}"
+        )
+
+
+def _meters(folder: Path) -> tuple[Series, list[tuple[str, Series, np.datetime64, str]]]:
+    """Outdoor temperature, and of each meter its name, load, start of the test and medium."""
+    warmth = pd.read_parquet(folder / "weather.parquet")
+    temperature = Series.tidy(_times(warmth["t"]), warmth["temp_c"].to_numpy(dtype=np.float64), "Cel")
+    table = pd.read_parquet(folder / "readings.parquet").sort_values(["meter", "t"])
+    found = []
+    for meter, rows in table.groupby("meter"):
+        load = Series.tidy(_times(rows["t"]), rows["value"].to_numpy(dtype=np.float64), "kWh")
+        split = _times(rows["t"][rows["test"]])[0]
+        found.append((str(meter), load, split, str(rows["utility"].iloc[0])))
+    return temperature, found
+
+
+def loads_ahead(data: Path) -> Iterable[str]:
+    """Load of the next two days by the hour, issued every six hours of the test year; medians over meters,
+    errors in shares of the meter's mean."""
+    folder = data / "consumption"
+    if not (folder / "readings.parquet").exists():
+        return
+    temperature, meters = _meters(folder)
+    leads = np.arange(1, 49) * HOUR
+    rows: dict[str, list[tuple[float, ...]]] = {}
+    for _, load, split, _ in meters:
+        record = Record(load, {"temperature": temperature})
+        origins = load.times[load.times >= split][: -len(leads) : 6]
+        seen, _ = truth(record, origins, leads)
+        level = float(np.nanmean(load.between(load.times[0], split).values))
+        naive = (SeasonalNaive(leads, 7 * DAY), SeasonalNaive(leads, DAY))
+        for one in (LoadForecaster(leads, Calendar("GB", "ENG")), *naive):
+            one.fit(record.as_of(split))
+            made = one.hindcast(record, origins, leads)
+            if made is None or not level > 0:
+                continue
+            flat = made[1].reshape(-1, len(LEVELS))
+            rows.setdefault(one.name, []).append(
+                (
+                    metrics.crps(seen.ravel(), flat, LEVELS) / level,
+                    metrics.mean_absolute_error(seen.ravel(), made[0].ravel()) / level,
+                    metrics.coverage(seen.ravel(), flat[:, 1], flat[:, -2]),
+                    metrics.coverage(seen.ravel(), flat[:, 0], flat[:, -1]),
+                )
+            )
+    for name, found in rows.items():
+        middle = np.median(np.array(found), axis=0)
+        yield (
+            f"load, 48 h ahead, {name:26s}: CRPS {middle[0]:.3f} MAE {middle[1]:.3f} of the mean, 80 % "
+            f"interval covers {middle[2]:.2f}, 90 % {middle[3]:.2f} ({len(found)} meters)"
         )
 
 

@@ -21,18 +21,18 @@ REPEAT_DAYS = 60
 # A spike is over before anybody can close it: the next one is another one.
 EACH_NEW = frozenset({"spike"})
 # Quiet for so long closes a case: a weekend fault is silent all week, a slow one wavers.
-QUIET_DAYS: Mapping[str, int] = {"meter": 2, "low": 7, "creep": 21, "base": 9, "weekend": 9}
+QUIET_DAYS: Mapping[str, int] = {"meter": 2, "low": 7, "high": 7, "creep": 21, "base": 9, "weekend": 9}
 FAMILIES: Mapping[str, str] = {
     "spike": "meter", "stuck": "meter", "missing": "meter", "low day": "low", "low week": "low",
     "creep": "creep", "base load": "base", "night": "base", "nights": "base", "weekend": "weekend",
-    "never zero": "base",
+    "never zero": "base", "high day": "high",
 }  # fmt: skip
 # Equally rare is not equally likely a fault: quiet weeks and single days have a hundred innocent reasons, a
 # building that runs at night or at weekends has few, and it costs. Prior odds in tens (as in Bayes' rule),
 # found by putting faults into half a year of sixteen real meters that had taught on the other part.
 PRIOR: Mapping[str, float] = {
-    "weekend": 1.5, "nights": 0.8, "night": 0.7, "base load": 0.7, "creep": 0.7, "low day": -0.5,
-    "low week": -1.0,
+    "weekend": 1.5, "nights": 0.8, "night": 0.7, "base load": 0.7, "creep": 0.7, "high day": -0.5,
+    "low day": -0.5, "low week": -1.0,
 }  # fmt: skip
 
 

@@ -35,6 +35,7 @@ KINDS: Mapping[str, str] = {
     "weekend": "Wochenenden werden Arbeitstagen ähnlich: Betrieb ohne Nutzung?",
     "base load": "Die Grundlast ist gestiegen: zu jeder Tageszeit mehr als sonst",
     "creep": "Der Verbrauch steigt seit Wochen langsam",
+    "high day": "Ein Tag weit über dem Erwarteten: Rohrbruch?",
     "never zero": "Wasser fließt ohne Pause: Leck?",
 }
 
@@ -80,6 +81,8 @@ def statistics(load: Load, *, water: bool = False) -> dict[str, Floats]:
     }
     if water:
         result["never zero"] = _since_zero(load.measured)
+        # A pipe that bursts empties itself within a day; of other media such days are only busy ones.
+        result["high day"] = level_day - habit
     return result
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from models.alarm_metrics import Alarm, Event, random_floor, score_alarms
-from models.consumption.cases import MeterModel, new_model, open_cases, share_scales
+from models.consumption.cases import Case, MeterModel, new_model, open_cases, share_scales
 from models.consumption.expected import Calendar
 from models.consumption.tails import Tail, peaks_of
 from models.forecaster import NotCalibrated
@@ -167,6 +167,46 @@ def test_water_that_never_rests_is_a_leak() -> None:
     strange, _ = model.strangeness(leaking, None)
     assert strange["never zero"][25 * 24] > THRESHOLD
     assert strange["never zero"][: 20 * 24].max() < THRESHOLD
+
+
+def test_a_burst_pipe_opens_a_case_within_a_day() -> None:
+    rng = np.random.default_rng(2)
+    n = 48 * (366 + 60)
+    half_hours = np.arange(n) % 48
+    used = np.where((half_hours > 13) & (half_hours < 40), rng.gamma(1, 0.1, n), 0.0)
+    times = START + np.arange(n) * np.timedelta64(30, "m")
+    model = new_model("w", calendar=CALENDAR, water=True)
+    cut = 48 * 366
+    assert model.fit(Series(times[:cut], np.round(used[:cut], 2), "m3"), None) is None
+    burst = cut + 48 * 25 + 20
+    used[burst : burst + 24] += 0.6
+    cases = open_cases(
+        model, *model.strangeness(Series(times[cut:], np.round(used[cut:], 2), "m3"), None), 2.5
+    )
+    found = [case for case in cases if times[burst] <= case.opened_at <= times[burst] + DAY]
+    assert found and "Rohrbruch" in "".join(case.reason for case in found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "hours", "told"),
+    [("stuck", 11, False), ("stuck", 13, True), ("missing", 5, False), ("missing", 7, True)],
+)
+def test_short_pauses_are_no_fault_of_the_meter(fleet, kind: str, hours: int, told: bool) -> None:
+    model, whole, temperature = fleet[4]
+    load = parts(whole)[1]
+    values = load.values.copy()
+    at = 90 * 24 + 7
+    values[at : at + hours] = values[at] if kind == "stuck" else 0.0
+    strange, _ = model.strangeness(load.with_values(values), temperature)
+    assert (strange[kind][at : at + 24] > THRESHOLD).any() == told
+
+
+def test_feedback_on_a_kind_of_an_earlier_version_teaches_nothing(fleet) -> None:
+    model, whole, temperature = fleet[3]
+    before = dict(model.tails)
+    old = Case("m3", "weekends", START + (CUT + 500) * HOUR, 3.0, 0.0, 0.0, "")
+    model.was_fine(old, parts(whole)[1], temperature)
+    assert model.tails == before
 
 
 @pytest.mark.parametrize("values", [np.zeros(24 * 90), np.full(24 * 90, np.nan), np.ones(5)])
