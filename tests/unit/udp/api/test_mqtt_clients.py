@@ -53,9 +53,7 @@ def test_what_is_not_confirmed_is_bounded(city):
     city.measure(OPEN, minutes(city, 0, 150), [1.0] * 150)
     until(lambda: listener(city).waiting == 50)
     lazy.socket.settimeout(0.3)
-    size = len(
-        packets.publish(4, Publish("v1.1/Observations?$select=result", b'{"result":1}', 1, number=1))
-    )
+    size = len(packets.publish(4, Publish("v1.1/Observations?$select=result", b'{"result":1}', 1, number=1)))
     assert len(lazy.take(100 * size)) == 100 * size
     with pytest.raises(TimeoutError):
         lazy.take(1)
