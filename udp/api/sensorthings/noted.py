@@ -15,8 +15,11 @@ from udp.registry.written import Identity
 from udp.store.columns import Observations
 
 Notes: TypeAlias = Callable[[Iterable[Identity]], Mapping[Identity, Mapping[str, Any]]]
-# Two Observations may have the same phenomenonTime, the store's places for them are a microsecond apart.
+# Several Observations may have the same phenomenonTime; the store's places for them are a millisecond apart,
+# because that is what the coarsest engine (VictoriaMetrics) tells apart.
 MOST_AT_ONCE = 1_000
+APART_US = 1_000
+SPREAD_US = MOST_AT_ONCE * APART_US
 
 
 def no_notes(_wanted: Iterable[Identity]) -> Mapping[Identity, Mapping[str, Any]]:

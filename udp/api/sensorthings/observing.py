@@ -1,7 +1,7 @@
 """Observations written by people and programs: into the store by its own rules, each at a place of its own.
 
 A place is (series, microsecond, lead). The same Observation said again finds its place; another one of the
-same phenomenonTime stands a microsecond behind, and its note says the time it has.
+same phenomenonTime stands a millisecond behind, and its note says the time it has.
 
 The store forgets single values only with their whole day (udp.store.port.Prunable). Deleting one
 therefore writes a revision that withdraws it: this interface no longer knows it, aggregates leave it
@@ -20,7 +20,7 @@ import numpy as np
 from edge.wire.instants import EPOCH, instant, microseconds
 from udp.api.problems import BadEntity, Conflict
 from udp.api.sensorthings.drafts import times
-from udp.api.sensorthings.noted import MOST_AT_ONCE, Notes, identities, time_of
+from udp.api.sensorthings.noted import APART_US, MOST_AT_ONCE, SPREAD_US, Notes, identities, time_of
 from udp.registry.port import Channel, Inventory
 from udp.registry.written import Identity
 from udp.sensorthings import Quality, QualityRule
@@ -134,7 +134,7 @@ def _place(
     moment, said = instant(one.time), one.note.get("phenomenonTime")
     for behind in range(MOST_AT_ONCE):
         moved = {**one.note, "phenomenonTime": said or _written(moment)} if behind else one.note
-        here = replace(one, time=one.time + behind, note=moved)
+        here = replace(one, time=one.time + behind * APART_US, note=moved)
         there, note = held.get(here.identity), told.get(here.identity, {})
         free = there is None or there.rule == QualityRule.WITHDRAWN or here.identity in own
         if there is None or free or _same(one, there, note, moment):
@@ -242,7 +242,7 @@ def _stored(store: ObservationStore, rows: Sequence[Row]) -> dict[Identity, _Hel
     for series, moments in times_of.items():
         spans = [(one, one) for one in moments] if len(moments) <= _FEW else [(min(moments), max(moments))]
         for first, last in spans:
-            parts.append(store.read([series], Period(instant(first), instant(last + MOST_AT_ONCE))))
+            parts.append(store.read([series], Period(instant(first), instant(last + SPREAD_US))))
     found = Observations.concatenate(parts)
     values = zip(
         found.revision.tolist(), found.result.tolist(), found.rule.tolist(),

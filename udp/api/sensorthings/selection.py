@@ -12,7 +12,7 @@ import numpy as np
 from edge.wire.instants import EPOCH, microseconds
 from udp.api.sensorthings.catalogue import Catalogue
 from udp.api.sensorthings.evaluation import Judge
-from udp.api.sensorthings.noted import MOST_AT_ONCE
+from udp.api.sensorthings.noted import SPREAD_US
 from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Literal, Node, Path, compared, conjuncts
 from udp.sensorthings import QualityRule
 from udp.store.census import Census, everything
@@ -153,7 +153,7 @@ def bounds_of(condition: Node, *, noted: bool = False, wordy: bool = False) -> B
     stream, rest = None, list[Node]()
     for one in conjuncts(condition):
         if (limits := _limits(one)) is not None:
-            start, end = max(start, limits[0]), min(end, limits[1] + (MOST_AT_ONCE if noted else 0))
+            start, end = max(start, limits[0]), min(end, limits[1] + (SPREAD_US if noted else 0))
             if not noted:
                 continue
         if (found := _identified(one)) is not None:
