@@ -17,7 +17,7 @@ from models.fill_level.cleaning import Cleaned
 from models.series import DAY, HOUR, Floats, Instant, Integers, Times
 
 WEEKDAY_DAYS = 150.0
-RECENT_HALF_LIFE_DAYS = 60.0
+RECENT_HALF_LIFE_DAYS = 90.0
 # Squared variation of one day around its mean, and of the rates of one kind of container (its logarithm).
 DAILY_VARIATION = 0.83
 KIND_VARIATION = 0.30
