@@ -9,6 +9,7 @@ from datetime import timedelta
 import numpy as np
 
 from models.card import ModelCard
+from models.consumption.cases import MeterModel
 from models.fill_level.cleaning import clean
 from models.fill_level.tours import TourRule, compare_tours
 from models.forecaster import NotCalibrated
@@ -237,24 +238,28 @@ class Reporter:
         return Section("pilot", "Pilotbericht: feste Tour gegen Bedarf", [intro, *told], (), tables)
 
     def consumption(self) -> Section:
-        """Load curves beside the expectation, and the open cases."""
+        """Load curves beside the expectation and what is forecast, and the open cases."""
         pictures: list[Picture] = []
-        waiting = 0
+        waiting = watched = 0
         product = Consumption()
         for group in product.groups(self.inputs.inventory):
             artefact = self.artefacts.newest(product.name, group.name, self.inputs.issued_at)
-            models = artefact.fitted.speaker if artefact is not None else None
-            if not isinstance(models, dict):
-                waiting += len(group.targets)
-                continue
+            speaker = artefact.fitted.speaker if artefact is not None else None
+            models = speaker if isinstance(speaker, dict) else {}
             for of, material in product.gather(self.inputs, group, learning=False).items():
-                model = models.get(material.name)
-                if len(pictures) < _MOST_PICTURES and model is not None and not isinstance(model, str):
-                    pictures.append(self._load_curve(of, material, model))
+                found = models.get(material.name)
+                model = found if isinstance(found, MeterModel) else None
+                watched += model is not None
+                waiting += model is None
+                said = self.told.statements.get((of, "last"))
+                worth = model is not None or (said is not None and said.bands and len(material.load))
+                if len(pictures) < _MOST_PICTURES and worth:
+                    pictures.append(self._load_curve(of, material, model, said))
         told = []
         if waiting:
             told.append(
-                f"{waiting} Zähler sind nicht kalibriert: nötig sind 60 Tage Verbrauch als Vergleich."
+                f"{waiting} Zähler werden noch nicht auf Auffälliges geprüft: nötig sind 60 Tage Verbrauch "
+                "als Vergleich."
             )
         cases = [one for one in self.told.cases if one.closed_at is None]
         rows = [
@@ -271,24 +276,23 @@ class Reporter:
             if rows
             else []
         )
-        if not rows and pictures:
+        if not rows and watched:
             told.append("Keine offenen Fälle.")
         return Section("verbrauch", "Verbrauch der Gebäude", told, pictures, tables)
 
-    def _load_curve(self, of: int, material: MeterMaterial, model: object) -> Picture:
+    def _load_curve(
+        self, of: int, material: MeterMaterial, model: MeterModel | None, said: Statement | None
+    ) -> Picture:
         load = material.load.between(self.inputs.now - 14 * DAY, self.inputs.now + HOUR)
-        expected = model.expected.predict(load.times, material.temperature)  # type: ignore[attr-defined]
         symbol = unit(load.unit)
         known = np.isfinite(load.values)
-        sentence = (
-            f"Letzte 14 Tage: verbraucht {number(float(load.values[known].sum()), 0)} {symbol}, "
-            f"erwartet {number(float(expected[known].sum()), 0)} {symbol}."
-        )
-        lines = [
-            Line("gemessen", load.times, load.values),
-            Line("erwartet", load.times, expected, "expected"),
-        ]
-        said = self.told.statements.get((of, "last"))
+        sentence = f"Letzte 14 Tage: verbraucht {number(float(load.values[known].sum()), 0)} {symbol}"
+        lines = [Line("gemessen", load.times, load.values)]
+        if model is not None:
+            expected = model.expected.predict(load.times, material.temperature)
+            lines.append(Line("erwartet", load.times, expected, "expected"))
+            sentence += f", erwartet {number(float(expected[known].sum()), 0)} {symbol}"
+        sentence += "."
         bands: list[Band] = []
         if said is not None and said.bands:
             said = in_unit(said, load.unit)

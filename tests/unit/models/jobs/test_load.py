@@ -131,16 +131,28 @@ def test_published_loads_are_held_against_what_was_used(office):
     assert 0.75 <= np.mean([one.coverage90 for one in found]) <= 1
 
 
+def report_of(city, folder):
+    pages = ReportPages(city.store, city.cycle().artefacts, "Probe", 0)
+    path = folder / "bericht" / "index.html"
+    pages.write(path, city.inventory, city.forecasts.told(), NOW)
+    page = path.read_text(encoding="utf-8")
+    return page[page.index('id="verbrauch"') :]
+
+
 def test_the_report_shows_the_curve_with_the_expected_band(office, tmp_path):
     offices(office)
     office.cycle("last", "verbrauch").round(NOW)
-    pages = ReportPages(office.store, office.cycle().artefacts, "Probe", 0)
-    path = tmp_path / "bericht" / "index.html"
-    pages.write(path, office.inventory, office.forecasts.told(), NOW)
-    page = path.read_text(encoding="utf-8")
-    section = page[page.index('id="verbrauch"') :]
-    assert "in den nächsten 24 Stunden" in section and "Lastprognose" in page
+    section = report_of(office, tmp_path)
+    assert "in den nächsten 24 Stunden" in section and "Lastprognose" in section
     assert section.count("90 %") >= 2
+
+
+def test_a_young_meter_is_drawn_with_what_last_week_expects_of_it(office, tmp_path):
+    offices(office, days=30)
+    office.cycle("last", "verbrauch").round(NOW)
+    section = report_of(office, tmp_path)
+    assert "in den nächsten 24 Stunden" in section and "weniger als 60 Tage" in section
+    assert "2 Zähler werden noch nicht auf Auffälliges geprüft" in section
 
 
 def test_hours_that_have_come_since_the_issue_are_drawn_as_measured_only(office):
