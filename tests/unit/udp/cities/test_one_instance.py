@@ -107,6 +107,19 @@ def test_keys_sessions_and_writes_of_one_are_nothing_to_the_other(towns):
     )
 
 
+def test_a_proxy_with_tls_before_the_door_is_seen_by_every_city(towns):
+    for town in towns:
+        answer = town.ask(
+            f"/betrieb/?schluessel={town.key}", X_Forwarded_Proto="https", X_Forwarded_For="93.184.216.35"
+        )
+        assert "; Secure" in answer.headers["Set-Cookie"]
+        assert answer.headers["Strict-Transport-Security"]
+        landing = town.ask("/v1.1", **proxied).json()
+        assert landing["value"][0]["url"].startswith(
+            f"https://{town.door.removeprefix('http://')}{town.root}/v1.1/"
+        )
+
+
 def test_a_cookie_of_one_opens_nothing_at_the_other(towns):
     cookies = {town.name: opened(town) for town in towns}
     names = [one.partition("=")[0] for one in cookies.values()]
