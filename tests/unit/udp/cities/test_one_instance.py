@@ -108,16 +108,13 @@ def test_keys_sessions_and_writes_of_one_are_nothing_to_the_other(towns):
 
 
 def test_a_proxy_with_tls_before_the_door_is_seen_by_every_city(towns):
+    proxied = {"X_Forwarded_Proto": "https", "X_Forwarded_For": "93.184.216.35"}
     for town in towns:
-        answer = town.ask(
-            f"/betrieb/?schluessel={town.key}", X_Forwarded_Proto="https", X_Forwarded_For="93.184.216.35"
-        )
+        answer = town.ask(f"/betrieb/?schluessel={town.key}", **proxied)
         assert "; Secure" in answer.headers["Set-Cookie"]
         assert answer.headers["Strict-Transport-Security"]
-        landing = town.ask("/v1.1", **proxied).json()
-        assert landing["value"][0]["url"].startswith(
-            f"https://{town.door.removeprefix('http://')}{town.root}/v1.1/"
-        )
+        first = town.ask("/v1.1", **proxied).json()["value"][0]["url"]
+        assert first.startswith(f"{town.door.replace('http', 'https', 1)}{town.root}/v1.1/")
 
 
 def test_a_cookie_of_one_opens_nothing_at_the_other(towns):
