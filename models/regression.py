@@ -12,7 +12,6 @@ from models.series import Booleans, Floats
 
 # Independent events at which a combination is believed by half.
 HALF_BELIEVED = 2.0
-USUAL_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +85,3 @@ def effective_events(errors: Floats, block: int) -> float:
     padded = np.append(errors**2, np.zeros(-len(errors) % block))
     sums = padded.reshape(-1, block).sum(axis=1)
     return float(sums.sum() ** 2 / (sums**2).sum()) if (sums > 0).any() else 1.0
-
-
-def proven_share(gain: Floats, block: int) -> float:
-    """Share (0-1) of a predicted change to believe, from the gain (squared error saved, by row) it brought in
-    validation: 1 - half the squared relative error of its sum over independent blocks (positive-part
-    shrinkage; James & Stein 1961), none after a loss; with one more event's weight for what such models are
-    usually worth."""
-    padded = np.append(gain, np.zeros(-len(gain) % block))
-    sums = padded.reshape(-1, block).sum(axis=1)
-    total, power = float(sums.sum()), float((sums**2).sum())
-    if power <= 0:
-        return 0.0
-    own = 0.0
-    if total > 0:
-        own = float(np.clip(1.0 - 0.5 * float(((sums - sums.mean()) ** 2).sum()) / total**2, 0.0, 1.0))
-    events = float(np.abs(sums).sum() ** 2 / power)
-    return (events * own + USUAL_SHARE) / (events + 1.0)

@@ -15,6 +15,8 @@ CHANGE_HOURS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 # A paved catchment answers within a quarter of an hour.
 MEMORY_HOURS = (0.3, 1.0, 3.0, 9.0, 36.0, 168.0)
 MOIST_MEMORIES = 4
+# What flows between storms tells how wet the ground is.
+BASE_HOURS = 72.0
 AHEAD_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 4.5, 6.0, 9.0, 12.0)
 
 
@@ -24,6 +26,7 @@ class Moments:
 
     values: Floats
     age: Integers
+    base: Floats
     weather: Weather
     memory: Floats
     simulated: Floats
@@ -35,9 +38,10 @@ class Design:
     """Feature matrix (rows, columns) on one scale, which columns must not have a negative weight (more rain
     ahead), and the columns of each kind of model: `past` gauge and fallen rain, `plain` also rain ahead,
     `arx` also rain on wet soil, `concept` what the catchment model says and its present error, `hybrid`
-    all."""
+    all. ``base``: lowest flow of the last days, raw unit."""
 
     table: Floats
+    base: Floats
     rising: Booleans
     past: Booleans
     plain: Booleans
@@ -46,7 +50,7 @@ class Design:
 
     def rows(self, chosen: slice | Integers | Booleans) -> Design:
         """Some rows only."""
-        return replace(self, table=self.table[chosen])
+        return replace(self, table=self.table[chosen], base=self.base[chosen])
 
     def columns(self, kind: str) -> Booleans:
         """Which columns a kind of model may use."""
@@ -85,7 +89,17 @@ def moments(values: Floats, weather: Weather, concept: Concept, origin: float) -
     memory = np.empty((len(values), len(MEMORY_HOURS)))
     for column, length in enumerate(MEMORY_HOURS):
         memory[:, column] = _decayed(weather.water, float(np.exp(-concept.step_hours / length)))
-    return Moments(filled, age, weather, memory, origin + concept.signal(runoff), states)
+    base = _lowest(filled, max(1, round(BASE_HOURS / concept.step_hours)))
+    return Moments(filled, age, base, weather, memory, origin + concept.signal(runoff), states)
+
+
+def _lowest(values: Floats, window: int) -> Floats:
+    """Least of the last ``window`` values at each step."""
+    from scipy.ndimage import minimum_filter1d  # noqa: PLC0415 - heavy; only fits and forecasts need it
+
+    solid = np.where(np.isfinite(values), values, np.inf)
+    lowest = minimum_filter1d(solid, window, mode="constant", cval=np.inf, origin=(window - 1) // 2)
+    return np.asarray(np.where(np.isfinite(lowest), lowest, np.nan))
 
 
 def _decayed(rain: Floats, keep: float) -> Floats:
@@ -143,7 +157,7 @@ def design(known: Moments, concept: Concept, view: Outlook, scale: FlowScale) ->
     # More rain ahead never lowers the forecast: neither directly nor through the concept's move.
     rising = (place >= len(past)) & (place < plain)
     rising |= (place >= plain + MOIST_MEMORIES) & (place <= arx)
-    return Design(table, rising, place < len(past), place < plain, place < arx, place >= arx)
+    return Design(table, known.base[at], rising, place < len(past), place < plain, place < arx, place >= arx)
 
 
 def _segments(coming: Floats, hours: float) -> Floats:

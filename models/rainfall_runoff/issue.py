@@ -10,9 +10,10 @@ import numpy as np
 from models.forecaster import Leads, ascending
 from models.rainfall_runoff.concept import Concept, Weather
 from models.rainfall_runoff.features import Moments, design, moments, outlook
-from models.rainfall_runoff.lead_model import MOVE_CLASSES, POWERS, TRUST_POWER, LeadModel
+from models.rainfall_runoff.lead_model import POWERS, LeadModel
 from models.rainfall_runoff.rain_ahead import RainAhead
 from models.rainfall_runoff.transform import FlowScale
+from models.rainfall_runoff.trust import MOVE_CLASSES, TRUST_POWER
 from models.series import DAY, Booleans, Floats, Instant, Integers, Series, Step, Times, hours
 
 SILENCE = hours(3)

@@ -13,9 +13,11 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from models.metrics import pinball
+from models.rainfall_runoff.bounds import Bounds
 from models.rainfall_runoff.features import Design
 from models.rainfall_runoff.transform import FlowScale
-from models.regression import Linear, effective_events, proven_share, ridge, stack
+from models.rainfall_runoff.trust import Trust
+from models.regression import Linear, effective_events, ridge, stack
 from models.series import Booleans, Floats, Integers
 
 POWERS = (0.2, 0.5, 1.0)
@@ -25,23 +27,8 @@ JUDGED_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 STRENGTHS = (1e-3, 1e-2, 1e-1, 0.3, 1.0)
 FOLDS = 6
 SPREAD_FOLDS = 3
-# Each class spans a factor of two, so that false small rises are not outvoted by one true flood.
-MOVE_CLASSES = 9
-PRIOR_ROWS = 100.0
-TRUST_POWER = 0.6
-EVENTS_FOR_PRIOR = 8.0
-EVENTS_FOR_CLASSES = 20.0
-VALIDATION_ROWS = 500.0
-# A forecast beyond everything seen is believed by half: point rain exaggerates what falls on a catchment,
-# and a river leaves its bed. Held-out floods above the rest of the record may say otherwise, against a prior
-# as strong as a quarter of a day at a fifth of the gauge's range above.
-REACH = 0.5
-REACH_DAYS = 0.25
-REACH_RANGE = 0.2
-# A river falls to a new low over weeks, never within the hours of a forecast.
-REACH_DOWN = 0.1
-# Nor does it fall faster than it ever did, in percent: the recession belongs to the catchment.
-STEEPEST = 0.002
+# Independent events at which a combination is believed by half.
+CAUTION = 1.0
 # After a month of own errors the validation is the smaller voice.
 POOL = 300
 # Boosting needs many floods before it knows more than a line does.
@@ -78,11 +65,10 @@ class Candidate:
         return f"{self.kind}^{self.power}{' boosted' if self.boosted else ''}"
 
 
-# From few parameters to many: on a short record the few win, on a long one the many. The line of the past is
-# the usual ARX: knowing rain ahead must not make a forecast worse than not knowing it.
+# From few parameters to many: on a short record the few win, on a long one the many.
 CANDIDATES = (
-    Candidate(1.0, "past"), Candidate(1.0, "plain"), Candidate(0.5, "concept"), Candidate(1.0, "concept"),
-    *(Candidate(power, kind) for kind in ("arx", "hybrid") for power in POWERS),
+    Candidate(1.0, "plain"), Candidate(0.5, "concept"), *(Candidate(power, "arx") for power in POWERS),
+    Candidate(0.5, "hybrid"), Candidate(1.0, "hybrid"),
 )  # fmt: skip
 
 
@@ -124,61 +110,6 @@ def fit_candidate(
     return [Fitted(candidate, lines[0], booster, float(np.quantile(np.abs(rest), 0.995)))]
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """How far predicted moves of each size come true in operation, beginning with full trust in validation.
-
-    A model that learned floods may wander in a drought it has never seen; there its small moves lose their
-    weight as soon as matured forecasts show it, while its say about floods stays as validated."""
-
-    edges: Floats
-    prior: Floats
-
-    @classmethod
-    def learn(cls, sample: Sample, point: Floats, evidence: float) -> Trust:
-        """Classes by size of the predicted move between litres and percents (TRUST_POWER). The trust in
-        what validation weighed counts as PRIOR_ROWS rows of each class."""
-        scale = sample.scale.with_power(TRUST_POWER)
-        move = scale.forward(point) - scale.forward(sample.now)
-        came = scale.forward(sample.then) - scale.forward(sample.now)
-        edges = np.quantile(np.abs(move), 0.5) * 2.0 ** np.arange(MOVE_CLASSES - 1)
-        # The size a class stands for; every move is believed fully until experience says otherwise.
-        typical = (1.4 * np.concatenate([edges[:1] / 2, edges])) ** 2
-        # What rests on few events gives way sooner to what is seen in operation.
-        rows = PRIOR_ROWS * min(1.0, evidence / EVENTS_FOR_PRIOR)
-        prior = rows * np.stack([typical, typical], axis=1)
-        kind = np.searchsorted(edges, np.abs(move))
-        # Rows of few events repeat each other: then validation by class says little.
-        share = min(1.0, evidence / EVENTS_FOR_CLASSES) ** 2
-        for number in range(MOVE_CLASSES):
-            inside = kind == number
-            if inside.any():
-                rows = share * min(float(inside.sum()), VALIDATION_ROWS)
-                prior[number] += rows * np.array([(move * came)[inside].mean(), (move**2)[inside].mean()])
-        return cls(edges, prior)
-
-    def factor(self, move: Floats, experience: Floats) -> Floats:
-        """Share (0-1) of each predicted move to believe; ``experience`` (rows, classes, 2) are the sums of
-        move * came and move^2 since. Never falling with the size of the move: more rain stays more."""
-        total = np.cumsum(
-            np.concatenate([np.zeros((len(move), 1, 2)), self.prior + experience], axis=1), axis=1
-        )
-        rising = np.empty((len(move), MOVE_CLASSES))
-        for k in range(MOVE_CLASSES):
-            # Isotonic regression as max over starts of min over ends (Barlow et al. 1972, ch. 1).
-            starts = [
-                np.min([_share(total[:, j + 1] - total[:, i]) for j in range(k, MOVE_CLASSES)], axis=0)
-                for i in range(k + 1)
-            ]
-            rising[:, k] = np.clip(np.max(starts, axis=0), 0.0, 1.0)
-        kind = np.searchsorted(self.edges, np.abs(move))
-        return np.asarray(rising[np.arange(len(move)), kind])
-
-
-def _share(sums: Floats) -> Floats:
-    return np.asarray(sums[:, 0] / np.maximum(sums[:, 1], 1e-300))
-
-
 class LeadModel:
     """Point and quantiles of one lead for one width of known rain ahead."""
 
@@ -186,9 +117,8 @@ class LeadModel:
         self.seed = seed
         self.weights: dict[str, float] = {}
         self.evidence = 0.0
-        self.reach = REACH
-        self.highest, self.lowest, self.steepest = np.inf, -np.inf, -np.inf
-        self.trust = Trust(np.zeros(MOVE_CLASSES - 1), np.zeros((MOVE_CLASSES, 2)))
+        self._bounds: Bounds | None = None
+        self._trust: Trust | None = None
         self.pool: Floats = np.array([])
         self.spread_power = SPREAD_POWERS[0]
         self._parts: list[tuple[float, Fitted]] = []
@@ -199,19 +129,19 @@ class LeadModel:
         """Weigh candidates on ``honest`` (each row's concept was calibrated without it), then fit them on
         ``final``. ``block`` rows make one event; ``gap`` rows beside each validation block are left out of
         training because their outcome or memory overlaps it."""
-        n = len(honest.now)
-        self.evidence = effective_events(honest.then - honest.now, block)
+        n, truth = len(honest.now), honest.then - honest.now
+        self.evidence = effective_events(truth, block)
         ahead = honest.designs[POWERS[0]].knows_ahead
         options = [one for one in CANDIDATES if ahead or one.kind != "plain"]
         if n >= ROWS_FOR_BOOSTING and self.evidence >= EVENTS_FOR_BOOSTING:
             options.append(Candidate(0.5, "hybrid", boosted=True))
         fold = np.arange(n) * FOLDS // n
-        chosen = [self._cross_fitted(option, honest, fold, gap) for option in options]
-        values = np.stack([guess for _, guess in chosen], axis=1)
-        changes = values - honest.now[:, None]
-        weights = stack(changes, honest.then - honest.now, evidence=self.evidence)
-        gain = (honest.then - honest.now) ** 2 - (honest.then - honest.now - changes @ weights) ** 2
-        weights = weights * proven_share(gain, block)
+        voice = _voice(truth, block)
+        chosen = [self._cross_fitted(option, honest, fold=fold, gap=gap, voice=voice) for option in options]
+        changes = np.stack([guess for _, guess in chosen], axis=1) - honest.now[:, None]
+        heard = truth * voice
+        weights = stack(changes * voice[:, None], heard, evidence=effective_events(heard, block))
+        weights *= self.evidence**2 / (self.evidence**2 + CAUTION**2)
         self.weights = {option.name: float(w) for option, w in zip(options, weights, strict=True)}
         everything = np.ones(n, dtype=bool)
         self._parts = [
@@ -219,27 +149,18 @@ class LeadModel:
             for option, (strength, _), w in zip(options, chosen, weights, strict=True)
             if w > 0
         ]
-        point = self._within_reach(honest, honest.now + changes @ weights, fold, block)
-        self.trust = Trust.learn(honest, point, self.evidence)
+        base = honest.designs[POWERS[0]].base
+        self._bounds, point = Bounds.learn(
+            honest.scale, now=honest.now, then=honest.then, base=base, move=changes @ weights, fold=fold,
+            block=block,
+        )  # fmt: skip
+        self._trust = Trust.learn(
+            honest.scale, now=honest.now, point=point, then=honest.then, evidence=self.evidence
+        )
         self._learn_spread(honest, point)
 
-    def _within_reach(self, sample: Sample, point: Floats, fold: Integers, block: int) -> Floats:
-        """Learn how far forecasts above all that their training had seen came true; ``block`` = rows of two
-        days. Returns the validation's points so bounded."""
-        seen = np.maximum(sample.now, sample.then)
-        rest = np.array([seen[fold != number].max() for number in range(FOLDS)])
-        limit = np.maximum(rest[fold], sample.now)
-        over = np.maximum(point - limit, 0.0)
-        prior = REACH_DAYS * block / 2.0 * (REACH_RANGE * np.ptp(seen)) ** 2
-        came = float((over * (sample.then - limit)).sum())
-        self.reach = float(np.clip((came + REACH * prior) / ((over**2).sum() + prior), 0.0, 1.0))
-        self.highest = float(seen.max())
-        self.lowest = float(np.minimum(sample.now, sample.then).min())
-        self.steepest = min(float(np.quantile(sample.change(POWERS[0]), STEEPEST)), 0.0)
-        return np.asarray(np.minimum(point, limit) + self.reach * over)
-
     def _cross_fitted(
-        self, option: Candidate, sample: Sample, fold: Integers, gap: int
+        self, option: Candidate, sample: Sample, *, fold: Integers, gap: int, voice: Floats
     ) -> tuple[float, Floats]:
         """Ridge strength and the values forecast by models that have not seen the row's block."""
         design = sample.designs[option.power]
@@ -251,7 +172,7 @@ class LeadModel:
             train[max(0, inside[0] - gap) : inside[-1] + gap + 1] = False
             for row, fitted in enumerate(fit_candidate(option, sample, train, strengths, self.seed)):
                 guess[row, inside] = fitted.value(design.rows(inside), sample.now[inside], sample.scale)
-        best = int(np.argmin(((guess - sample.then) ** 2).mean(axis=1)))
+        best = int(np.argmin((((guess - sample.then) * voice) ** 2).mean(axis=1)))
         return strengths[best], guess[best]
 
     def _learn_spread(self, honest: Sample, point: Floats) -> None:
@@ -293,16 +214,26 @@ class LeadModel:
         model.fit(x, np.log(np.abs(error) + self._floor))
         return model
 
+    @property
+    def bounds(self) -> Bounds:
+        """What the record has seen. Raises RuntimeError before `fit`."""
+        if self._bounds is None:
+            raise RuntimeError("the lead is not fitted")
+        return self._bounds
+
+    @property
+    def trust(self) -> Trust:
+        """What validated moves are worth. Raises RuntimeError before `fit`."""
+        if self._trust is None:
+            raise RuntimeError("the lead is not fitted")
+        return self._trust
+
     def point(self, designs: Mapping[float, Design], now: Floats, scale: FlowScale) -> Floats:
         """Expected value, raw unit; persistence where nothing earned weight."""
         total = np.zeros(len(now))
         for weight, part in self._parts:
             total += weight * (part.value(designs[part.candidate.power], now, scale) - now)
-        top, bottom = np.maximum(self.highest, now), np.minimum(self.lowest, now)
-        own = scale.with_power(POWERS[0])
-        then = np.maximum(now + total, own.back(own.forward(now) + self.steepest))
-        beyond = self.reach * np.maximum(then - top, 0.0) - REACH_DOWN * np.maximum(bottom - then, 0.0)
-        return np.asarray(np.maximum(np.clip(then, bottom, top) + beyond, scale.floor))
+        return self.bounds.then(now, total, designs[POWERS[0]].base, scale)
 
     def spread(self, designs: Mapping[float, Design], now: Floats, point: Floats, scale: FlowScale) -> Floats:
         """Typical error on the scale of ``spread_power``."""
@@ -311,6 +242,15 @@ class LeadModel:
         own = scale.with_power(self.spread_power)
         x = _spread_features(designs[self.spread_power], now, point, own)[0]
         return np.asarray(np.exp(self._spread.predict(x)))
+
+
+def _voice(truth: Floats, block: int) -> Floats:
+    """Weight of each row's error, so that no single flood decides alone: half way between every block
+    counting by its squared changes and all blocks counting alike."""
+    number = np.arange(len(truth)) // block
+    energy = np.bincount(number, truth**2)
+    weight = np.maximum(energy + energy.mean(), 1e-300) ** -0.25
+    return np.asarray(weight[number] / weight.mean())
 
 
 def _error(sample: Sample, point: Floats, power: float) -> Floats:

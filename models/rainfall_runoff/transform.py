@@ -57,6 +57,11 @@ class FlowScale:
         wet = ((np.maximum(u, 0.0) + self.lift) ** self.power - 1.0) / self.power
         return np.asarray(np.where(u >= 0, wet, dry + u * self.lift ** (self.power - 1.0)))
 
+    def wetness(self, y: Floats) -> Floats:
+        """Height above the driest, never nothing; the zero of a level is arbitrary, so it varies less."""
+        least = self.lift if self.bend == 1.0 else 3.0 * self.lift
+        return np.asarray(np.maximum(y - self.origin, 0.0) + least)
+
     def back(self, z: Floats) -> Floats:
         """z -> value, within floor and ceiling."""
         dry = (self.lift**self.power - 1.0) / self.power

@@ -198,9 +198,9 @@ def test_weeks_of_data_choose_the_safe_side() -> None:
 
 def test_a_forecast_never_falls_faster_than_the_river_ever_did(fitted: RunoffForecaster) -> None:
     assert fitted.gauge is not None
-    model = fitted.gauge.models[1, 0]
-    assert model.steepest < 0
-    assert 0 < model.lowest < model.highest
+    bounds = fitted.gauge.models[1, 0].bounds
+    assert bounds.steepest < 0
+    assert 0 < bounds.lowest <= bounds.driest < bounds.highest
 
 
 def test_a_level_answers_rain_on_the_scale_of_its_discharge() -> None:
