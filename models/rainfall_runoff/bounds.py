@@ -1,7 +1,7 @@
 """Hold forecasts near what the record has seen: beyond it a line is no knowledge.
 
-A catchment drier than at any storm it learned from answers less, a flood above all known does not fall as a
-line through small ones would have it, and what lies outside the range of the gauge is believed in part.
+A catchment drier than at any storm it learned from answers less, and what lies outside the range of the gauge
+is believed in part.
 """
 
 from __future__ import annotations
@@ -67,10 +67,8 @@ class Bounds:
     def then(self, now: Floats, move: Floats, base: Floats, scale: FlowScale) -> Floats:
         """Where a predicted move leads, never falling with the move: more rain stays more."""
         move = move * _damping(base, self.driest, scale)
-        above = scale.wetness(np.maximum(now, self.highest)) / scale.wetness(np.array([self.highest]))
-        move = np.where(move < 0, move / np.sqrt(above), move)
         own = scale.with_power(PERCENT)
-        then = np.maximum(now + move, own.back(own.forward(now) + self.steepest))
+        then = np.maximum(now + move, own.back(own.forward(now) + self.steepest, now))
         top, bottom = np.maximum(self.highest, now), np.minimum(self.lowest, now)
         beyond = self.reach * np.maximum(then - top, 0.0) - REACH_DOWN * np.maximum(bottom - then, 0.0)
         return np.asarray(np.maximum(np.clip(then, bottom, top) + beyond, scale.floor))

@@ -110,9 +110,11 @@ def _decayed(rain: Floats, keep: float) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """The part of the features that is the same on every scale: rain ahead and where the concept arrives."""
+    """The part of the features that is the same on every scale: rain ahead and where the concept arrives.
+    Rows are scenarios of the origins ``at`` (origins,); ``of`` (rows,) says which origin's."""
 
     at: Integers
+    of: Integers
     coming: Floats
     then: Floats
     lead_steps: int
@@ -120,20 +122,22 @@ class Outlook:
 
 
 def outlook(
-    known: Moments, concept: Concept, *, at: Integers, rain: Floats, lead_steps: int, origin: float
-) -> Outlook:
-    """``rain`` (origins, known steps) is precipitation ahead, width zero allowed; none falls beyond it."""
-    coming = np.maximum(np.nan_to_num(rain), 0.0) * known.weather.liquid[at, None]
-    padded = np.zeros((len(at), lead_steps))
+    known: Moments, concept: Concept, *, at: Integers, of: Integers, rain: Floats, lead_steps: int,
+    origin: float,
+) -> Outlook:  # fmt: skip
+    """``rain`` (rows, known steps) is precipitation ahead, width zero allowed; none falls beyond it."""
+    place = at[of]
+    coming = np.maximum(np.nan_to_num(rain), 0.0) * known.weather.liquid[place, None]
+    padded = np.zeros((len(of), lead_steps))
     padded[:, : coming.shape[1]] = coming[:, :lead_steps]
-    runoff = concept.look(known.states[at], padded, known.weather.demand[at])[:, -1]
-    return Outlook(at, coming, origin + concept.signal(runoff), lead_steps, concept.step_hours)
+    runoff = concept.look(known.states[place], padded, known.weather.demand[place])[:, -1]
+    return Outlook(at, of, coming, origin + concept.signal(runoff), lead_steps, concept.step_hours)
 
 
 def design(known: Moments, concept: Concept, view: Outlook, scale: FlowScale) -> Design:
     """Features on one scale: flow and its changes, wetness, rain ahead by segment, the concept's move and
     its present error."""
-    at, hours = view.at, view.hours
+    at, of, hours = view.at, view.of, view.hours
     z = scale.forward(known.values[at])
     changes = [
         z - scale.forward(known.values[np.maximum(at - max(1, round(h / hours)), 0)]) for h in CHANGE_HOURS
@@ -142,22 +146,29 @@ def design(known: Moments, concept: Concept, view: Outlook, scale: FlowScale) ->
     moist = np.clip(known.states[at, 0] / concept.field_capacity, 0.0, 1.0)
     past = [z, *changes, *wet.T]
     damp = [*(known.memory[at, :MOIST_MEMORIES] * moist[:, None]).T]
-    ahead: list[Floats] = []
-    if view.coming.shape[1]:
-        segments = _segments(view.coming, hours)
-        ahead = [*segments.T, np.sqrt(view.coming.sum(axis=1))]
-        damp += [*(segments * moist[:, None]).T]
-    now, then = scale.forward(known.simulated[at]), scale.forward(view.then)
+    now = scale.forward(known.simulated[at])
     before = np.maximum(at - view.lead_steps, 0)
     earlier = scale.forward(known.values[before]) - scale.forward(known.simulated[before])
-    said = [then - now, now, z - now, z - now - earlier]
-    table = np.stack([*past, *ahead, *damp, *said], axis=1)
-    place, plain = np.arange(table.shape[1]), len(past) + len(ahead)
-    arx = plain + len(damp)
+    error = [now, z - now, z - now - earlier]
+    # What is known of an origin is worked out once, however many scenarios it has.
+    told = np.stack([*past, *damp, *error], axis=1)[of]
+    ahead, soaked = np.empty((len(of), 0)), np.empty((len(of), 0))
+    if view.coming.shape[1]:
+        segments = _segments(view.coming, hours)
+        ahead = np.concatenate([segments, np.sqrt(view.coming.sum(axis=1, keepdims=True))], axis=1)
+        soaked = segments * moist[of, None]
+    move = (scale.forward(view.then) - now[of])[:, None]
+    wide = len(past) + len(damp)
+    table = np.concatenate(
+        [told[:, : len(past)], ahead, told[:, len(past) : wide], soaked, move, told[:, wide:]], axis=1
+    )
+    place, plain = np.arange(table.shape[1]), len(past) + ahead.shape[1]
+    arx = plain + len(damp) + soaked.shape[1]
     # More rain ahead never lowers the forecast: neither directly nor through the concept's move.
     rising = (place >= len(past)) & (place < plain)
     rising |= (place >= plain + MOIST_MEMORIES) & (place <= arx)
-    return Design(table, known.base[at], rising, place < len(past), place < plain, place < arx, place >= arx)
+    base = known.base[at][of]
+    return Design(table, base, rising, place < len(past), place < plain, place < arx, place >= arx)
 
 
 def _segments(coming: Floats, hours: float) -> Floats:

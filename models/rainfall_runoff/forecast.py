@@ -191,7 +191,8 @@ class _Learning:
     ) -> dict[float, Design]:
         known = moments(self.values, weather, concept, scale.origin)
         rain = weather.ahead_of(at, width)
-        view = outlook(known, concept, at=at, rain=rain, lead_steps=steps, origin=scale.origin)
+        every = np.arange(len(at))
+        view = outlook(known, concept, at=at, of=every, rain=rain, lead_steps=steps, origin=scale.origin)
         return {power: design(known, concept, view, scale.with_power(power)) for power in POWERS}
 
 

@@ -62,7 +62,7 @@ def answer(
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """Forecasts of origins ``at`` (rows,): center and spread (members, rows), width of rain known ahead."""
+    """Forecasts of origins ``at`` (rows,): center (members, rows), typical error, width known ahead."""
 
     at: Integers
     center: Floats
@@ -102,37 +102,34 @@ class _Desk:
         return past[self.known.age[past] == 0] if past.size else past
 
     def _raw(self, at: Integers) -> _Raw:
-        """Point and spread (members, rows) with the widest rain ahead each origin has, and that width."""
-        gauge, scale = self.gauge, self.gauge.scale
+        """Points (members, rows) and spread with the widest rain ahead each origin has, and that width."""
+        gauge = self.gauge
         rain = self.rain_ahead.table(self.target.times[at], gauge.step, self.steps)
         widths = gauge.widths(self.steps)
         reach = np.cumprod(np.isfinite(rain), axis=2).sum(axis=2)
         used = widths[np.searchsorted(widths, reach, side="right") - 1]
         # Where some member knows rain, members that know less of it are no equal witnesses.
         best = used.max(axis=0)
-        center, spread = np.full(used.shape, np.nan), np.full(used.shape, np.nan)
-        for member in range(len(used)):
-            for width in np.unique(used[member]):
-                rows = np.flatnonzero(
-                    (used[member] == width) & (best == width) & ((member == 0) | (width > 0))
-                )
-                if not rows.size:
-                    continue
-                model = gauge.models[self.steps, int(width)]
-                coming = rain[member, rows, :width]
-                view = outlook(
-                    self.known,
-                    gauge.concept,
-                    at=at[rows],
-                    rain=coming,
-                    lead_steps=self.steps,
-                    origin=scale.origin,
-                )
-                made = {p: design(self.known, gauge.concept, view, scale.with_power(p)) for p in POWERS}
-                now = self.known.values[at[rows]]
-                center[member, rows] = model.point(made, now, scale)
-                spread[member, rows] = model.spread(made, now, center[member, rows], scale)
+        speaks = (used == best) & ((best > 0) | (np.arange(len(used)) == 0)[:, None])
+        center, spread = np.full(used.shape, np.nan), np.full(len(at), np.nan)
+        for width in np.unique(best):
+            rows = np.flatnonzero(best == width)
+            of, member = np.nonzero(speaks[:, rows].T)
+            made = self._at_width(at[rows], of, rain[member, rows[of], :width], int(width))
+            center[member, rows[of]], spread[rows] = made
         return _Raw(at, center, spread, best)
+
+    def _at_width(self, at: Integers, of: Integers, rain: Floats, width: int) -> tuple[Floats, Floats]:
+        """Points of scenarios ``rain`` (rows, width) of the origins ``at[of]``, and spread per origin."""
+        gauge, scale = self.gauge, self.gauge.scale
+        model = gauge.models[self.steps, width]
+        view = outlook(
+            self.known, gauge.concept, at=at, of=of, rain=rain, lead_steps=self.steps, origin=scale.origin
+        )
+        made = {p: design(self.known, gauge.concept, view, scale.with_power(p)) for p in POWERS}
+        now = self.known.values[at[of]]
+        point = model.point(made, now, scale)
+        return point, model.spread(made, now=now, point=point, scale=scale, of=of)
 
     def _outcome(self, at: Integers) -> Floats:
         """Value at the end of the lead, NaN while unknown."""
@@ -178,13 +175,14 @@ class _Desk:
         model = self.gauge.models[self.steps, width]
         scale = self.gauge.scale.with_power(model.spread_power)
         error = scale.forward(self._outcome(made.at)) - scale.forward(np.nanmean(made.center, axis=0))
-        units = error / np.nanmean(made.spread, axis=0)
+        units = error / made.spread
         past, low, high = self._matured(made.at, np.isfinite(units) & (made.width == width))
         a = np.asarray(levels)
         out = np.empty((len(where), len(a)))
         for row, index in enumerate(where):
             recent = units[past[low[index] : high[index]]]
             q = np.quantile(np.concatenate([model.pool, recent]), a)
-            z = scale.forward(made.center[:, index])[:, None] + made.spread[:, index][:, None] * q
-            out[row] = scale.back(z[0] if len(z) == 1 else np.nanquantile(z, a))
+            z = scale.forward(made.center[:, index])[:, None] + made.spread[index] * q
+            mixed = z[0] if len(z) == 1 else np.nanquantile(z, a)
+            out[row] = scale.back(mixed, self.known.values[made.at[index]])
         return out

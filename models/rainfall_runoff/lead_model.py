@@ -87,7 +87,7 @@ class Fitted:
         change = self.line(design.table)
         if self.booster is not None:
             change = change + np.clip(self.booster.predict(design.table), -self.limit, self.limit)
-        return own.back(own.forward(now) + change)
+        return own.back(own.forward(now) + change, now)
 
 
 def fit_candidate(
@@ -201,7 +201,8 @@ class LeadModel:
         for number in range(SPREAD_FOLDS):
             rows = fold == number
             q = np.quantile(units[~rows], JUDGED_LEVELS)
-            bands[rows] = scale.back(scale.forward(point[rows])[:, None] + typical[rows, None] * q)
+            z = scale.forward(point[rows])[:, None] + typical[rows, None] * q
+            bands[rows] = scale.back(z, honest.now[rows, None])
         pool = np.quantile(units, (np.arange(POOL) + 0.5) / POOL)
         return bands, self._spread_model(x, error, monotone), pool
 
@@ -235,13 +236,18 @@ class LeadModel:
             total += weight * (part.value(designs[part.candidate.power], now, scale) - now)
         return self.bounds.then(now, total, designs[POWERS[0]].base, scale)
 
-    def spread(self, designs: Mapping[float, Design], now: Floats, point: Floats, scale: FlowScale) -> Floats:
-        """Typical error on the scale of ``spread_power``."""
+    def spread(
+        self, designs: Mapping[float, Design], *, now: Floats, point: Floats, scale: FlowScale, of: Integers
+    ) -> Floats:
+        """Typical error on the scale of ``spread_power`` per origin, for its scenarios taken together; ``of``
+        (rows,) numbers the origins from 0."""
         if self._spread is None:
             raise RuntimeError("the lead is not fitted")
         own = scale.with_power(self.spread_power)
         x = _spread_features(designs[self.spread_power], now, point, own)[0]
-        return np.asarray(np.exp(self._spread.predict(x)))
+        total = np.zeros((int(of.max()) + 1, x.shape[1]))
+        np.add.at(total, of, x)
+        return np.asarray(np.exp(self._spread.predict(total / np.bincount(of)[:, None])))
 
 
 def _voice(truth: Floats, block: int) -> Floats:

@@ -62,9 +62,11 @@ class FlowScale:
         least = self.lift if self.bend == 1.0 else 3.0 * self.lift
         return np.asarray(np.maximum(y - self.origin, 0.0) + least)
 
-    def back(self, z: Floats) -> Floats:
-        """z -> value, within floor and ceiling."""
+    def back(self, z: Floats, now: Floats) -> Floats:
+        """z -> value, within floor and ceiling. ``now`` broadcasts with z: water that already stands above
+        all that was learned from may still rise by a third of the whole range."""
         dry = (self.lift**self.power - 1.0) / self.power
         wet = np.maximum(self.power * np.maximum(z, dry) + 1.0, 1e-300) ** (1.0 / self.power) - self.lift
         u = np.where(z >= dry, wet, (z - dry) * self.lift ** (1.0 - self.power))
-        return np.asarray(np.clip(u + self.origin, self.floor, self.ceiling))
+        ceiling = np.maximum(self.ceiling, now + (self.ceiling - self.origin) / 3.0)
+        return np.asarray(np.clip(u + self.origin, self.floor, ceiling))

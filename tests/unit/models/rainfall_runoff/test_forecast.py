@@ -211,7 +211,8 @@ def test_a_level_answers_rain_on_the_scale_of_its_discharge() -> None:
     tops = []
     for one in (level, flow):
         own = one.with_power(1.0)
-        tops.append(float(own.back(own.forward(np.array([1.0])) + 3.0)[0]))
+        now = np.array([1.0])
+        tops.append(float(own.back(own.forward(now) + 3.0, now)[0]))
     assert tops[0] < tops[1]
 
 
