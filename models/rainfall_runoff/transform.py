@@ -59,7 +59,7 @@ class FlowScale:
 
     def wetness(self, y: Floats) -> Floats:
         """Height above the driest, never nothing; the zero of a level is arbitrary, so it varies less."""
-        least = self.lift if self.bend == 1.0 else 3.0 * self.lift
+        least = self.lift if self.bend == 1.0 else 10.0 * self.lift
         return np.asarray(np.maximum(y - self.origin, 0.0) + least)
 
     def back(self, z: Floats, now: Floats) -> Floats:
