@@ -29,8 +29,9 @@ FOLDS = 6
 SPREAD_FOLDS = 3
 # Independent events at which a combination is believed by half.
 CAUTION = 1.0
-# After a month of own errors the validation is the smaller voice.
-POOL = 300
+# After five days of own errors the validation is the smaller voice: what it learned in a flood makes the
+# intervals of a drought too wide.
+POOL = 120
 # Boosting needs many floods before it knows more than a line does.
 ROWS_FOR_BOOSTING = 3000
 EVENTS_FOR_BOOSTING = 8.0
