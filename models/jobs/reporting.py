@@ -283,10 +283,10 @@ class Reporter:
     def _load_curve(
         self, of: int, material: MeterMaterial, model: MeterModel | None, said: Statement | None
     ) -> Picture:
-        load = material.load.between(self.inputs.now - 14 * DAY, self.inputs.now + HOUR)
+        load = material.load.between(self.inputs.now - 7 * DAY, self.inputs.now + HOUR)
         symbol = unit(load.unit)
         known = np.isfinite(load.values)
-        sentence = f"Letzte 14 Tage: verbraucht {number(float(load.values[known].sum()), 0)} {symbol}"
+        sentence = f"Letzte sieben Tage: verbraucht {number(float(load.values[known].sum()), 0)} {symbol}"
         lines = [Line("gemessen", load.times, load.values)]
         if model is not None:
             expected = model.expected.predict(load.times, material.temperature)
