@@ -166,7 +166,7 @@ class _Learner:
 def _exam(record: Record, forecasters: list[Any]) -> dict[str, dict[str, float]]:
     """All taught on what was known at the split and asked at the same hours; errors in shares of the mean
     use, so that a town hall does not outvote eleven kindergartens. Empty where nothing can be judged."""
-    if len(record.target) < 2:
+    if np.isfinite(record.target.values).sum() < _LEAST_JUDGED:
         return {}
     split, origins = _after_split(record)
     if not len(origins):

@@ -163,3 +163,39 @@ def test_hours_that_have_come_since_the_issue_are_drawn_as_measured_only(office)
     line, bands = ahead(said_of(office), curve)
     assert (np.diff(line.times) > np.timedelta64(0)).all() and line.times[0] == curve.times[-1]
     assert len(line.times) == 1 + 48 - 5 == len(bands[0].low)
+
+
+def ugly(kind, times, load):
+    """Times and readings of a counter that does what counters should not."""
+    counter, place = 1000 + np.cumsum(load), np.arange(len(times))
+    seldom = place % 50 == 0
+    return {
+        "constant": (times, np.full(len(times), 500.0)),
+        "two points": (times[-2:], counter[-2:]),
+        "unit mixed up": (times, np.where(place > len(times) // 2, counter * 1000, counter)),
+        "runs backwards": (times, counter[::-1]),
+        "clock jumped": (times - np.timedelta64(400, "D"), counter),
+        "tomorrow's reading": (times + np.timedelta64(3, "D"), counter),
+        "mostly silent": (times[seldom], counter[seldom]),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["constant", "two points", "unit mixed up", "runs backwards", "clock jumped", "tomorrow's reading",
+     "mostly silent"],
+)  # fmt: skip
+def test_an_ugly_counter_gets_numbers_with_basis_or_a_reason(office, kind):
+    times = before_now(70)
+    load = np.where(times.astype("datetime64[h]").astype(int) % 24 > 12, 9.0, 3.0)
+    when, readings = ugly(kind, times, load)
+    known = np.full(len(when), np.datetime64((NOW - DAY).replace(tzinfo=None), "us"))
+    office.put("zaehler-0", "energy", when, readings, result_time=known)
+    office.cycle("last", "verbrauch").round(NOW)
+    said = said_of(office)
+    assert bool(said.bands) != bool(said.reason)
+    values = np.array([value for band in said.bands.values() for value in band])
+    assert np.isfinite(values).all() and (values >= 0).all()
+    assert not said.reason or said.reason[0].isupper()
+    if kind in ("two points", "clock jumped", "mostly silent", "runs backwards"):
+        assert said.reason, "nothing here says how much is used in an hour"
