@@ -33,7 +33,7 @@ class QualityRule(IntEnum):
     WITHDRAWN = 11
     """The value came from a decoder since corrected, which makes none of the same message."""
     NO_NUMBER = 12
-    """What was written is a text or an object; the store keeps its place, only SensorThings can tell it."""
+    """What was written is a text or an object; the store keeps its place, SensorThings tells it."""
 
 
 CITIZEN_NOTICE = "Bürgersensor, ungeprüft"

@@ -213,7 +213,7 @@ def withdraw(store: ObservationStore, rows: Observations, now: datetime) -> None
 def _judged(one: Row, channel: Channel | None, now: datetime) -> tuple[Quality, QualityRule]:
     """Range and clock as in ingest; step and stuck need the order of arrival and are left to it."""
     if not one.numeric:
-        # The store's number stands for nothing: out of all sums, and no exit but this one shows it.
+        # The store's number stands for nothing: out of all sums, and marked so where raw values are given.
         return Quality.BAD, QualityRule.NO_NUMBER
     quality, rule = Quality.UNCHECKED, QualityRule.NONE
     if channel is not None and (channel.minimum, channel.maximum) != (None, None):
