@@ -77,12 +77,13 @@ def test_a_series_that_leaves_in_steps_is_not_forecast_outside(expected):
     assert public == {expected.ids["behaelter-1/fill_level"]}
 
 
-def test_an_earlier_forecast_comes_from_the_store(expected):
+@pytest.mark.parametrize("kind", [Kind.QUANTILE, Kind.LOAD])
+def test_an_earlier_forecast_comes_from_the_store(expected, kind):
     number, now = expected.ids["behaelter-1/fill_level"], expected.clock[0]
     earlier = now - timedelta(hours=6)
     issued = np.datetime64(earlier.replace(tzinfo=None), "us")
     for level in (0.05, 0.5, 0.95):
-        (own,) = expected.forecasts.number([ForecastKey(number, Kind.QUANTILE, level)]).values()
+        (own,) = expected.forecasts.number([ForecastKey(number, kind, level)]).values()
         leads = np.array(LEADS)
         times = issued + leads * np.timedelta64(1_000_000, "us")
         expected.store.append(
