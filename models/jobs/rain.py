@@ -71,15 +71,19 @@ class RainRuns:
         rows = self.newest(origins)
         members, count = self.values.shape[1:]
         out = np.full((members, len(origins), steps), np.nan)
-        for row in np.unique(rows[rows >= 0]):
-            where = np.flatnonzero(rows == row)
-            ends = origins[where][:, None] + np.arange(steps + 1) * step
-            place = (ends - self.issued[row]) / self.every
-            low = np.clip(np.floor(place).astype(np.int64), 0, count - 1)
-            for member in range(members):
-                total = np.concatenate([[0.0], np.cumsum(self.values[row, member])])
-                fallen = total[low] + (place - low) * (total[low + 1] - total[low])
-                out[member, where] = np.diff(np.where(place <= count, fallen, np.nan), axis=1)
+        told = np.flatnonzero(rows >= 0)
+        if not told.size:
+            return out
+        used, of = np.unique(rows[told], return_inverse=True)
+        total = np.zeros((len(used), count + 1, members))
+        total[:, 1:] = np.cumsum(self.values[used], axis=2).transpose(0, 2, 1)
+        ends = origins[told][:, None] + np.arange(steps + 1) * step
+        place = (ends - self.issued[rows[told]][:, None]) / self.every
+        low = np.clip(np.floor(place).astype(np.int64), 0, count - 1)
+        below, above = total[of[:, None], low], total[of[:, None], low + 1]
+        fallen = below + (place - low)[:, :, None] * (above - below)
+        fallen[place > count] = np.nan
+        out[:, told] = np.diff(fallen, axis=1).transpose(2, 0, 1)
         return out
 
 

@@ -58,11 +58,6 @@ class Design:
         return own.get(kind, np.ones_like(self.arx))
 
     @property
-    def knows_ahead(self) -> bool:
-        """Whether any rain ahead is among the columns."""
-        return bool((self.plain & ~self.past).any())
-
-    @property
     def recent_changes(self) -> Floats:
         """Changes of the gauge over the last hours, (rows, changes)."""
         return self.table[:, 1 : 1 + len(CHANGE_HOURS)]

@@ -28,7 +28,7 @@ STRENGTHS = (1e-3, 1e-2, 1e-1, 0.3, 1.0)
 FOLDS = 6
 SPREAD_FOLDS = 3
 # Independent events at which a combination is believed by half.
-CAUTION = 1.0
+CAUTION = 0.5
 # After five days of own errors the validation is the smaller voice: what it learned in a flood makes the
 # intervals of a drought too wide.
 POOL = 120
@@ -132,16 +132,13 @@ class LeadModel:
         training because their outcome or memory overlaps it."""
         n, truth = len(honest.now), honest.then - honest.now
         self.evidence = effective_events(truth, block)
-        ahead = honest.designs[POWERS[0]].knows_ahead
-        options = [one for one in CANDIDATES if ahead or one.kind != "plain"]
+        options = list(CANDIDATES)
         if n >= ROWS_FOR_BOOSTING and self.evidence >= EVENTS_FOR_BOOSTING:
             options.append(Candidate(0.5, "hybrid", boosted=True))
         fold = np.arange(n) * FOLDS // n
-        voice = _voice(truth, block)
-        chosen = [self._cross_fitted(option, honest, fold=fold, gap=gap, voice=voice) for option in options]
+        chosen = [self._cross_fitted(option, honest, fold, gap) for option in options]
         changes = np.stack([guess for _, guess in chosen], axis=1) - honest.now[:, None]
-        heard = truth * voice
-        weights = stack(changes * voice[:, None], heard, evidence=effective_events(heard, block))
+        weights = stack(changes, truth, evidence=self.evidence)
         weights *= self.evidence**2 / (self.evidence**2 + CAUTION**2)
         self.weights = {option.name: float(w) for option, w in zip(options, weights, strict=True)}
         everything = np.ones(n, dtype=bool)
@@ -161,7 +158,7 @@ class LeadModel:
         self._learn_spread(honest, point)
 
     def _cross_fitted(
-        self, option: Candidate, sample: Sample, *, fold: Integers, gap: int, voice: Floats
+        self, option: Candidate, sample: Sample, fold: Integers, gap: int
     ) -> tuple[float, Floats]:
         """Ridge strength and the values forecast by models that have not seen the row's block."""
         design = sample.designs[option.power]
@@ -173,7 +170,7 @@ class LeadModel:
             train[max(0, inside[0] - gap) : inside[-1] + gap + 1] = False
             for row, fitted in enumerate(fit_candidate(option, sample, train, strengths, self.seed)):
                 guess[row, inside] = fitted.value(design.rows(inside), sample.now[inside], sample.scale)
-        best = int(np.argmin((((guess - sample.then) * voice) ** 2).mean(axis=1)))
+        best = int(np.argmin(((guess - sample.then) ** 2).mean(axis=1)))
         return strengths[best], guess[best]
 
     def _learn_spread(self, honest: Sample, point: Floats) -> None:
@@ -249,15 +246,6 @@ class LeadModel:
         total = np.zeros((int(of.max()) + 1, x.shape[1]))
         np.add.at(total, of, x)
         return np.asarray(np.exp(self._spread.predict(total / np.bincount(of)[:, None])))
-
-
-def _voice(truth: Floats, block: int) -> Floats:
-    """Weight of each row's error, so that no single flood decides alone: half way between every block
-    counting by its squared changes and all blocks counting alike."""
-    number = np.arange(len(truth)) // block
-    energy = np.bincount(number, truth**2)
-    weight = np.maximum(energy + energy.mean(), 1e-300) ** -0.25
-    return np.asarray(weight[number] / weight.mean())
 
 
 def _error(sample: Sample, point: Floats, power: float) -> Floats:
