@@ -1,4 +1,4 @@
-"""How cities end: together and at once when told, and never without their door. Last of this folder."""
+"""How cities end: together and at once when told, and never without their door."""
 
 # ruff: noqa: E501
 
@@ -11,7 +11,8 @@ import sys
 import time
 import urllib.request
 
-from two_in_one import WITHIN_S
+import pytest
+from two_in_one import WITHIN_S, Instance
 
 
 def alive(number: int) -> bool:
@@ -32,7 +33,19 @@ def test_a_city_s_process_ends_with_the_door_however_that_went():
     child.stdout.close()
 
 
-def test_told_to_stop_all_end_though_somebody_listens(instance):
+@pytest.fixture
+def own_instance(tmp_path):
+    """Not the one others still ask."""
+    made = Instance(tmp_path)
+    try:
+        made.wait(*made.towns)
+        yield made
+    finally:
+        made.stop()
+
+
+def test_told_to_stop_all_end_though_somebody_listens(own_instance):
+    instance = own_instance
     numbers = [instance.process_of(town) for town in instance.towns]
     assert all(map(alive, numbers))
     lines = [
