@@ -239,7 +239,7 @@ def test_the_operator_page_needs_the_key_and_names_the_trouble(city: Any, browse
     browser.driver.get(address(city, "/betrieb/"))
     text = body(browser)
     assert "Alles in Ordnung" not in text
-    for words in ("broker", "max_queued_bytes", "6 bis 8", "no CBOR", "look at the agent", "00ff"):
+    for words in ("MQTT-Vermittler", "max_queued_bytes", "6 bis 8", "no CBOR", "look at the agent", "00ff"):
         assert words in text
     first = browser.driver.find_element("css selector", ".befund").get_attribute("class")
     assert first == "befund kritisch"
