@@ -13,13 +13,16 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from udp.errors import StoreUnavailable
+from udp.write_ahead import write_ahead
+
+_BUSY_S = 30.0
 
 
 def open_engine(url: str) -> Engine:
     """An engine whose SQLite connections are durable and whose writers queue instead of failing."""
     if not url.startswith("sqlite"):
         return create_engine(url, paramstyle="format", pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 30.0})
+    engine = create_engine(url, connect_args={"timeout": _BUSY_S})
     folder = Path(engine.url.database or ":memory:").parent
     if not folder.is_dir():  # the driver would say only that it cannot open the file
         raise StoreUnavailable(
@@ -30,7 +33,8 @@ def open_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _durable(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions begin where we say, not where pysqlite guesses
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536"):
+        write_ahead(connection, _BUSY_S)
+        for pragma in ("synchronous=FULL", "cache_size=-65536"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

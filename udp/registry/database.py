@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from udp.errors import ConfigurationError, RegistryUnavailable
 from udp.registry import schema
+from udp.write_ahead import write_ahead
 
 BUSY_MS = 30_000  # an import of ten thousand devices holds the write lock for seconds
 
@@ -85,12 +86,9 @@ def _prepare_sqlite(engine: Engine) -> None:
     def connected(connection: sqlite3.Connection, _record: Any) -> None:
         # The driver would begin too late for reads to share one state; we begin ourselves.
         connection.isolation_level = None
-        for pragma in (
-            f"busy_timeout = {BUSY_MS}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-        ):
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        write_ahead(connection, BUSY_MS / 1000)
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from udp.errors import StoreUnavailable
 from udp.store.embedded import earlier_formats
+from udp.write_ahead import write_ahead
 
 FORMAT = 4
 
@@ -190,7 +191,7 @@ class Database:
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}")
         if not self._read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
+            write_ahead(connection, self._busy_timeout_s)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > FORMAT:
             raise StoreUnavailable(
