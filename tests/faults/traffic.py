@@ -11,6 +11,7 @@ import json
 import socket
 import struct
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 
 PROFILE = "milesight-em300-di"
 EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
+_NOBODY_ELSE = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,21 @@ class Gateway:
         self.socket.sendto(b"\x02" + token + b"\x00" + self.eui + content, ("127.0.0.1", self.port))
         return token
 
-    def deliver(self, device: PulseCounter, count: int, patience_s: float = 30.0) -> None:
-        """Send until acknowledged; what is acknowledged here must never be lost."""
+    def deliver(
+        self,
+        device: PulseCounter,
+        count: int,
+        patience_s: float = 30.0,
+        on_air: AbstractContextManager[object] = _NOBODY_ELSE,
+    ) -> None:
+        """Send until acknowledged; what is acknowledged here must never be lost.
+
+        `on_air` is held for each try."""
         until = time.monotonic() + patience_s
         while time.monotonic() < until:
-            token = self.send(device, count)
-            if self._acknowledged(token):
+            with on_air:
+                heard = self._acknowledged(self.send(device, count))
+            if heard:
                 self.acknowledged.add((device.number, count))
                 return
         raise TimeoutError(f"agent on UDP {self.port} acknowledged nothing for {patience_s} s")
