@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -26,6 +25,7 @@ from dashboards.templating import operator_environment, public_environment
 from dashboards.wording import LocalTime
 from edge.wire.settings import SettingsError, load, render
 from udp.errors import PlatformError
+from udp.stopping import told_to_stop
 
 _log = logging.getLogger("dashboards")
 
@@ -49,9 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = told_to_stop()
     try:
         return _draw(settings, stop, once=options.verb == "render-once")
     except PlatformError as error:

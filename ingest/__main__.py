@@ -6,7 +6,6 @@ import argparse
 import gc
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -43,13 +42,14 @@ from ingest.replay import Replay, Scope
 from ingest.retiring import retire
 from ingest.sessions import KeptSessions, Sessions, resume_counters
 from ingest.sources.projects import ProjectDoors
-from ingest.supervise import AlreadyRunning, Child, end_with_parent, exclusive
+from ingest.supervise import AlreadyRunning, Child, exclusive
 from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
 from udp.forecasting.sql import SqlForecasts
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Inventory
 from udp.registry.sql import SqlRegistry
+from udp.stopping import told_to_stop, when_parent_goes
 from udp.store.opening import open_store
 
 log = logging.getLogger("ingest")
@@ -158,15 +158,8 @@ def _check_config(settings: IngestSettings, arguments: argparse.Namespace) -> in
     return 0
 
 
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    return stop
-
-
 def _run(settings: IngestSettings, arguments: argparse.Namespace) -> int:
-    stop = _stop_on_signals()
+    stop = told_to_stop()
     directory = settings.journal.directory
     conditions = Conditions(settings.worker)
     with ExitStack() as stack:
@@ -218,8 +211,8 @@ def _report_until(
 
 
 def _run_pipeline(settings: IngestSettings, _arguments: argparse.Namespace) -> int:
-    stop = _stop_on_signals()
-    end_with_parent(stop)
+    stop = told_to_stop()
+    when_parent_goes(stop.set)
     # Batches make many objects that live equally long: full collections find nothing and cost a tenth.
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
@@ -370,11 +363,16 @@ def _follower(settings: IngestSettings, stack: ExitStack, stop: threading.Event)
             worker=settings.worker,
             now=_now,
         )
-        house = {"policy": policy, "forecasts": forecasts, "now": _now, "stop": stop}
         housekeeping = threading.Thread(
             target=keep_house,
             args=(store, ledger, registry, settings.journal.directory, settings.remember),
-            kwargs={"worker": settings.worker, **house},
+            kwargs={
+                "worker": settings.worker,
+                "policy": policy,
+                "forecasts": forecasts,
+                "now": _now,
+                "stop": stop,
+            },
             name="housekeeping",
         )
         housekeeping.start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -76,17 +75,6 @@ class Child:
             )
             process.kill()
             process.wait()
-
-
-def end_with_parent(stop: threading.Event) -> None:
-    """Set `stop` when our standard input ends, that is when the parent is gone."""
-
-    def watch() -> None:
-        while sys.stdin.buffer.read(1024):
-            pass
-        stop.set()
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 @contextmanager

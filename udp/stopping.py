@@ -1,9 +1,11 @@
-"""Verbs that go on until told to stop end between two pieces of work, never in the middle of one."""
+"""What goes on until told to stop ends between two pieces of work, never in the middle of one."""
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 
@@ -16,6 +18,17 @@ def told_to_stop() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
     return stop
+
+
+def when_parent_goes(then: Callable[[], None]) -> None:
+    """Do `then` when our standard input ends: the parent holds the other end, and is gone however it went."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        then()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def keep_up(work: Callable[[threading.Event], None], again_s: float, log: logging.Logger) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-import threading
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from udp.cities.forwarding import CALLER
+from udp.stopping import when_parent_goes
 
 
 class Behind:
@@ -31,11 +30,5 @@ class Behind:
 
 
 def end_with_parent() -> None:
-    """The door holds the other end of our standard input: when it is gone, however it went, we go too."""
-
-    def wait() -> None:
-        while os.read(sys.stdin.fileno(), 4096):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=wait, daemon=True, name="parent").start()
+    """The door is our parent: when it is gone, however it went, we go too."""
+    when_parent_goes(lambda: os.kill(os.getpid(), signal.SIGTERM))

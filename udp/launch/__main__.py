@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from udp.launch.environment import (
     require_free_port,
 )
 from udp.launch.supervisor import Program, Supervisor
+from udp.stopping import told_to_stop
 
 _NEWS_EVERY_S = 10.0
 _PATIENCE_S = 60.0
@@ -48,9 +48,7 @@ def say(text: str) -> None:
 def main() -> int:
     """Start everything, say where it is, and keep it running until a signal."""
     os.umask(0o077)  # what is kept here holds closed data: nobody else on this machine reads it
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = told_to_stop()
     try:
         return _run(Environment.read(os.environ), stop)
     except (ConfigurationError, subprocess.CalledProcessError) as error:
