@@ -32,7 +32,6 @@ from models.rainfall_runoff.rain_ahead import MeasuredRain, NoRainAhead, RainAhe
 from models.series import DAY, HOUR, Booleans, Floats, Record, Series, Times, hours
 
 LEAD_HOURS = (1, 3, 6)
-DAILY_STEP_MINUTES = 1440
 
 
 def main(argv: Sequence[str] | None = None) -> int:

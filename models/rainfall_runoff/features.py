@@ -36,14 +36,13 @@ class Moments:
 @dataclass(frozen=True, slots=True)
 class Design:
     """Feature matrix (rows, columns) on one scale, which columns must not have a negative weight (more rain
-    ahead), and the columns of each kind of model: `past` gauge and fallen rain, `plain` also rain ahead,
-    `arx` also rain on wet soil, `concept` what the catchment model says and its present error, `hybrid`
+    ahead), and the columns of each kind of model: `plain` gauge, fallen rain and rain ahead, `arx` also
+    rain on wet soil, `concept` what the catchment model says and its present error, `hybrid`
     all. ``base``: lowest flow of the last days, raw unit."""
 
     table: Floats
     base: Floats
     rising: Booleans
-    past: Booleans
     plain: Booleans
     arx: Booleans
     concept: Booleans
@@ -54,7 +53,7 @@ class Design:
 
     def columns(self, kind: str) -> Booleans:
         """Which columns a kind of model may use."""
-        own = {"past": self.past, "plain": self.plain, "arx": self.arx, "concept": self.concept}
+        own = {"plain": self.plain, "arx": self.arx, "concept": self.concept}
         return own.get(kind, np.ones_like(self.arx))
 
     @property
@@ -163,7 +162,7 @@ def design(known: Moments, concept: Concept, view: Outlook, scale: FlowScale) ->
     rising = (place >= len(past)) & (place < plain)
     rising |= (place >= plain + MOIST_MEMORIES) & (place <= arx)
     base = known.base[at][of]
-    return Design(table, base, rising, place < len(past), place < plain, place < arx, place >= arx)
+    return Design(table, base, rising, place < plain, place < arx, place >= arx)
 
 
 def _segments(coming: Floats, hours: float) -> Floats:
