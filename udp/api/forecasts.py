@@ -19,8 +19,8 @@ from udp.api import columns_json, forecast_schemas, representations
 from udp.api.desk import Asking, AtDesk, answer
 from udp.api.problems import InvalidRequest, KeyRequired
 from udp.api.query import moment
-from udp.api.v1 import District, Kind, Property, Theme, ThingKey, When, add_readable, refusals
-from udp.api.view import Filter, View
+from udp.api.v1 import Selected, When, add_readable, refusals
+from udp.api.view import View
 from udp.errors import NotFound
 from udp.forecasting.port import Card, Case, Statement, Told, Verdict
 from udp.forecasting.port import Kind as Holds
@@ -61,21 +61,10 @@ def router() -> APIRouter:
     return api
 
 
-async def forecasts(
-    request: Request,
-    at: AtDesk,
-    who: Asking,
-    *,
-    theme: Theme = None,
-    district: District = None,
-    kind: Kind = None,
-    thing: ThingKey = None,
-    observed_property: Property = None,
-) -> Response:
+async def forecasts(request: Request, at: AtDesk, who: Asking, wish: Selected) -> Response:
     """`forecast: true` marks every entry; without `values` the `reason` says why there is no forecast.
     Values of the product `last` are what a meter counts in each hour, not its reading."""
     view, told = await at.view(who), await at.told.get()
-    wish = Filter(theme=theme, district=district, kind=kind, thing=thing, observed_property=observed_property)
     view.require_known(wish)
     wanted = {one.id for one in view.select(wish)}
     listed = [

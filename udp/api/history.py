@@ -17,8 +17,8 @@ from udp.api.desk import Asking, AtDesk, cache_header
 from udp.api.many_series import Line, Of, Sheet, rows, step_for
 from udp.api.problems import InvalidRequest, TooMuch
 from udp.api.representations import V1
-from udp.api.v1 import District, Kind, Property, Theme, ThingKey, When, add_readable
-from udp.api.view import Filter, View
+from udp.api.v1 import From, Selected, To, add_readable
+from udp.api.view import View
 from udp.sensorthings import CITIZEN_NOTICE, Datastream
 from udp.store.columns import Period
 
@@ -37,14 +37,10 @@ def router() -> APIRouter:
 async def history(
     at: AtDesk,
     who: Asking,
+    wish: Selected,
     *,
-    theme: Theme = None,
-    district: District = None,
-    kind: Kind = None,
-    thing: ThingKey = None,
-    observed_property: Property = None,
-    start: Annotated[When, Query(alias="from", description="default: 24 hours before `to`")] = None,
-    end: Annotated[When, Query(alias="to", description="default: now; not included")] = None,
+    start: From = None,
+    end: To = None,
     every: Annotated[
         str | None, Query(max_length=32, examples=["1h"], description="default: chosen by `points`")
     ] = None,
@@ -74,7 +70,6 @@ async def history(
     if across not in _ACROSS:
         raise InvalidRequest(f"across: {across!r} is not known; known are {', '.join(_ACROSS)}")
     view, now = await at.view(who), at.now()
-    wish = Filter(theme=theme, district=district, kind=kind, thing=thing, observed_property=observed_property)
     view.require_known(wish)
     streams = list(view.select(wish))
     step, asked = _steps(view, streams, query.period(start, end, now), every=every, points=points, now=now)

@@ -13,7 +13,7 @@ from udp.api import query, schemas
 from udp.api.desk import Asking, AtDesk, cache_header
 from udp.api.problems import InvalidRequest, TooMuch
 from udp.api.representations import V1
-from udp.api.v1 import ThingKey, When
+from udp.api.v1 import From, ThingKey, To
 from udp.api.view import View
 from udp.energy import reading
 from udp.energy.reading import STEPS
@@ -57,8 +57,8 @@ async def load_profiles(
     who: Asking,
     *,
     thing: ThingKey = None,
-    start: Annotated[When, Query(alias="from", description="default: 24 hours before `to`")] = None,
-    end: Annotated[When, Query(alias="to", description="default: now; not included")] = None,
+    start: From = None,
+    end: To = None,
     every: Annotated[str, Query(max_length=16, description="15m, 1h or readings")] = "15m",
 ) -> Response:
     """Consumption per period that is over, in local time; status W measured, E replacement, V preliminary,

@@ -40,6 +40,23 @@ Kind = Annotated[str | None, Query(description="e.g. waste_bin; *: all", max_len
 ThingKey = Annotated[str | None, Query(description="key of a Thing; *: all", max_length=64), _All]
 Property = Annotated[str | None, Query(description="e.g. air_temperature; *: all", max_length=64), _All]
 When = Annotated[str | None, Query(max_length=64, examples=["2026-11-21T08:00:00Z"])]
+From = Annotated[When, Query(alias="from", description="default: 24 hours before `to`")]
+To = Annotated[When, Query(alias="to", description="default: now; not included")]
+
+
+def selected(
+    *,
+    theme: Theme = None,
+    district: District = None,
+    kind: Kind = None,
+    thing: ThingKey = None,
+    observed_property: Property = None,
+) -> Filter:
+    """Which Datastreams are meant; all that are not named by anything."""
+    return Filter(theme=theme, district=district, kind=kind, thing=thing, observed_property=observed_property)
+
+
+Selected = Annotated[Filter, Depends(selected)]
 
 
 def router() -> APIRouter:
@@ -141,8 +158,8 @@ async def datastream(request: Request, at: AtDesk, who: Asking, number: int) -> 
 
 def wish(
     *,
-    start: Annotated[When, Query(alias="from", description="default: 24 hours before `to`")] = None,
-    end: Annotated[When, Query(alias="to", description="default: now; not included")] = None,
+    start: From = None,
+    end: To = None,
     every: Annotated[str | None, Query(max_length=32, examples=["1h", "PT15M"])] = None,
     functions: Annotated[str | None, Query(max_length=64, examples=["mean,max"])] = None,
     limit: Annotated[int | None, Query(description="at most so many; `next` leads on")] = None,
@@ -173,19 +190,8 @@ async def observations(
     return Response(found.text, headers=headers, media_type=found.media_type)
 
 
-async def latest(
-    request: Request,
-    at: AtDesk,
-    who: Asking,
-    *,
-    theme: Theme = None,
-    district: District = None,
-    kind: Kind = None,
-    thing: ThingKey = None,
-    observed_property: Property = None,
-) -> Response:
+async def latest(request: Request, at: AtDesk, who: Asking, wish: Selected) -> Response:
     """The newest value of every Datastream you may see. The ETag moves with the data, not with age."""
-    wish = Filter(theme=theme, district=district, kind=kind, thing=thing, observed_property=observed_property)
     rendered = await _latest(at, who, wish)
     headers = {"ETag": rendered.etag, **cache_header(who, 1)}
     if unchanged(request, rendered.etag):
