@@ -7,8 +7,6 @@ lead, and hold the newest revisions at the time of writing.
 from __future__ import annotations
 
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from udp.store.census import Census
 from udp.store.columns import Floats, Ints, Observations
 from udp.store.embedded.hot import is_among
+from udp.store.embedded.kept import Kept
 from udp.store.embedded.places import ColdFile, Span
 from udp.store.statistics import DAY_US
 
@@ -68,8 +67,7 @@ class ColdFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._indexes: OrderedDict[str, FileIndex] = OrderedDict()
-        self._lock = threading.Lock()
+        self._indexes = Kept[FileIndex](_REMEMBERED_FILES)
 
     def read(self, file: ColdFile, wanted: Ints, span: Span) -> Observations:
         """Rows of `wanted` (ascending ids) within `span`, ascending.
@@ -142,16 +140,8 @@ class ColdFolder:
 
     def index(self, file: ColdFile) -> FileIndex:
         """Parsed footer, read once per process: files never change."""
-        with self._lock:
-            if (known := self._indexes.get(file.name)) is not None:
-                self._indexes.move_to_end(file.name)
-                return known
-        index = _index(pq.read_metadata(self.folder / file.name))
-        with self._lock:
-            self._indexes[file.name] = index
-            while len(self._indexes) > _REMEMBERED_FILES:
-                self._indexes.popitem(last=False)
-        return index
+        path = self.folder / file.name
+        return self._indexes.of(file.name, None, lambda: _index(pq.read_metadata(path)))
 
     @contextmanager
     def writing(self, file: ColdFile) -> Iterator[ColdWriter]:

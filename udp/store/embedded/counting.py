@@ -7,22 +7,20 @@ put together beforehand: files, and the hours of each day.
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from udp.store.census import Census
-from udp.store.columns import Ints, Observations
+from udp.store.columns import Ints
 from udp.store.embedded import hot
 from udp.store.embedded.cold import ColdFolder
+from udp.store.embedded.kept import Kept
 from udp.store.embedded.known import KnownRevisions
+from udp.store.embedded.late import LateDay, late_days
 from udp.store.embedded.manifest import files_between
-from udp.store.embedded.ordering import newest
-from udp.store.embedded.places import HOURS, ColdFile, Span, day_of_late_slot, days_of
+from udp.store.embedded.places import HOURS, ColdFile, Span, days_of
 from udp.store.statistics import DAY_US, HOUR_US
 
 # 48 open hours, days with late rows, and the files of some years; 32 bytes per Datastream each.
@@ -35,48 +33,14 @@ _MANY_ROWS = 4_000
 Count = Callable[[], Census]
 
 
-@dataclass(slots=True)
-class _Kept:
-    """By what was counted: the state it was counted in, and the census. The longest unused goes first."""
-
-    most: int
-    _known: OrderedDict[Hashable, tuple[Hashable, Census]] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def get(self, what: Hashable, state: Hashable) -> Census | None:
-        """As it was counted in this very state."""
-        with self._lock:
-            known = self._known.get(what)
-            if known is None or known[0] != state:
-                return None
-            self._known.move_to_end(what)
-            return known[1]
-
-    def is_dear(self, what: Hashable, state: Hashable) -> bool:
-        """Whether it would have to be counted again, and had many rows before."""
-        with self._lock:
-            known = self._known.get(what)
-        return known is not None and known[0] != state and known[1].total > _MANY_ROWS
-
-    def of(self, what: Hashable, state: Hashable, count: Count) -> Census:
-        """Counted now unless it is known in this very state."""
-        if (found := self.get(what, state)) is None:
-            found = count()
-            with self._lock:
-                self._known[what] = (state, found)
-                while len(self._known) > self.most:
-                    self._known.popitem(last=False)
-        return found
-
-
 class Counter:
     """Counts inside a transaction it is given."""
 
     def __init__(self, cold: ColdFolder, known: KnownRevisions) -> None:
         self._cold = cold
         self._known = known
-        self._counted = _Kept(_MOST_COUNTED)
-        self._joined = _Kept(_MOST_JOINED)
+        self._counted = Kept[Census](_MOST_COUNTED)
+        self._joined = Kept[Census](_MOST_JOINED)
 
     def census(self, connection: sqlite3.Connection, wanted: Ints, span: Span) -> Census:
         """Of `wanted` (ascending ids) within `span`."""
@@ -111,7 +75,7 @@ class Counter:
         for slot, version in sorted(slots.items()):
             if slot < 0:
                 continue
-            dear = len(wanted) <= _FEW and self._counted.is_dear(slot, version)
+            dear = len(wanted) <= _FEW and self._is_dear(slot, version)
             if dear or not _covers(span, slot * HOUR_US, (slot + 1) * HOUR_US):
                 rest.append(slot)
             else:
@@ -131,33 +95,24 @@ class Counter:
         span: Span,
     ) -> list[Census]:
         """By day what came late and supersedes nothing in the file of its day."""
-        by_day: dict[int, list[int]] = {}
-        for slot in slots:
-            if slot < 0:
-                by_day.setdefault(day_of_late_slot(slot), []).append(slot)
         parts = []
-        for day, group in by_day.items():
-            file = next((one for one in files if one.first_day <= day <= one.last_day), None)
-            state = (file and file.name, *((slot, slots[slot]) for slot in group))
-            what = ("late", day)
-            dear = len(wanted) <= _FEW and self._counted.is_dear(what, state)
-            if not dear and _covers(span, day * DAY_US, (day + 1) * DAY_US):
-                parts.append(
-                    self._counted.of(what, state, partial(self._late_of_day, connection, group, file))
-                )
+        for late in late_days(slots, files):
+            what = ("late", late.day)
+            dear = len(wanted) <= _FEW and self._is_dear(what, late.state)
+            if not dear and _covers(span, late.day * DAY_US, (late.day + 1) * DAY_US):
+                parts.append(self._counted.of(what, late.state, partial(self._new, connection, late)))
             else:
-                parts.append(self._new(file, hot.read_slots(connection, group, wanted, span)))
+                rows = hot.read_slots(connection, late.versions, wanted, span)
+                parts.append(Census.of(late.sort(self._known, rows)[0]))
         return parts
 
-    def _late_of_day(self, connection: sqlite3.Connection, slots: list[int], file: ColdFile | None) -> Census:
-        rows = Observations.concatenate([hot.read_slot(connection, slot) for slot in slots])
-        return self._new(file, rows)
+    def _new(self, connection: sqlite3.Connection, late: LateDay) -> Census:
+        return Census.of(late.sort(self._known, late.rows(connection))[0])
 
-    def _new(self, file: ColdFile | None, candidates: Observations) -> Census:
-        rows = newest(candidates)[0]
-        if file is not None and len(rows):
-            rows = rows.take(self._known.revisions(file, rows) < 0)
-        return Census.of(rows)
+    def _is_dear(self, what: Hashable, state: Hashable) -> bool:
+        """Whether it would have to be counted again, and had many rows before."""
+        former = self._counted.former(what, state)
+        return former is not None and former.total > _MANY_ROWS
 
     def _together(self, what: Hashable, of: Sequence[tuple[Hashable, Hashable, Count]]) -> Census:
         """(what, state, how to count it) of parts that share no Observation, as one."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from udp.store.columns import Ints, Observations
 from udp.store.embedded.cold import ColdFolder
+from udp.store.embedded.kept import Kept
 from udp.store.embedded.places import ColdFile, Span
 from udp.store.statistics import DAY_US
 
@@ -32,8 +31,7 @@ class KnownRevisions:
 
     def __init__(self, cold: ColdFolder) -> None:
         self._cold = cold
-        self._days: OrderedDict[tuple[str, int], _Keys] = OrderedDict()
-        self._lock = threading.Lock()
+        self._days = Kept[_Keys](_DAYS_KEPT)
 
     def revisions(self, file: ColdFile, rows: Observations) -> Ints:
         """Revision `file` holds for each row's identity, -1 for none. All rows lie in its days."""
@@ -44,7 +42,7 @@ class KnownRevisions:
             at = np.flatnonzero(days == day)
             part = rows.take(at)
             wanted = np.unique(part.datastream)
-            if len(wanted) > _MANY_DATASTREAMS or (file.name, day) in self._days:
+            if len(wanted) > _MANY_DATASTREAMS or self._days.get((file.name, day)) is not None:
                 keys = self._whole_day(file, day)
             else:
                 span = Span(int(time[at].min()), int(time[at].max()) + 1)
@@ -53,16 +51,9 @@ class KnownRevisions:
         return found
 
     def _whole_day(self, file: ColdFile, day: int) -> _Keys:
-        with self._lock:
-            if (kept := self._days.get((file.name, day))) is not None:
-                self._days.move_to_end((file.name, day))
-                return kept
-        keys = _keys(self._cold.read_identities(file, day), day)
-        with self._lock:
-            self._days[file.name, day] = keys
-            while len(self._days) > _DAYS_KEPT:
-                self._days.popitem(last=False)
-        return keys
+        return self._days.of(
+            (file.name, day), None, lambda: _keys(self._cold.read_identities(file, day), day)
+        )
 
 
 def _joined(rows: Observations, day: int) -> Ints:

@@ -140,7 +140,7 @@ class Maintenance:
             late = connection.execute(_LATE).fetchall()
         rows: dict[str, int] = {}
         for slot, since, count in late:
-            file = _holding(files, places.day_of_late_slot(slot))
+            file = places.file_of_day(files, places.day_of_late_slot(slot))
             rows[file.name] = rows.get(file.name, 0) + count
             if since + self._fold_after_us <= now_us or rows[file.name] > _LATE_SHARE * file.rows:
                 return self._rewriter.rewrite([file], now_us)
@@ -187,10 +187,6 @@ def _open_slots(connection: sqlite3.Connection, day: int) -> dict[int, int]:
             (day * HOURS, day * HOURS + HOURS - 1),
         ).fetchall()
     )
-
-
-def _holding(files: list[ColdFile], day: int) -> ColdFile:
-    return next(file for file in files if file.first_day <= day <= file.last_day)
 
 
 def _locked(file: IO[str]) -> bool:

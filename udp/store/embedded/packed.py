@@ -38,8 +38,9 @@ def write_slot(connection: sqlite3.Connection, slot: int, version: int, statisti
     connection.execute("INSERT OR REPLACE INTO slot_statistics VALUES (?, ?, ?)", (slot, version, octets))
 
 
-def slot_statistics(slot: int, packed: bytes) -> Statistics:
+def read_slot(connection: sqlite3.Connection, slot: int) -> Statistics:
     """What `write_slot` kept; ascending by datastream."""
+    (packed,) = connection.execute("SELECT packed FROM slot_statistics WHERE slot = ?", (slot,)).fetchone()
     rows, size = (int.from_bytes(packed[at : at + 4], "little") for at in (0, 4))
     ids = _CODEC.decompress(packed[8 : 8 + size], 8 * rows, asbytes=True)
     datastream = np.cumsum(np.frombuffer(ids, np.int64, rows))

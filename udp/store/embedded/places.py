@@ -35,6 +35,10 @@ class ColdFile(NamedTuple):
     rows: int
     written: int
 
+    def holds(self, day: int) -> bool:
+        """Whether this is the file of that day."""
+        return self.first_day <= day <= self.last_day
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -67,6 +71,11 @@ class Span:
 def days_of(file: ColdFile) -> Span:
     """From the beginning of its first day to the end of its last."""
     return Span(file.first_day * DAY_US, (file.last_day + 1) * DAY_US)
+
+
+def file_of_day(files: Sequence[ColdFile], day: int) -> ColdFile:
+    """The one among `files` that holds this closed day."""
+    return next(file for file in files if file.holds(day))
 
 
 def day_of_late_slot(slot: int) -> int:

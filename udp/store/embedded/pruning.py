@@ -115,7 +115,7 @@ class Pruner:
             slots = connection.execute("SELECT slot FROM slot WHERE slot < 0").fetchall()
         late = {places.day_of_late_slot(slot) for (slot,) in slots}
         for file in files:
-            has_late = any(file.first_day <= day <= file.last_day for day in late)
+            has_late = any(map(file.holds, late))
             if has_late or self._cold.count(file, marks.cover_times):
                 self._maintenance.rewrite(file, now_us)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections import OrderedDict
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from udp.store.acceptance import moment_known
 from udp.store.columns import Ints, Observations
 from udp.store.embedded import hot, packed
 from udp.store.embedded.cold import ColdFolder
+from udp.store.embedded.kept import Kept
 from udp.store.embedded.manifest import files_between
 from udp.store.embedded.ordering import newest
 from udp.store.embedded.places import Span, day_of_late_slot
@@ -26,8 +26,7 @@ class Reader:
 
     def __init__(self, cold: ColdFolder) -> None:
         self._cold = cold
-        self._slots: OrderedDict[tuple[int, int], Statistics] = OrderedDict()
-        self._lock = threading.Lock()
+        self._slots = Kept[Statistics](_SLOTS_KEPT)
 
     def observations(
         self, connection: sqlite3.Connection, wanted: Ints, span: Span, as_of: datetime | None = None
@@ -106,17 +105,7 @@ class Reader:
         return parts
 
     def _slot(self, connection: sqlite3.Connection, slot: int, version: int) -> Statistics:
-        with self._lock:
-            if (known := self._slots.get((slot, version))) is not None:
-                self._slots.move_to_end((slot, version))
-                return known
-        (blob,) = connection.execute("SELECT packed FROM slot_statistics WHERE slot = ?", (slot,)).fetchone()
-        statistics = packed.slot_statistics(slot, blob)
-        with self._lock:
-            self._slots[slot, version] = statistics
-            while len(self._slots) > _SLOTS_KEPT:
-                self._slots.popitem(last=False)
-        return statistics
+        return self._slots.of(slot, version, partial(packed.read_slot, connection, slot))
 
 
 def _joined(parts: list[Observations]) -> Observations:

@@ -8,20 +8,19 @@ to a limit (8 bytes a value), and read again, by row groups, beyond it.
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from udp.store.columns import Floats, Ints, Observations
 from udp.store.embedded import hot
 from udp.store.embedded.cold import ColdFolder
+from udp.store.embedded.kept import Kept
 from udp.store.embedded.known import KnownRevisions
+from udp.store.embedded.late import LateDay, late_days
 from udp.store.embedded.manifest import files_between
-from udp.store.embedded.ordering import newest
-from udp.store.embedded.places import ColdFile, Span, day_of_late_slot, days_of
+from udp.store.embedded.places import ColdFile, Span, days_of
 from udp.store.embedded.reading import Reader
 from udp.store.sieve import Sifted
 from udp.store.statistics import HOUR_US
@@ -55,10 +54,9 @@ class Sifter:
         self._cold = cold
         self._known = known
         self._reader = reader
-        self._late_days: OrderedDict[int, tuple[Hashable, _Late]] = OrderedDict()
-        self._zones: OrderedDict[Hashable, _Zones] = OrderedDict()
-        self._values: OrderedDict[Hashable, Floats] = OrderedDict()
-        self._lock = threading.Lock()
+        self._late_days = Kept[_Late](_MOST_LATE_DAYS)
+        self._zones = Kept[_Zones](_MOST_ZONES)
+        self._values = Kept[Floats](_MOST_VALUES, weigh=len)
 
     def sift(
         self, connection: sqlite3.Connection, wanted: Ints, span: Span, low: float, high: float
@@ -73,7 +71,7 @@ class Sifter:
         for file in files:
             days = days_of(file)
             inside = Span(max(span.start, days.start), min(span.end, days.end))
-            of_file = [one for day, one in late.items() if file.first_day <= day <= file.last_day]
+            of_file = late.get(file.name, [])
             corrected = np.intersect1d(wanted, np.concatenate([_NONE, *(one.corrected for one in of_file)]))
             settled = wanted[~hot.is_among(wanted, corrected)]
             if len(corrected):
@@ -94,32 +92,17 @@ class Sifter:
 
     def _late(
         self, connection: sqlite3.Connection, slots: dict[int, int], files: list[ColdFile]
-    ) -> dict[int, _Late]:
-        """By day; looked at again where something has come since."""
-        by_day: dict[int, list[int]] = {}
-        for slot in slots:
-            if slot < 0:
-                by_day.setdefault(day_of_late_slot(slot), []).append(slot)
-        found = {}
-        for day, group in by_day.items():
-            file = next(one for one in files if one.first_day <= day <= one.last_day)
-            state = (file.name, *((slot, slots[slot]) for slot in group))
-            with self._lock:
-                known = self._late_days.get(day)
-            if known is None or known[0] != state:
-                known = state, self._late_of_day(connection, group, file)
-            with self._lock:
-                self._late_days[day] = known
-                self._late_days.move_to_end(day)
-                while len(self._late_days) > _MOST_LATE_DAYS:
-                    self._late_days.popitem(last=False)
-            found[day] = known[1]
+    ) -> dict[str, list[_Late]]:
+        """By name of the file of their days."""
+        found: dict[str, list[_Late]] = {}
+        for late in late_days(slots, files):
+            of_day = self._late_days.of(late.day, late.state, partial(self._of_late_day, connection, late))
+            found.setdefault(late.file.name, []).append(of_day)
         return found
 
-    def _late_of_day(self, connection: sqlite3.Connection, slots: list[int], file: ColdFile) -> _Late:
-        rows = newest(Observations.concatenate([hot.read_slot(connection, slot) for slot in slots]))[0]
-        new = self._known.revisions(file, rows) < 0
-        return _Late(rows.take(new), np.unique(rows.datastream[~new]))
+    def _of_late_day(self, connection: sqlite3.Connection, late: LateDay) -> _Late:
+        new, corrections = late.sort(self._known, late.rows(connection))
+        return _Late(new, np.unique(corrections.datastream))
 
     def _of_hour(  # noqa: PLR0917 - what, where, and the limits
         self,
@@ -131,11 +114,11 @@ class Sifter:
         low: float,
         high: float,
     ) -> Sifted:
-        key = (slot, version)
-        zones, values = self._kept(key)
+        zones, values = self._zones.get(slot, version), self._values.get(slot, version)
         if zones is None or values is None:
             ids, values = _results_of(connection, slot)
-            zones = self._keep(key, _zones(ids, values), values)
+            zones = self._zones.keep(slot, version, _zones(ids, values))
+            self._values.keep(slot, version, values)
         decided, open_ = _decide(zones, wanted, low, high)
         whole = Sifted.merge([decided, _try(zones, values, open_, low, high)])
         if span.start <= slot * HOUR_US and span.end >= (slot + 1) * HOUR_US:
@@ -144,7 +127,7 @@ class Sifter:
         return Sifted.of(rows.datastream, rows.result, low, high)
 
     def _of_file(self, file: ColdFile, wanted: Ints, low: float, high: float) -> Sifted:
-        zones, values = self._kept(file.name)
+        zones, values = self._zones.get(file.name), self._values.get(file.name)
         if zones is None:
             zones, values = self._look_through(file)
         decided, open_ = _decide(zones, wanted, low, high)
@@ -171,26 +154,8 @@ class Sifter:
         # No Datastream is in two row groups, and groups ascend: parts in a row are the whole in order.
         known = Sifted.merge(found)
         zones = _Zones(known, np.concatenate([[0], np.cumsum(known.count)[:-1]]).astype(np.int64))
-        values = np.concatenate(kept) if kept else None
-        return self._keep(file.name, zones, values), values
-
-    def _kept(self, key: Hashable) -> tuple[_Zones | None, Floats | None]:
-        with self._lock:
-            for of_kind in (self._zones, self._values):
-                if key in of_kind:
-                    of_kind.move_to_end(key)
-            return self._zones.get(key), self._values.get(key)
-
-    def _keep(self, key: Hashable, zones: _Zones, values: Floats | None) -> _Zones:
-        with self._lock:
-            self._zones[key] = zones
-            while len(self._zones) > _MOST_ZONES:
-                self._zones.popitem(last=False)
-            if values is not None:
-                self._values[key] = values
-            while sum(map(len, self._values.values())) > _MOST_VALUES:
-                self._values.popitem(last=False)
-        return zones
+        self._zones.keep(file.name, None, zones)
+        return zones, self._values.keep(file.name, None, np.concatenate(kept)) if kept else None
 
 
 def _results_of(connection: sqlite3.Connection, slot: int) -> tuple[Ints, Floats]:
