@@ -98,7 +98,7 @@ def test_whatever_memory_it_may_take(lived_in, monkeypatch, most):
     ):
         for _ in range(2):
             agree(lived_in, list(range(12)), census.everything(), low, high)
-    assert sum(map(len, lived_in._sifter._values.values())) <= most
+    assert lived_in._sifter._values.weight <= most
 
 
 def test_it_moves_with_every_append_and_correction(lived_in):

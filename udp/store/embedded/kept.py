@@ -17,7 +17,7 @@ class Kept(Generic[T]):
         self._most = most
         self._weigh = weigh
         self._known: OrderedDict[Hashable, tuple[Hashable, T]] = OrderedDict()
-        self._weight = 0
+        self.weight = 0  # of all that is kept
         self._lock = threading.Lock()
 
     def get(self, what: Hashable, state: Hashable = None) -> T | None:
@@ -45,11 +45,11 @@ class Kept(Generic[T]):
         with self._lock:
             self._forget(self._known.pop(what, None))
             self._known[what] = (state, found)
-            self._weight += self._weigh(found)
-            while self._weight > self._most:
+            self.weight += self._weigh(found)
+            while self.weight > self._most:
                 self._forget(self._known.popitem(last=False)[1])
         return found
 
     def _forget(self, known: tuple[Hashable, T] | None) -> None:
         if known is not None:
-            self._weight -= self._weigh(known[1])
+            self.weight -= self._weigh(known[1])

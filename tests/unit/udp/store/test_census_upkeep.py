@@ -11,6 +11,7 @@ from udp.store.census import Census
 from udp.store.columns import Observations
 from udp.store.embedded import counting
 from udp.store.embedded.cold import ColdFolder
+from udp.store.embedded.late import LateDay
 from udp.store.embedded.reading import Reader
 from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.embedded.store import EmbeddedStore
@@ -56,7 +57,7 @@ def work(monkeypatch):
 
     counted(ColdFolder, "_table", "files")
     counted(counting, "_grouped", "hours")
-    counted(counting.Counter, "_late_of_day", "late days")
+    counted(LateDay, "rows", "late days")
     counted(Reader, "observations", "read again")
     return done
 
