@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from models.baselines import LinearArx, Persistence, SeasonalNaive
 from models.consumption.cases import MeterModel, new_model, open_cases, share_scales
 from models.consumption.expected import Calendar
 from models.consumption.outlook import LoadForecaster
+from models.consumption.warmth import MeasuredWarmth, NoWarmthAhead, WarmthAhead
 from models.fill_level.daily import DailyFillModel, DailyLevels
-from models.forecaster import LEVELS, NotCalibrated
+from models.forecaster import LEVELS, Leads, NotCalibrated
 from models.rainfall_runoff.daily import DailyCatchment, Forcing
 from models.rainfall_runoff.forecast import RunoffForecaster
 from models.rainfall_runoff.rain_ahead import MeasuredRain, NoRainAhead, RainAhead
@@ -257,14 +259,40 @@ def _meters(folder: Path) -> tuple[Series, list[tuple[str, Series, np.datetime64
     return temperature, found
 
 
+@dataclass(frozen=True, slots=True)
+class _ErringWarmth:
+    """What came, with errors as a weather service makes them: 0.8 K at once and 2 K after two days (standard
+    deviation), alike for half a day, drawn anew every six hours."""
+
+    came: MeasuredWarmth
+    seed: int = 0
+
+    def table(self, origins: Times, leads: Leads) -> Floats:
+        """See WarmthAhead; leads are whole hours up to two days."""
+        ahead = (leads / HOUR).astype(np.int64)
+        keep, error = np.exp(-1 / 12), np.empty((len(origins), len(leads)))
+        for row, run in enumerate(origins.astype("datetime64[h]").astype(np.int64) // 6):
+            path = np.random.default_rng((self.seed, int(run))).normal(size=49)
+            for hour in range(1, 49):
+                path[hour] = keep * path[hour - 1] + np.sqrt(1 - keep**2) * path[hour]
+            error[row] = (0.8 + 1.2 * ahead / 48) * path[ahead]
+        return self.came.table(origins, leads) + error
+
+
 def loads_ahead(data: Path) -> Iterable[str]:
-    """Load of the next two days by the hour, issued every six hours of the test year; medians over meters,
-    errors in shares of the meter's mean."""
+    """Load of the next two days by the hour, issued every six hours of the test year, with three kinds of
+    knowledge of the temperature; medians over meters, errors in shares of the meter's mean."""
     folder = data / "consumption"
     if not (folder / "readings.parquet").exists():
         return
     temperature, meters = _meters(folder)
     leads = np.arange(1, 49) * HOUR
+    came = MeasuredWarmth(temperature)
+    known: dict[str, WarmthAhead] = {
+        "weather as yesterday": NoWarmthAhead(),
+        "temperature erring 1-2 K": _ErringWarmth(came),
+        "temperature that came": came,
+    }
     rows: dict[str, list[tuple[float, ...]]] = {}
     for _, load, split, _ in meters:
         record = Record(load, {"temperature": temperature})
@@ -272,7 +300,11 @@ def loads_ahead(data: Path) -> Iterable[str]:
         seen, _ = truth(record, origins, leads)
         level = float(np.nanmean(load.between(load.times[0], split).values))
         naive = (SeasonalNaive(leads, 7 * DAY), SeasonalNaive(leads, DAY))
-        for one in (LoadForecaster(leads, Calendar("GB", "ENG")), *naive):
+        own: list[Any] = [
+            LoadForecaster(leads, Calendar("GB", "ENG"), warmth=warmth, name=name)
+            for name, warmth in known.items()
+        ]
+        for one in (*own, *naive):
             one.fit(record.as_of(split))
             made = one.hindcast(record, origins, leads)
             if made is None or not level > 0:

@@ -14,8 +14,8 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from models.forecaster import Leads
-from models.series import DAY, HOUR, Booleans, Floats, Series, Times
+from models.consumption.warmth import warmth_of
+from models.series import DAY, Booleans, Floats, Series, Times
 
 # On busy cores the threads of the trees wait for each other longer than they work.
 _THREADS = 1
@@ -58,54 +58,6 @@ def features(times: Times, warmth: Floats | None, calendar: Calendar) -> Floats:
     warm = np.zeros((len(times), 3)) if warmth is None else warmth
     school = calendar.school_free(times).astype(np.float64)
     return np.column_stack([hour, weekday, kind, np.cos(season), np.sin(season), warm, school])
-
-
-def warmth_of(times: Times, temperature: Series | None) -> Floats | None:
-    """Temperature now and its means over one and three days (n, 3), None without a thermometer."""
-    if temperature is None or not len(temperature):
-        return None
-    now = temperature.on_grid(times, 6 * HOUR)
-    step = float((times[1] - times[0]) / HOUR) if len(times) > 1 else 1.0
-    return np.stack([now, _trailing(now, round(24 / step)), _trailing(now, round(72 / step))], axis=1)
-
-
-def warmth_ahead(temperature: Series | None, origins: Times, leads: Leads) -> Floats | None:
-    """The same (origins, leads, 3) for times to come, if the weather of the last day before each origin goes
-    on day after day."""
-    if temperature is None or not len(temperature):
-        return None
-    grid = np.arange(origins.min() - 4 * DAY, origins.max() + HOUR, HOUR)
-    warm = temperature.on_grid(np.asarray(grid, dtype="datetime64[us]"), 6 * HOUR)
-    solid = np.isfinite(warm)
-    total = np.concatenate([[0.0], np.cumsum(np.where(solid, warm, 0.0))])
-    count = np.concatenate([[0.0], np.cumsum(solid)])
-
-    def mean(start: Times, end: Times) -> Floats:
-        """Of the hours after ``start`` up to ``end``."""
-        a, b = (np.searchsorted(grid, at, side="right") for at in (start, end))
-        seen = count[b] - count[a]
-        return np.where(seen > 0, (total[b] - total[a]) / np.maximum(seen, 1.0), np.nan)
-
-    since = origins[:, None]
-    days = -(-leads // DAY)
-    repeated = temperature.on_grid((since + (leads - days * DAY)[None, :]).ravel(), 6 * HOUR)
-    last = np.repeat(mean(origins - DAY, origins)[:, None], len(leads), axis=1)
-    share = np.clip(np.asarray(leads / (3 * DAY), dtype=np.float64), 0.0, 1.0)[None, :]
-    older = mean(since + (leads - 3 * DAY)[None, :], np.repeat(since, len(leads), axis=1))
-    older = np.where(np.isfinite(older), older, last)
-    table = [repeated.reshape(last.shape), last, share * last + (1.0 - share) * older]
-    return np.stack(table, axis=2)
-
-
-def _trailing(values: Floats, width: int) -> Floats:
-    """Mean of the last ``width`` values known, causal."""
-    solid = np.isfinite(values)
-    total = np.concatenate([[0.0], np.cumsum(np.where(solid, values, 0.0))])
-    count = np.concatenate([[0.0], np.cumsum(solid)])
-    end = np.arange(1, len(values) + 1)
-    start = np.maximum(end - width, 0)
-    amount = count[end] - count[start]
-    return np.where(amount > 0, (total[end] - total[start]) / np.maximum(amount, 1.0), np.nan)
 
 
 class ExpectedLoad:

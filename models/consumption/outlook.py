@@ -1,17 +1,20 @@
 """Say what a meter will probably use tomorrow, hour by hour, before anybody can look strange against it.
 
-The expectation from clock and calendar, with the weather of the last day going on, is corrected by how the
-meter has strayed lately; quantiles are conformal on errors of forecasts that rested on cross-fitted
-expectations (Vovk, Gammerman & Shafer 2005) and on those that have matured since.
+The expectation from clock, calendar and the temperature expected then is corrected by how the meter has
+strayed lately. Quantiles are conformal on errors of forecasts as they could have been issued, on cross-fitted
+expectations and the temperature forecasts of their time (Vovk, Gammerman & Shafer 2005), and on those that
+have matured since.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.consumption.expected import Calendar, ExpectedLoad, warmth_ahead
+from models.consumption.expected import Calendar, ExpectedLoad
+from models.consumption.warmth import NoWarmthAhead, WarmthAhead, warmth_ahead
 from models.forecaster import LEVELS, Forecast, Leads, NotCalibrated, ascending
 from models.regression import Linear, ridge
 from models.series import DAY, HOUR, Floats, Instant, Integers, Record, Series, Times
@@ -31,12 +34,13 @@ CELL_ROWS = 50.0
 
 @dataclass
 class LoadForecaster:
-    """Leads up to two days on the meter's own regular step; driver ``temperature`` is optional. Not tied to
-    a fault-free record: what was never usual is only rare in it."""
+    """Leads up to two days on the meter's own regular step; driver ``temperature`` is optional, ``warmth`` is
+    what is expected of it. Not tied to a fault-free record: what was never usual is only rare in it."""
 
     leads: Leads
     calendar: Calendar
     seed: int = 0
+    warmth: WarmthAhead = field(default_factory=NoWarmthAhead)
     name: str = "expected load"
     reason: str = "Lastprognose nicht kalibriert"
     expected: ExpectedLoad = field(init=False)
@@ -54,6 +58,12 @@ class LoadForecaster:
     def calibrated(self) -> bool:
         """Whether there was enough to learn from; else `reason` says what was missing."""
         return self._line is not None
+
+    def listening(self, warmth: WarmthAhead) -> LoadForecaster:
+        """What it learned, with another source of the temperature to come."""
+        other = copy(self)
+        other.warmth = warmth
+        return other
 
     def fit(self, record: Record) -> None:
         """On fewer than 60 days `reason` says so and `predict` repeats it."""
@@ -124,7 +134,7 @@ class LoadForecaster:
     def _learn(self, record: Record, load: Series, crossed: Floats, origins: Times) -> None:
         temperature = record.driver("temperature")
         view = _View(self, load, crossed, temperature=temperature, origins=origins, leads=self.leads)
-        # The cross-fitted expectation knew the weather that came; what the last day's weather makes of it
+        # The cross-fitted expectation knew the weather that came; what the weather expected then makes of it
         # is told by the difference of two answers of the whole model.
         knew = self.expected.predict(load.times, record.driver("temperature"))
         place = ((view.valid - load.times[0]) // (load.times[1] - load.times[0])).astype(np.int64)
@@ -162,7 +172,7 @@ class _View:
     ) -> None:
         self.calendar = model.calendar
         self.valid: Times = origins[:, None] + leads[None, :]
-        warmth = warmth_ahead(temperature, origins, leads)
+        warmth = warmth_ahead(temperature, origins, leads, model.warmth)
         flat = self.valid.ravel()
         made = model.expected.predict_with(flat, None if warmth is None else warmth.reshape(-1, 3))
         self.root = np.sqrt(made).reshape(self.valid.shape)

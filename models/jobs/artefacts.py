@@ -22,7 +22,7 @@ from models.jobs.outcome import Fitted
 from udp.errors import ConfigurationError
 
 # Grows whenever fitted objects change their form: older files are then fitted anew, never misread.
-FORM = 3
+FORM = 4
 _KEPT = 5
 # What reading half a file, or one of classes that exist no more, ends with.
 _TORN = (

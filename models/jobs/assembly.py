@@ -28,7 +28,7 @@ def products(
         Runoff(rain=rain, seed=settings.seed),
         Fill(critical_percent=settings.fill.critical_percent),
         Ponds(rain=rain),
-        Loads(seed=settings.seed),
+        Loads(rain=rain, seed=settings.seed),
         Consumption(
             price_kwh=settings.consumption.price_kwh,
             price_m3=settings.consumption.price_m3,

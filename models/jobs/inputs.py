@@ -16,6 +16,8 @@ from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore
 
 _TICK = timedelta(microseconds=1)
+# A classroom is as warm in January as in May.
+_INDOORS = frozenset({"school_room"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,13 @@ class Inputs:
         return {number: self._read[number, history] for number in datastreams}
 
     def warmth(self, step: Step, history: timedelta) -> Series | None:
-        """Air temperature over the city, mean of all stations; None without any."""
+        """Air temperature over the city, mean of all stations outdoors; None without any."""
         key = (int(step.astype("timedelta64[s]").astype(np.int64)), history)
         if key not in self._warmth:
-            air = self.series([one.id for _, one in self.streams("air_temperature")], history)
+            outdoors = [
+                one.id for thing, one in self.streams("air_temperature") if thing.kind not in _INDOORS
+            ]
+            air = self.series(outdoors, history)
             self._warmth[key] = mean_of({number: binned(one, step, self.now) for number, one in air.items()})
         return self._warmth[key]
 

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from models.jobs.inputs import Inputs, fingerprint, moment
+from models.jobs.issued_runs import newest_known
+from models.jobs.warmth import WarmthRuns
 from models.rainfall_runoff.ensemble import SCENARIOS, scenarios
 from models.report.wording import full
 from models.series import HOUR, Floats, Instant, Integers, Step, Times, instant, step_of
@@ -24,6 +26,8 @@ _FIVE_MINUTES = step_of(timedelta(minutes=5))
 _LATEST = timedelta(days=1)
 # As long as intervals remember their own errors (models.rainfall_runoff.issue), and longer.
 _KEPT = timedelta(days=60)
+# An exam of load forecasts covers two months.
+_WARMTH_KEPT = timedelta(days=80)
 _ENOUGH_DAYS = 14.0
 
 
@@ -56,14 +60,7 @@ class RainRuns:
 
     def newest(self, origins: Times) -> Integers:
         """Row of the newest run known at each origin and not too old; -1 without one."""
-        if not len(self.issued):
-            return np.full(len(origins), -1, dtype=np.int64)
-        order = np.argsort(self.known_at, kind="stable")
-        best = np.maximum.accumulate(order)
-        place = np.searchsorted(self.known_at[order], origins, side="right") - 1
-        row = np.where(place >= 0, best[np.maximum(place, 0)], -1)
-        fresh = (row >= 0) & (origins - self.issued[np.maximum(row, 0)] <= self.limit)
-        return np.where(fresh, row, -1)
+        return newest_known(self.issued, self.known_at, origins, self.limit)
 
     def table(self, origins: Times, step: Step, steps: int) -> Floats:
         """mm per step (members, origins, steps), NaN beyond what a run says. Within an interval rain falls
@@ -137,6 +134,7 @@ class RainDesk:
     kept: timedelta = _KEPT
     _held: list[_Held] = field(default_factory=list)
     _scenarios: dict[Instant, Floats] = field(default_factory=dict)
+    _warmth: dict[datetime, WarmthRuns] = field(default_factory=dict)
 
     @property
     def lately(self) -> RainDesk:
@@ -175,6 +173,15 @@ class RainDesk:
             rain[:, : 24 * days].reshape(len(rain), days, 24).sum(axis=2), _daily_mean(air), rain,
             moment(points.issued[row]),
         )  # fmt: skip
+
+    def warmth(self, as_of: datetime) -> WarmthRuns:
+        """Temperature ahead as it was known at ``as_of``, and in all of the past that is kept."""
+        if as_of not in self._warmth:
+            self._warmth.clear()
+            found = self.archive.air_forecasts(as_of - _WARMTH_KEPT, as_of)
+            limit = step_of(self.settings.forecast_within)
+            self._warmth[as_of] = WarmthRuns.of(found, limit, self.settings.provider)
+        return self._warmth[as_of]
 
     def told(self, expected: ExpectedRain, now: Instant) -> tuple[str, ...]:
         """Which rain ahead is used and how old it is, in German."""

@@ -86,6 +86,10 @@ class Archive:
         over = [ForecastKey(CITY, Kind.RAIN_OVER, mm) for mm in EXCEEDANCES.values()]
         return self._runs([EXPECTED_RAIN, EXPECTED_AIR, *over], HOUR, HOURS, since, as_of)
 
+    def air_forecasts(self, since: datetime, as_of: datetime) -> Runs:
+        """Temperature alone of the point forecasts known at `as_of`."""
+        return self._runs([EXPECTED_AIR], HOUR, HOURS, since, as_of)
+
     def _keep(
         self,
         columns: Mapping[ForecastKey, NDArray[np.float64]],

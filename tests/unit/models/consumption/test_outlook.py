@@ -8,6 +8,7 @@ from models.backtest import truth
 from models.baselines import Climatology, SeasonalNaive
 from models.consumption.expected import Calendar
 from models.consumption.outlook import LoadForecaster
+from models.consumption.warmth import MeasuredWarmth, NoWarmthAhead, warmth_ahead, warmth_of
 from models.forecaster import LEVELS, Forecast, NotCalibrated
 from models.series import DAY, HOUR, Record, Series
 
@@ -81,6 +82,42 @@ def test_better_than_last_week_and_climatology_with_honest_intervals(
         assert other is not None
         assert own < 0.8 * metrics.crps(seen.ravel(), other[1].reshape(-1, len(LEVELS)), LEVELS)
     assert 0.82 <= metrics.coverage(seen.ravel(), made[1][..., 0].ravel(), made[1][..., -1].ravel()) <= 0.97
+
+
+def test_a_temperature_forecast_is_worth_something_and_the_only_thing_that_sees_ahead(
+    fitted: LoadForecaster, record: Record
+) -> None:
+    came = MeasuredWarmth(record.drivers["temperature"])
+    knowing = LoadForecaster(LEADS, CALENDAR, warmth=came)
+    knowing.fit(record.as_of(CUT))
+    origins = record.target.times[201 * 24 : -25 : 7]
+    seen, _ = truth(record, origins, LEADS)
+    scores = []
+    for model in (knowing, fitted):
+        made = model.hindcast(record, origins, LEADS)
+        assert made is not None
+        scores.append(metrics.crps(seen.ravel(), made[1].reshape(-1, len(LEVELS)), LEVELS))
+    assert scores[0] < 0.95 * scores[1]
+    for origin in origins[::50]:
+        whole, cut = (knowing.predict(one, origin, LEADS) for one in (record, record.as_of(origin)))
+        assert isinstance(whole, Forecast)
+        assert isinstance(cut, Forecast)
+        np.testing.assert_array_equal(whole.quantiles, cut.quantiles)
+    back = knowing.listening(NoWarmthAhead()).predict(record, origins[0], LEADS)
+    assert isinstance(back, Forecast)
+    assert (back.point != whole.point).any()
+
+
+def test_a_forecast_of_what_came_gives_the_warmth_that_was(record: Record) -> None:
+    """Means over one and three days join what was measured and what is said without a seam."""
+    air = record.drivers["temperature"]
+    origins = record.target.times[100 * 24 : 104 * 24 : 7]
+    made = warmth_ahead(air, origins, LEADS, MeasuredWarmth(air))
+    was = warmth_of(air.times, air)
+    assert made is not None
+    assert was is not None
+    place = np.searchsorted(air.times, origins)[:, None] + np.arange(1, 25)
+    np.testing.assert_allclose(made, was[place])
 
 
 def test_a_building_harder_to_foresee_gets_wider_intervals(fitted: LoadForecaster, record: Record) -> None:

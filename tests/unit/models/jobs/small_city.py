@@ -50,7 +50,7 @@ def _thing(number, key, kind, theme, profile, *, geometry=""):
 class SmallCity:
     """Registry, store and forecasts of one test; `put` writes measurements, `cycle` is what runs."""
 
-    def __init__(self, folder, *, bins=8, meters=0):
+    def __init__(self, folder, *, bins=8, meters=0, air=False):
         self.folder = folder
         measures = {"geometry": "geometry = { empty_mm = 1300.0, full_mm = 200.0 }"}
         things = [
@@ -63,6 +63,11 @@ class SmallCity:
             _thing(103, "teich", "pond", "teiche", "decentlab-dl-optod"),
             *(_thing(200 + n, f"zaehler-{n}", "meter", "energie", "alpha-omega-klax") for n in range(meters)),
         ]  # fmt: skip
+        if air:
+            things += [
+                _thing(301, "wetter", "weather_station", "wetter", "decentlab-dl-atm41"),
+                _thing(302, "raum", "school_room", "schulen", "elsys-ers-co2"),
+            ]
         text = 'format = 1\n[city]\nname = "Probe"\nsimulated = true\n' + "".join(things)
         (folder / "city.toml").write_text(text)
         self.registry = SqlRegistry(f"sqlite:///{folder}/registry.sqlite")
