@@ -25,6 +25,7 @@ from ingest.sources.projects_mqtt import ProjectSessions
 from ingest.sources.things_stack_mqtt import ThingsStackSession, ThingsStackSettings
 from udp.devices.vault import Vault
 from udp.errors import ConfigurationError
+from udp.framing import Unambiguous
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +104,8 @@ class Doors:
         listener = _listen(settings)
         config = uvicorn.Config(
             HttpDoor(settings, self._committer, self._projects, self._now, foreign),
-            log_config=None, access_log=False, lifespan="off", backlog=_BACKLOG, server_header=False,
-            timeout_graceful_shutdown=10,
+            http=Unambiguous, log_config=None, access_log=False, lifespan="off", backlog=_BACKLOG,
+            server_header=False, timeout_graceful_shutdown=10,
             ssl_certfile=settings.certificate_file, ssl_keyfile=settings.key_file,
         )  # fmt: skip
         server = uvicorn.Server(config)

@@ -17,7 +17,8 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from udp.framing import Unambiguous
 
 _MOST_DESCRIPTORS = 65_536
 # Databases, Parquet files, logs, and connections of our own.
@@ -51,7 +52,7 @@ def room_for(wanted: int, each: int = 1) -> int:
     return max(16, min(wanted, left // each))
 
 
-def patient(patience: Patience, each: int = 1) -> type[H11Protocol]:
+def patient(patience: Patience, each: int = 1) -> type[Unambiguous]:
     """The protocol class of one server; `each` connection needs so many descriptors."""
     most = room_for(patience.connections, each)
     proxies = tuple(ipaddress.ip_network(one.strip()) for one in patience.proxy.split(",") if one.strip())
@@ -65,7 +66,7 @@ def patient(patience: Patience, each: int = 1) -> type[H11Protocol]:
     return Patient
 
 
-class _Patient(H11Protocol):
+class _Patient(Unambiguous):
     """uvicorn's protocol with an end to its patience; the attributes belong to all of one server."""
 
     limits: ClassVar[Patience]

@@ -17,13 +17,13 @@ from udp.api.rooted import owned
 from udp.cities.line import Line, NotThere, connect
 
 CALLER = b"x-udp-caller"
-# For one connection only (RFC 9110, 7.6.1); `Expect` the door has answered itself.
+# For one connection or one proxy only (RFC 9110, 7.6.1 and 11.7); `Expect` the door has answered itself.
 _HOP = frozenset({
-    b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"expect",
-    b"transfer-encoding",
+    b"connection", b"keep-alive", b"te", b"trailer", b"upgrade", b"expect",
+    b"proxy-connection", b"proxy-authenticate", b"proxy-authentication-info", b"proxy-authorization",
 })  # fmt: skip
-# How long a request's body is stays with it; its cookies are looked through.
-_NOT_ON = (_HOP - {b"transfer-encoding"}) | {CALLER, b"cookie"}
+# Nobody may take these away by naming them in `Connection`: whose it is and how long it is.
+_STAYS = frozenset({b"host", b"content-length", b"transfer-encoding"})
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -48,7 +48,7 @@ async def forward(socket: Path, root: str, scope: Scope, receive: Receive, send:
 
 def headers_of(root: str, scope: Scope) -> Headers:
     """Those of the request, the city's own cookies only, and who asks."""
-    sent = [pair for pair in scope["headers"] if pair[0] not in _NOT_ON]
+    sent = [pair for pair in _carried(scope["headers"]) if pair[0] not in (CALLER, b"cookie")]
     given = (value for name, value in scope["headers"] if name == b"cookie")
     if cookies := b"; ".join(_own(root, given)):
         sent.append((b"cookie", cookies))
@@ -65,6 +65,18 @@ def target_of(scope: Scope) -> bytes:
     raw: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]
     return raw + b"?" + query if query else raw
+
+
+def _carried(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Without what is for one connection only: by its name, or because `Connection` says so."""
+    given = list(headers)
+    named = {
+        one.strip().lower() for name, value in given if name == b"connection" for one in value.split(b",")
+    }
+    gone = _HOP | (named - _STAYS)
+    if any(name == b"transfer-encoding" for name, _ in given):
+        gone |= {b"content-length"}  # it does not count then (RFC 9112, 6.3)
+    return [pair for pair in given if pair[0] not in gone]
 
 
 def _own(root: str, lines: Iterable[bytes]) -> Iterable[bytes]:
@@ -107,7 +119,8 @@ class _Exchange:
             event = await self._next()
             if isinstance(event, h11.Response):
                 begun = True
-                headers = [pair for pair in event.headers if pair[0] not in _HOP]
+                # In parts or not: the server decides that for its own connection.
+                headers = [pair for pair in _carried(event.headers) if pair[0] != b"transfer-encoding"]
                 await send({"type": "http.response.start", "status": event.status_code, "headers": headers})
             elif isinstance(event, h11.Data):
                 await send({"type": "http.response.body", "body": bytes(event.data), "more_body": True})

@@ -22,6 +22,8 @@ from udp.cities.forwarding import headers_of, target_of
 from udp.cities.line import Line, connect
 
 _GOING_AWAY = 1001
+# The opening is our own, and has no body.
+_MADE = (b"host", b"content-length", b"transfer-encoding")
 
 
 async def tunnel(socket: Path, root: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +59,7 @@ class _Conversation:
         """None when the city refuses."""
         headers = headers_of(root, scope)
         host = next(value for name, value in headers if name == b"host").decode("latin-1")
-        own = [pair for pair in headers if pair[0] != b"host" and not pair[0].startswith(b"sec-websocket")]
+        own = [pair for pair in headers if pair[0] not in _MADE and not pair[0].startswith(b"sec-websocket")]
         asked = Request(
             host=host, target=target_of(scope).decode("latin-1"), subprotocols=scope["subprotocols"],
             extra_headers=own,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -123,6 +124,17 @@ def test_other_paths_and_methods(door: Door) -> None:
     assert door.post("/nowhere").status_code == 404
     assert door.client.get("/edge/v1/crx-gw-1/up", headers=AGENT).status_code == 405
     assert door.client.get("/health").text == "ok\n"
+
+
+def test_a_request_whose_end_can_be_read_in_two_ways_is_refused(door: Door) -> None:
+    hidden = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    both = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    answer = b""
+    with socket.create_connection(("127.0.0.1", door.settings.port), 20) as line:
+        line.sendall(b"POST /edge/v1/crx-gw-1/up HTTP/1.1\r\nHost: x\r\n" + both + hidden)
+        while part := line.recv(65_536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_full_disk_answers_503_and_when_to_come_again(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from wsproto.events import Request as Opening
 
 from udp.cities.behind import Behind
 from udp.cities.door import FrontDoor
+from udp.framing import Unambiguous
 
 _WITHIN_S = 20.0
 
@@ -67,8 +68,19 @@ async def refuses(_request: Request) -> Response:
     return Response("too much", 413, headers={"Connection": "close"})
 
 
+async def hops(_request: Request) -> Response:
+    """As a city that knows too much about connections would answer."""
+    return Response(
+        b"four",
+        headers={
+            "Connection": "X-Of-Line, content-length", "X-Of-Line": "1", "Keep-Alive": "timeout=5",
+            "Proxy-Authenticate": "Basic", "Trailer": "X-End", "Upgrade": "h2c", "X-Of-City": "main",
+        },
+    )  # fmt: skip
+
+
 async def echo(websocket) -> None:
-    if websocket.query_params.get("no"):
+    if websocket.query_params.get("no") or "x-of-line" in websocket.headers:
         await websocket.close(1008)
         return
     await websocket.accept("mqtt")
@@ -82,7 +94,7 @@ async def echo(websocket) -> None:
 def city(name: str) -> Starlette:
     ways = [
         Route(f"/{{rest:path}}/{word}", endpoint)
-        for word, endpoint in (("slowly", slowly), ("breaks", breaks))
+        for word, endpoint in (("slowly", slowly), ("breaks", breaks), ("hops", hops))
     ]
     ways += [
         Route("/{rest:path}/refuses", refuses, methods=["POST"]), WebSocketRoute("/{rest:path}/mqtt", echo),
@@ -96,7 +108,15 @@ def city(name: str) -> Starlette:
 class Running(uvicorn.Server):
     def __init__(self, app, **more) -> None:
         super().__init__(
-            uvicorn.Config(app, log_config=None, ws="wsproto", lifespan="off", proxy_headers=False, **more)
+            uvicorn.Config(
+                app,
+                http=Unambiguous,
+                log_config=None,
+                ws="wsproto",
+                lifespan="off",
+                proxy_headers=False,
+                **more,
+            )
         )
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -198,6 +218,66 @@ def test_each_city_gets_its_own_cookies_and_those_of_nobody(door):
         assert dict(map(tuple, heard(door, path, headers={"Cookie": given})["headers"]))["cookie"] == wanted
 
 
+def test_what_is_for_one_connection_ends_at_the_door(door):
+    sent = {
+        "Connection": "keep-alive, X-Of-Line ,HOST,Content-Length, x-udp-caller, cookie", "X-Of-Line": "1",
+        "Keep-Alive": "timeout=5", "TE": "trailers", "Trailer": "X-End", "Proxy-Connection": "keep-alive",
+        "Proxy-Authorization": "Basic eDp5", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAARAAAAAAAIAAAAA",
+        "X-End-To-End": "1", "Cookie": "theme=dark",
+    }  # fmt: skip
+    found = heard(door, "/herne/x", method="POST", body=b"abc", headers=sent)
+    names = {name for name, _ in found["headers"]}
+    # Whose it is, how long it is, who asks and whose cookies they are nobody takes away.
+    assert names == {
+        "host", "accept-encoding", "content-length", "http2-settings", "x-end-to-end", "cookie",
+    }  # fmt: skip
+    assert (found["octets"], found["client"][0]) == (3, "127.0.0.1")
+    sent["Connection"] += ", Upgrade, HTTP2-Settings"
+    found = heard(door, "/herne/x", method="POST", body=b"abc", headers=sent)
+    assert {name for name, _ in found["headers"]} == names - {"http2-settings"}
+
+
+def test_what_the_city_says_of_its_connection_ends_at_the_door_too(door):
+    answer, body = ask(door, "/herne/hops")
+    assert body == b"four"
+    assert {name.lower() for name in answer.headers} == {"server", "date", "content-length", "x-of-city"}
+
+
+def raw(port: int, octets: bytes) -> bytes:
+    """All that comes until the door hangs up."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), _WITHIN_S) as line:
+        line.sendall(octets)
+        while part := line.recv(65_536):
+            answer += part
+    return answer
+
+
+HIDDEN = b"GET /herne/hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+        b"Content-Length: 5\r\nTransfer-Encoding: identity", b"Content-Length: 5\r\nContent-Length: 0",
+        b"Content-Length: 5, 0", b"Content-Length: +5", b"Content-Length : 5", b"Content-Length: 0x5",
+        b"Transfer-Encoding: xchunked", b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding : chunked",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", b"Transfer-Encoding: \x0bchunked",
+    ],
+)  # fmt: skip
+def test_a_request_whose_end_can_be_read_in_two_ways_hides_no_other(door, framing):
+    sent = b"POST /herne/x HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n0\r\n\r\n" + HIDDEN
+    answer = raw(door, sent)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1 and b"hidden" not in answer
+
+
+def test_a_body_that_looks_like_a_request_is_a_body(door):
+    found = heard(door, "/herne/x", method="GET", body=HIDDEN)
+    assert found["octets"] == len(HIDDEN)
+
+
 def test_head_has_no_body_and_the_answer_s_headers(door):
     answer, body = ask(door, "/herne/", "HEAD")
     assert (answer.status, answer.headers["X-Of-City"], body) == (200, "herne", b"")
@@ -243,8 +323,9 @@ def websocket(port, path, sent):
         socket.create_connection(("127.0.0.1", port), _WITHIN_S),
         WSConnection(ConnectionType.CLIENT),
     )
+    asked = state.send(Opening(host="x", target=path, subprotocols=["mqtt"]))
     with contextlib.closing(line):
-        line.sendall(state.send(Opening(host="x", target=path, subprotocols=["mqtt"])))
+        line.sendall(asked.replace(b"Connection: Upgrade", b"X-Of-Line: 1\r\nConnection: Upgrade, X-Of-Line"))
         found = []
         while not any(isinstance(one, BytesMessage) and one.message_finished for one in found):
             part = line.recv(65536)
