@@ -12,13 +12,11 @@ from datetime import date
 import holidays
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
-from threadpoolctl import threadpool_limits
 
 from models.consumption.warmth import warmth_of
 from models.series import DAY, Booleans, Floats, Series, Times
+from models.threads import one_thread
 
-# On busy cores the threads of the trees wait for each other longer than they work.
-_THREADS = 1
 FOLDS = 5
 BLOCK = 14 * DAY
 
@@ -78,7 +76,7 @@ class ExpectedLoad:
         y = np.sqrt(np.clip(load.values, 0.0, self._ceiling))
         fold = ((load.times - load.times[0]) // BLOCK).astype(np.int64) % FOLDS
         crossed = np.full(len(load), np.nan)
-        with threadpool_limits(limits=_THREADS):
+        with one_thread():
             for number in range(FOLDS):
                 train = solid & (fold != number)
                 model = self._regressor().fit(x[train], y[train])
@@ -94,7 +92,7 @@ class ExpectedLoad:
         """The same for any weather (n, 3), in any order of times."""
         if self._model is None:
             raise RuntimeError("fit the expected load first")
-        with threadpool_limits(limits=_THREADS):
+        with one_thread():
             made = self._model.predict(features(times, warmth, self.calendar))
         return np.asarray(np.maximum(made, 0.0) ** 2)
 

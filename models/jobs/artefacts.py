@@ -29,6 +29,7 @@ _TORN = (
     OSError, EOFError, ValueError, AttributeError, ImportError, KeyError, TypeError, pickle.UnpicklingError,
     zlib.error,
 )  # fmt: skip
+_Seal = tuple[str, int, int, int]
 _NAME = re.compile(r"(\d{8}T\d{6})\.joblib")
 
 
@@ -60,14 +61,30 @@ class Artefacts:
                 f"fitted models are loaded as programs, so run: chmod go-w {directory}"
             )
         self._directory = directory
+        self._held: dict[Path, tuple[_Seal, Artefact]] = {}
 
     def newest(self, product: str, group: str, at: datetime) -> Artefact | None:
-        """The newest fit that had learned from nothing after ``at``; None before the first."""
+        """The newest fit that had learned from nothing after ``at``; None before the first. A file that is
+        still the one read before is not read again: the same object comes back, and nobody may change it."""
         for path in sorted(self._folder(product, group).glob("*.joblib"), reverse=True):
             found = _NAME.fullmatch(path.name)
-            if found and _moment(found[1]) <= at and (loaded := _load(path)) is not None:
+            if found and _moment(found[1]) <= at and (loaded := self._loaded(path)) is not None:
                 return loaded
         return None
+
+    def _loaded(self, path: Path) -> Artefact | None:
+        try:
+            state = path.stat()
+        except OSError:
+            return None
+        seal = path.name, state.st_ino, state.st_mtime_ns, state.st_size
+        held = self._held.get(path.parent)
+        if held is not None and held[0] == seal:
+            return held[1]
+        if (loaded := _load(path)) is not None:
+            # One per group: whoever asks for an older moment reads again.
+            self._held[path.parent] = seal, loaded
+        return loaded
 
     def keep(self, product: str, group: str, artefact: Artefact) -> None:
         """Written whole or not at all; the oldest beyond a handful go."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -124,7 +125,7 @@ class Consumption:
         fresh = material.load.between(model.reference.times[-1] + HOUR, ask.now + HOUR)
         if not len(fresh):
             return silent(ask.of, ask.now, fitted.name, "Seit dem Lernen keine neuen Messwerte")
-        _teach(model, material, fresh)
+        model = _taught(model, material, fresh)
         strange, load = model.strangeness(fresh, material.temperature)
         found = faults(model, strange, load, material.threshold, trusted=not fitted.fallback)
         remarks = (*material.remarks, *((fitted.verdict,) if fitted.fallback else ()))
@@ -135,17 +136,20 @@ class Consumption:
         )  # fmt: skip
 
 
-def _teach(model: MeterModel, material: MeterMaterial, fresh: Series) -> None:
-    """Whatever was strange when a person said it was fine belongs to the meter's health from now on."""
-    for one in material.judged:
-        if not one.fine:
-            continue
+def _taught(model: MeterModel, material: MeterMaterial, fresh: Series) -> MeterModel:
+    """Whatever was strange when a person said it was fine belongs to the meter's health from now on. The fit
+    itself stays as it is: it is asked again."""
+    fine = [one for one in material.judged if one.fine]
+    if fine:
+        model = deepcopy(model)
+    for one in fine:
         strange, load = model.strangeness(fresh, material.temperature)
         near = (load.times >= one.opened_at) & (load.times <= one.until)
         kinds = [kind for kind, values in strange.items() if (values[near] > material.threshold).any()]
         for kind in {one.kind, *kinds}:
             case = Case(material.name, kind, one.opened_at, 0.0, 0.0, 0.0, "")
             model.was_fine(case, fresh, material.temperature)
+    return model
 
 
 def _called_fine(fault: Fault, material: MeterMaterial) -> bool:

@@ -127,9 +127,9 @@ class Cycle:
                 tally.unchanged += 1
                 continue
             asks.append((Ask(of, _narrowed(newest.fitted, of), material, inputs.now), mark))
-        answers = self.run.map(product.answer, [ask for ask, _ in asks], f"{product.name} {group.name}")
         if not asks:
             return
+        answers = self.run.map(product.answer, [ask for ask, _ in asks], f"{product.name} {group.name}")
         units = {of: inputs.inventory.datastreams[of].unit.symbol for of in group.targets}
         marked = [(answer, mark) for answer, (_, mark) in zip(answers, asks, strict=True)]
         tally.values += Publisher(self.store, self.forecasts, product.name).publish(marked, units)

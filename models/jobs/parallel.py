@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import joblib
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from models.threads import one_thread
 from udp.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -54,9 +54,7 @@ class Runner:
         found: list[R] = []
         # One item is not worth a second process.
         alone = len(items) < 2 or self._settings.backend == "sequential"
-        # On busy cores the threads of one small prediction wait for each other longer than they work
-        # (boosted trees: 39 s instead of 4 for six gauges at a load of ten per core).
-        with bar, threadpool_limits(limits=1) if alone else self._chosen():
+        with bar, one_thread() if alone else self._chosen():
             if alone:
                 answers: Iterator[R] = map(work, items)
             else:

@@ -16,6 +16,7 @@ from models.jobs.inputs import Inputs, fingerprint, moment
 from models.jobs.issued_runs import newest_known
 from models.jobs.warmth import WarmthRuns
 from models.rainfall_runoff.ensemble import SCENARIOS, scenarios
+from models.rainfall_runoff.rain_ahead import mark
 from models.report.wording import full
 from models.series import HOUR, Floats, Instant, Integers, Step, Times, instant, step_of
 from udp.weather.archive import HOURS, Archive, Runs, rain_gauges
@@ -72,16 +73,32 @@ class RainRuns:
         if not told.size:
             return out
         used, of = np.unique(rows[told], return_inverse=True)
-        total = np.zeros((len(used), count + 1, members))
-        total[:, 1:] = np.cumsum(self.values[used], axis=2).transpose(0, 2, 1)
+        reach = self._reach(step, steps)
+        total = np.zeros((len(used), reach + 1, members))
+        total[:, 1:] = np.cumsum(self.values[:, :, :reach][used], axis=2).transpose(0, 2, 1)
         ends = origins[told][:, None] + np.arange(steps + 1) * step
         place = (ends - self.issued[rows[told]][:, None]) / self.every
-        low = np.clip(np.floor(place).astype(np.int64), 0, count - 1)
+        low = np.clip(np.floor(place).astype(np.int64), 0, reach - 1)
         below, above = total[of[:, None], low], total[of[:, None], low + 1]
         fallen = below + (place - low)[:, :, None] * (above - below)
         fallen[place > count] = np.nan
         out[:, told] = np.diff(fallen, axis=1).transpose(2, 0, 1)
         return out
+
+    def basis(self, origins: Times, step: Step, steps: int) -> Integers:
+        """The run that is used of each origin and what it says as far as it is asked; 0 without one."""
+        rows = self.newest(origins)
+        told = np.flatnonzero(rows >= 0)
+        found = np.zeros(len(origins), dtype=np.int64)
+        if told.size:
+            used, of = np.unique(rows[told], return_inverse=True)
+            said = mark(self.values[:, :, : self._reach(step, steps)][used])
+            found[told] = (said ^ self.issued[used].astype(np.int64))[of]
+        return found
+
+    def _reach(self, step: Step, steps: int) -> int:
+        """Intervals of a run that can be asked for while it is not too old."""
+        return min(int(self.values.shape[2]), int(np.ceil((self.limit + steps * step) / self.every)) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +112,11 @@ class ExpectedRain:
         """The radar where it reaches, else each scenario."""
         near = self.nowcast.table(origins, step, steps)
         return np.asarray(np.where(np.isfinite(near), near, self.forecast.table(origins, step, steps)))
+
+    def basis(self, origins: Times, step: Step, steps: int) -> Integers:
+        """Of both; not their sum, because they may change together."""
+        near, far = (one.basis(origins, step, steps) for one in (self.nowcast, self.forecast))
+        return np.asarray(near * np.int64(0x9E3779B97F4A7C15 - 2**64) + far)
 
     def mark(self, now: Instant) -> str:
         """Changes with every run that can be used, and when one grows too old."""

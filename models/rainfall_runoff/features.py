@@ -133,9 +133,7 @@ def design(known: Moments, concept: Concept, view: Outlook, scale: FlowScale) ->
     its present error."""
     at, of, hours = view.at, view.of, view.hours
     z = scale.forward(known.values[at])
-    changes = [
-        z - scale.forward(known.values[np.maximum(at - max(1, round(h / hours)), 0)]) for h in CHANGE_HOURS
-    ]
+    changes = [z - scale.forward(known.values[before]) for before in _earlier(at, hours)]
     wet = known.memory[at] ** max(scale.flow_power, 0.35)
     moist = np.clip(known.states[at, 0] / concept.field_capacity, 0.0, 1.0)
     past = [z, *changes, *wet.T]
@@ -163,6 +161,21 @@ def design(known: Moments, concept: Concept, view: Outlook, scale: FlowScale) ->
     rising |= (place >= plain + MOIST_MEMORIES) & (place <= arx)
     base = known.base[at][of]
     return Design(table, base, rising, place < plain, place < arx, place >= arx)
+
+
+def inputs(known: Moments, at: Integers, lead_steps: int, hours: float) -> Floats:
+    """All of ``known`` that `outlook` and `design` use for the origins ``at``, (origins, inputs): where it is
+    equal, so are they."""
+    before, weather = np.maximum(at - lead_steps, 0), known.weather
+    flow = [known.values[place] for place in (at, before, *_earlier(at, hours))]
+    catchment = [known.simulated[at], known.simulated[before], weather.liquid[at], weather.demand[at]]
+    columns = np.stack([*flow, *catchment, known.base[at]], axis=1)
+    return np.concatenate([columns, known.memory[at], known.states[at]], axis=1)
+
+
+def _earlier(at: Integers, hours: float) -> list[Integers]:
+    """The positions that changes of the gauge are counted from."""
+    return [np.maximum(at - max(1, round(length / hours)), 0) for length in CHANGE_HOURS]
 
 
 def _segments(coming: Floats, hours: float) -> Floats:

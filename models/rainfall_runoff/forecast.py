@@ -10,16 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from models.forecaster import LEVELS, Forecast, Leads, NotCalibrated
 from models.rainfall_runoff.concept import Concept, Weather, weather_on
 from models.rainfall_runoff.features import Design, design, forward_fill, moments, outlook
-from models.rainfall_runoff.issue import Gauge, answer
+from models.rainfall_runoff.gauge import Gauge
+from models.rainfall_runoff.issue import answer
 from models.rainfall_runoff.lead_model import POWERS, LeadModel, Sample
+from models.rainfall_runoff.members import Memory
 from models.rainfall_runoff.rain_ahead import NoRainAhead, RainAhead
 from models.rainfall_runoff.transform import FlowScale
 from models.series import DAY, HOUR, Floats, Instant, Integers, Record, Series, Step, Times, hours
+from models.threads import one_thread
 
 NOWCAST = hours(2)
 LEAST_DAYS = 14.0
@@ -39,6 +41,7 @@ class RunoffForecaster:
     reason: str = "Modell nicht kalibriert"
     gauge: Gauge | None = None
     least_days: float = LEAST_DAYS
+    memory: Memory = field(default_factory=Memory, repr=False, compare=False)
 
     def fit(self, record: Record) -> None:
         """Calibrate; on unusable data `reason` says what is missing and `predict` repeats it."""
@@ -50,12 +53,11 @@ class RunoffForecaster:
         regular = record.target.regular(step)
         learning = _Learning(regular.times, regular.values, step, self.seed, self.generations)
         weather = weather_of(record, regular.times, step)
-        # On busy cores the threads of the booster wait for each other longer than they work.
-        with threadpool_limits(limits=1):
+        with one_thread():
             self.gauge = learning.gauge(weather, self.leads, record.target.unit)
 
     def update(self, record: Record) -> None:
-        """The state is a function of the record; nothing is kept between calls."""
+        """The state is a function of the record; what `predict` keeps only saves time."""
 
     def predict(
         self, record: Record, issued_at: Instant, leads: Leads, levels: tuple[float, ...] = LEVELS
@@ -63,9 +65,8 @@ class RunoffForecaster:
         """Uses all rain for the state and the last 30 days of matured forecasts for the intervals."""
         if self.gauge is None:
             return NotCalibrated(self.reason)
-        made = self.hindcast(
-            record.as_of(issued_at), np.array([issued_at], dtype="datetime64[us]"), leads, levels
-        )
+        now = np.array([issued_at], dtype="datetime64[us]")
+        made = self._answers(record.as_of(issued_at), now, leads, levels, self.memory)
         if made is None or not np.isfinite(made[0]).all():
             return NotCalibrated("Der Pegel schweigt, oder dieser Vorhersagezeitraum ist nicht gelernt")
         point, quantiles = made
@@ -78,11 +79,16 @@ class RunoffForecaster:
     ) -> tuple[Floats, Floats] | None:
         """Forecasts of many origins at once: points (origins, leads), quantiles (origins, leads, levels), NaN
         where refused. Each equals what `predict` gives on the record truncated at its origin."""
+        return self._answers(record, origins, leads, levels, None)
+
+    def _answers(
+        self, record: Record, origins: Times, leads: Leads, levels: tuple[float, ...], memory: Memory | None
+    ) -> tuple[Floats, Floats] | None:
         if self.gauge is None or not len(record.target):
             return None
         regular = record.target.regular(self.gauge.step)
         weather = weather_of(record, regular.times, self.gauge.step)
-        with threadpool_limits(limits=1):
+        with one_thread():
             return answer(
                 self.gauge,
                 regular,
@@ -91,6 +97,7 @@ class RunoffForecaster:
                 leads=leads,
                 levels=levels,
                 rain_ahead=self.rain_ahead,
+                memory=memory,
             )
 
 

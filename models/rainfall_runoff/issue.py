@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.forecaster import Leads, ascending
-from models.rainfall_runoff.concept import Concept, Weather
-from models.rainfall_runoff.features import Moments, design, moments, outlook
-from models.rainfall_runoff.lead_model import POWERS, LeadModel
+from models.rainfall_runoff.concept import Weather
+from models.rainfall_runoff.features import Moments, moments
+from models.rainfall_runoff.gauge import Gauge
+from models.rainfall_runoff.members import Members, Memory, Raw
 from models.rainfall_runoff.rain_ahead import RainAhead
-from models.rainfall_runoff.transform import FlowScale
 from models.rainfall_runoff.trust import MOVE_CLASSES, TRUST_POWER
-from models.series import DAY, Booleans, Floats, Instant, Integers, Series, Step, Times, hours
+from models.series import DAY, Booleans, Floats, Integers, Series, Times, hours
 
 SILENCE = hours(3)
 # The errors of this span before the issue time stand beside those of the validation.
@@ -22,29 +21,13 @@ WINDOW = 30 * DAY
 ROWS_PER_WINDOW = 700
 
 
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """What calibration left behind; models by (lead steps, steps of known rain ahead)."""
-
-    step: Step
-    unit: str
-    scale: FlowScale
-    concept: Concept
-    models: Mapping[tuple[int, int], LeadModel]
-    learned_until: Instant
-    highest: float
-
-    def widths(self, steps: int) -> Integers:
-        """Widths of known rain this lead was learned for, ascending from 0; empty for an unknown lead."""
-        return np.array(sorted(width for lead, width in self.models if lead == steps), dtype=np.int64)
-
-
 def answer(
     gauge: Gauge, target: Series, weather: Weather, *, origins: Times, leads: Leads,
-    levels: tuple[float, ...], rain_ahead: RainAhead,
+    levels: tuple[float, ...], rain_ahead: RainAhead, memory: Memory | None = None,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Points (origins, leads) and quantiles (origins, leads, levels); NaN where the gauge has been silent
-    longer than three hours or the lead is unknown. ``target`` is regular on the gauge's step."""
+    longer than three hours or the lead is unknown. ``target`` is regular on the gauge's step. ``memory`` of
+    the last call makes this one faster and changes nothing."""
     known = moments(target.values, weather, gauge.concept, gauge.scale.origin)
     place = ((origins - target.times[0]) // gauge.step).astype(np.int64)
     point = np.full((len(origins), len(leads)), np.nan)
@@ -55,34 +38,35 @@ def answer(
         usable[usable] &= known.age[place[usable]] <= max(1, int(SILENCE // gauge.step))
         if not len(gauge.widths(steps)) or not usable.any():
             continue
-        desk = _Desk(gauge, target, known, steps, rain_ahead)
+        desk = _Desk(target, Members(gauge, target.times, known, steps, rain_ahead), memory)
         point[usable, column], bands[usable, column] = desk.answer(place[usable], levels)
     return point, bands
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """Forecasts of origins ``at`` (rows,): center (members, rows), typical error, width known ahead."""
-
-    at: Integers
-    center: Floats
-    spread: Floats
-    width: Integers
 
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
     """One lead on one record."""
 
-    gauge: Gauge
     target: Series
-    known: Moments
-    steps: int
-    rain_ahead: RainAhead
+    members: Members
+    memory: Memory | None
+
+    @property
+    def gauge(self) -> Gauge:
+        return self.members.gauge
+
+    @property
+    def steps(self) -> int:
+        return self.members.steps
+
+    @property
+    def known(self) -> Moments:
+        return self.members.known
 
     def answer(self, rows: Integers, levels: tuple[float, ...]) -> tuple[Floats, Floats]:
         needed = np.unique(np.concatenate([rows, self._past(rows)]))
-        made = self._trusted(self._raw(needed))
+        raw = self.members.raw(needed) if self.memory is None else self.memory.raw(self.members, needed)
+        made = self._trusted(raw)
         where = np.searchsorted(needed, rows)
         return np.nanmean(made.center[:, where], axis=0), self._bands(made, where, levels)
 
@@ -101,36 +85,6 @@ class _Desk:
         )
         return past[self.known.age[past] == 0] if past.size else past
 
-    def _raw(self, at: Integers) -> _Raw:
-        """Points (members, rows) and spread with the widest rain ahead each origin has, and that width."""
-        gauge = self.gauge
-        rain = self.rain_ahead.table(self.target.times[at], gauge.step, self.steps)
-        widths = gauge.widths(self.steps)
-        reach = np.cumprod(np.isfinite(rain), axis=2).sum(axis=2)
-        used = widths[np.searchsorted(widths, reach, side="right") - 1]
-        # Where some member knows rain, members that know less of it are no equal witnesses.
-        best = used.max(axis=0)
-        speaks = (used == best) & ((best > 0) | (np.arange(len(used)) == 0)[:, None])
-        center, spread = np.full(used.shape, np.nan), np.full(len(at), np.nan)
-        for width in np.unique(best):
-            rows = np.flatnonzero(best == width)
-            of, member = np.nonzero(speaks[:, rows].T)
-            made = self._at_width(at[rows], of, rain[member, rows[of], :width], int(width))
-            center[member, rows[of]], spread[rows] = made
-        return _Raw(at, center, spread, best)
-
-    def _at_width(self, at: Integers, of: Integers, rain: Floats, width: int) -> tuple[Floats, Floats]:
-        """Points of scenarios ``rain`` (rows, width) of the origins ``at[of]``, and spread per origin."""
-        gauge, scale = self.gauge, self.gauge.scale
-        model = gauge.models[self.steps, width]
-        view = outlook(
-            self.known, gauge.concept, at=at, of=of, rain=rain, lead_steps=self.steps, origin=scale.origin
-        )
-        made = {p: design(self.known, gauge.concept, view, scale.with_power(p)) for p in POWERS}
-        now = self.known.values[at[of]]
-        point = model.point(made, now, scale)
-        return point, model.spread(made, now=now, point=point, scale=scale, of=of)
-
     def _outcome(self, at: Integers) -> Floats:
         """Value at the end of the lead, NaN while unknown."""
         then, last = at + self.steps, len(self.target) - 1
@@ -144,7 +98,7 @@ class _Desk:
         low = np.searchsorted(at[past], at - self.steps - span)
         return past, low, np.searchsorted(at[past], at - self.steps, side="right")
 
-    def _trusted(self, raw: _Raw) -> _Raw:
+    def _trusted(self, raw: Raw) -> Raw:
         """Every predicted move shrunk to what moves of its size were worth lately."""
         scale = self.gauge.scale.with_power(TRUST_POWER)
         now = self.known.values[raw.at]
@@ -163,14 +117,14 @@ class _Desk:
             center[:, rows] = now[rows] + factor * (raw.center[:, rows] - now[rows])
         return replace(raw, center=center)
 
-    def _bands(self, made: _Raw, where: Integers, levels: tuple[float, ...]) -> Floats:
+    def _bands(self, made: Raw, where: Integers, levels: tuple[float, ...]) -> Floats:
         out = np.empty((len(where), len(levels)))
         for width in np.unique(made.width[where]):
             own = np.flatnonzero(made.width[where] == width)
             out[own] = self._bands_of(int(width), made, where[own], levels)
         return ascending(out)
 
-    def _bands_of(self, width: int, made: _Raw, where: Integers, levels: tuple[float, ...]) -> Floats:
+    def _bands_of(self, width: int, made: Raw, where: Integers, levels: tuple[float, ...]) -> Floats:
         """Matured errors of forecasts with the same rain ahead stand beside those of the validation."""
         model = self.gauge.models[self.steps, width]
         scale = self.gauge.scale.with_power(model.spread_power)

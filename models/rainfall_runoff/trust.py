@@ -55,20 +55,19 @@ class Trust:
     def factor(self, move: Floats, experience: Floats) -> Floats:
         """Share (0-1) of each predicted move to believe; ``experience`` (rows, classes, 2) are the sums of
         move * came and move^2 since. Never falling with the size of the move: more rain stays more."""
+        rows = np.arange(len(move))
         total = np.cumsum(
             np.concatenate([np.zeros((len(move), 1, 2)), self.prior + experience], axis=1), axis=1
         )
-        rising = np.empty((len(move), MOVE_CLASSES))
-        for k in range(MOVE_CLASSES):
-            # Isotonic regression as max over starts of min over ends (Barlow et al. 1972, ch. 1).
-            starts = [
-                np.min([_share(total[:, j + 1] - total[:, i]) for j in range(k, MOVE_CLASSES)], axis=0)
-                for i in range(k + 1)
-            ]
-            rising[:, k] = np.clip(np.max(starts, axis=0), 0.0, 1.0)
         kind = np.searchsorted(self.edges, np.abs(move))
-        return np.asarray(rising[np.arange(len(move)), kind])
+        # Isotonic regression as max over starts of min over ends (Barlow et al. 1972, ch. 1).
+        best = np.zeros(len(move))
+        for start in range(MOVE_CLASSES):
+            share = _share(total[:, start + 1 :] - total[:, start, None])
+            least = np.minimum.accumulate(share[:, ::-1], axis=1)[:, ::-1]
+            best = np.where(kind >= start, np.maximum(best, least[rows, np.maximum(kind - start, 0)]), best)
+        return np.asarray(np.minimum(best, 1.0))
 
 
 def _share(sums: Floats) -> Floats:
-    return np.asarray(sums[:, 0] / np.maximum(sums[:, 1], 1e-300))
+    return np.asarray(sums[..., 0] / np.maximum(sums[..., 1], 1e-300))
