@@ -17,6 +17,13 @@ def city(tmp_path):
 
 
 @pytest.fixture
+def office(tmp_path):
+    made = SmallCity(tmp_path, bins=0, meters=2)
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def metered_city(tmp_path):
     made = SmallCity(tmp_path, meters=1)
     yield made

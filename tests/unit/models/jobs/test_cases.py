@@ -2,35 +2,12 @@
 
 from datetime import timedelta
 
-import numpy as np
 import pytest
-from small_city import NOW, SmallCity, before_now
+from small_city import NOW, fill_offices
 
 from udp.forecasting.port import Verdict
 
 DAY = timedelta(days=1)
-
-
-def fill_meters(city, *, leak_days=6, days=110):
-    """Office hours on weekdays; the first meter runs through at night for the last days."""
-    times = before_now(days)
-    hour = times.astype("datetime64[h]").astype(int) % 24
-    weekday = (times.astype("datetime64[D]").astype(int) + 3) % 7
-    for number in range(2):
-        rng = np.random.default_rng(number)
-        load = np.where((weekday < 5) & (hour >= 7) & (hour < 18), 20.0, 4.0) * np.exp(
-            rng.normal(0, 0.08, len(times))
-        )
-        if number == 0 and leak_days:
-            load[-leak_days * 24 :] += 9.0
-        city.put(f"zaehler-{number}", "energy", times, np.round(1000 + np.cumsum(load), 2))
-
-
-@pytest.fixture
-def office(tmp_path):
-    made = SmallCity(tmp_path, bins=0, meters=2)
-    yield made
-    made.close()
 
 
 def cases_of(city, thing):
@@ -39,7 +16,7 @@ def cases_of(city, thing):
 
 
 def test_a_leak_is_one_open_case_with_its_price_and_fine_closes_it(office):
-    fill_meters(office)
+    fill_offices(office, count=2, days=110, noise=0.08, leak_days=6)
     office.cycle("verbrauch").round(NOW)
     open_ones = [one for one in cases_of(office, "zaehler-0") if one.closed_at is None]
     assert len(open_ones) == 1, open_ones
@@ -65,7 +42,7 @@ def test_a_leak_is_one_open_case_with_its_price_and_fine_closes_it(office):
 
 
 def test_with_too_little_history_a_meter_says_so(office):
-    fill_meters(office, days=30, leak_days=0)
+    fill_offices(office, count=2, days=30, noise=0.08)
     tally = office.cycle("verbrauch").round(NOW)
     assert tally.silent["Weniger als 60 Tage Verbrauch als Vergleich"] == 2
     (card,) = office.forecasts.told().cards

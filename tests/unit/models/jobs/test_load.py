@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from small_city import NOW, SmallCity, before_now
+from small_city import NOW, before_now, fill_offices
 
 from models.jobs.inputs import Inputs
 from models.jobs.metering import use_of
@@ -18,31 +18,12 @@ DAY = timedelta(days=1)
 HOURS = range(1, 49)
 
 
-def offices(city, *, count=1, days=95, until=NOW):
-    """Working hours with a noise that last week cannot know."""
-    times = before_now(days, until=until)
-    hour = times.astype("datetime64[h]").astype(int) % 24
-    weekday = (times.astype("datetime64[D]").astype(int) + 3) % 7
-    for number in range(count):
-        rng = np.random.default_rng(number)
-        load = np.where((weekday < 5) & (hour >= 7) & (hour < 18), 20.0, 4.0)
-        load = load * np.exp(rng.normal(0, 0.15, len(times)))
-        city.put(f"zaehler-{number}", "energy", times, np.round(1000 + np.cumsum(load), 2))
-
-
-@pytest.fixture
-def office(tmp_path):
-    made = SmallCity(tmp_path, bins=0, meters=2)
-    yield made
-    made.close()
-
-
 def said_of(city, thing="zaehler-0"):
     return city.forecasts.told().statements[city.stream(thing, "energy"), "last"]
 
 
 def test_two_days_are_forecast_by_hour_and_the_model_is_better_than_last_week(office):
-    offices(office)
+    fill_offices(office)
     tally = office.cycle("last").round(NOW)
     assert tally.fitted == 1 and tally.asked == 2
     assert sum(tally.silent.values()) == 1, "the second meter has never spoken"
@@ -68,7 +49,7 @@ def test_two_days_are_forecast_by_hour_and_the_model_is_better_than_last_week(of
 
 
 def test_between_two_issue_hours_nothing_is_computed_again(office):
-    offices(office, until=NOW + 7 * timedelta(hours=1))
+    fill_offices(office, until=NOW + 7 * timedelta(hours=1))
     cycle = office.cycle("last")
     cycle.round(NOW)
     for minutes in (10, 60, 350):
@@ -79,7 +60,7 @@ def test_between_two_issue_hours_nothing_is_computed_again(office):
 
 
 def test_a_forecast_knows_nothing_later_than_its_issue(office, tmp_path):
-    offices(office)
+    fill_offices(office)
     office.cycle("last").round(NOW)
     before = said_of(office)
     times = before_now(2, until=NOW + 2 * DAY)
@@ -122,7 +103,7 @@ def test_a_young_meter_is_told_by_last_week_and_a_mute_one_says_so(office):
 
 
 def test_published_loads_are_held_against_what_was_used(office):
-    offices(office)
+    fill_offices(office)
     office.cycle("last").round(NOW - 3 * DAY)
     inputs = Inputs(office.store, office.inventory, NOW)
     found = score(inputs, office.store, office.forecasts.told(), since=NOW - 5 * DAY, products=["last"])
@@ -140,7 +121,7 @@ def report_of(city, folder):
 
 
 def test_the_report_shows_the_curve_with_the_expected_band(office, tmp_path):
-    offices(office)
+    fill_offices(office)
     office.cycle("last", "verbrauch").round(NOW)
     section = report_of(office, tmp_path)
     assert "in den nächsten 24 Stunden" in section and "Lastprognose" in section
@@ -148,7 +129,7 @@ def test_the_report_shows_the_curve_with_the_expected_band(office, tmp_path):
 
 
 def test_a_young_meter_is_drawn_with_what_last_week_expects_of_it(office, tmp_path):
-    offices(office, days=30)
+    fill_offices(office, days=30)
     office.cycle("last", "verbrauch").round(NOW)
     section = report_of(office, tmp_path)
     assert "in den nächsten 24 Stunden" in section and "weniger als 60 Tage" in section
@@ -156,7 +137,7 @@ def test_a_young_meter_is_drawn_with_what_last_week_expects_of_it(office, tmp_pa
 
 
 def test_hours_that_have_come_since_the_issue_are_drawn_as_measured_only(office):
-    offices(office, until=NOW + timedelta(hours=5))
+    fill_offices(office, until=NOW + timedelta(hours=5))
     office.cycle("last").round(NOW)
     inputs = Inputs(office.store, office.inventory, NOW + timedelta(hours=5))
     curve = use_of(inputs, office.stream("zaehler-0", "energy"), 5 * DAY)

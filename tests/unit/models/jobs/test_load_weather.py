@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from small_city import NOW, SmallCity, before_now
+from small_city import NOW, SmallCity, before_now, office_hours
 
 from models.jobs.inputs import Inputs
 from models.jobs.rain import RainDesk
@@ -31,10 +31,7 @@ def weather(seed=4):
 
 
 def true_load(times, warm):
-    hour = times.astype("datetime64[h]").astype(int) % 24
-    weekday = (times.astype("datetime64[D]").astype(int) + 3) % 7
-    busy = (weekday < 5) & (hour >= 7) & (hour < 18)
-    return (3 + 1.5 * np.maximum(18 - warm, 0)) * np.where(busy, 2.0, 1.0)
+    return (3 + 1.5 * np.maximum(18 - warm, 0)) * np.where(office_hours(times), 2.0, 1.0)
 
 
 class HeatedCity(SmallCity):
