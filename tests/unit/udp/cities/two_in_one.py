@@ -1,4 +1,4 @@
-"""Two cities in one installation: one `udp run`, one port, the same keys of Things, devices and datasets."""
+"""Cities with the same keys of Things, devices and datasets: two in one `udp run` at one port, or alone."""
 
 from __future__ import annotations
 
@@ -153,6 +153,7 @@ def free_port() -> int:
 
 
 def make_town(folder: Path, name: str, value: float, port: int, variables: Mapping[str, str]) -> Town:
+    """An installation as the launcher writes it, with an open series and a closed one."""
     mqtt = free_port()
     environment = Environment.read(
         {
@@ -164,7 +165,6 @@ def make_town(folder: Path, name: str, value: float, port: int, variables: Mappi
     site.write()
     root = f"/{environment.prefix}" if environment.prefix else ""
     town = Town(name, value, folder, root, f"http://127.0.0.1:{port}", site, mqtt)
-    _small_share(site.file("udp"))
     (folder / "stadt.toml").write_text(_CITY.format(name=name), encoding="utf-8")
     with closing(SqlRegistry(f"sqlite:///{folder}/registry.sqlite")) as registry:
         registry.import_city(read_city(folder / "stadt.toml", load_profiles()))
@@ -186,18 +186,12 @@ def _small_share(udp: Path) -> None:
     udp.write_text(f"{text}\n[api]\nanonymous_per_minute = {SHARE}\n", encoding="utf-8")
 
 
-class Instance:
-    """`udp run` of the main city's settings, which list the other's."""
+class Running:
+    """`udp run` of a town's settings, which may list others."""
 
-    def __init__(self, base: Path) -> None:
-        port = free_port()
-        herne = base / "herne"
-        self.towns = (
-            make_town(base / "castrop", "Castrop", 11.25, port, {"UDP_CITIES": str(herne)}),
-            make_town(herne, "Herne", 22.5, port, {"UDP_PREFIX": "herne"}),
-        )
-        self.log = base / "api.log"
-        command = [sys.executable, "-m", "udp", "run", "--config", str(self.towns[0].site.file("udp"))]
+    def __init__(self, town: Town) -> None:
+        self.log = town.folder / "api.log"
+        command = [sys.executable, "-m", "udp", "run", "--config", str(town.site.file("udp"))]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ)
 
@@ -214,17 +208,6 @@ class Instance:
                     pass
                 time.sleep(0.1)
 
-    def process_of(self, town: Town) -> int:
-        """As the log tells it, the newest."""
-        said = [line for line in self.log.read_text().splitlines() if f"city {town.name} (" in line]
-        return int(next(line for line in reversed(said) if "process" in line).split("process ")[1].split()[0])
-
-    def draw(self) -> None:
-        """The pages of both, by the process that draws them."""
-        for town in self.towns:
-            command = [sys.executable, "-m", "dashboards", "render-once", "--config"]
-            subprocess.run([*command, str(town.site.file("dashboards"))], check=True, capture_output=True)
-
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -235,3 +218,29 @@ class Instance:
                 self.process.wait()
                 raise
         return self.process.returncode
+
+
+class Instance(Running):
+    """The main city's, with the other below its prefix."""
+
+    def __init__(self, base: Path) -> None:
+        port = free_port()
+        herne = base / "herne"
+        self.towns = (
+            make_town(base / "castrop", "Castrop", 11.25, port, {"UDP_CITIES": str(herne)}),
+            make_town(herne, "Herne", 22.5, port, {"UDP_PREFIX": "herne"}),
+        )
+        for town in self.towns:
+            _small_share(town.site.file("udp"))
+        super().__init__(self.towns[0])
+
+    def process_of(self, town: Town) -> int:
+        """As the log tells it, the newest."""
+        said = [line for line in self.log.read_text().splitlines() if f"city {town.name} (" in line]
+        return int(next(line for line in reversed(said) if "process" in line).split("process ")[1].split()[0])
+
+    def draw(self) -> None:
+        """The pages of both, by the process that draws them."""
+        for town in self.towns:
+            command = [sys.executable, "-m", "dashboards", "render-once", "--config"]
+            subprocess.run([*command, str(town.site.file("dashboards"))], check=True, capture_output=True)
