@@ -165,7 +165,7 @@ class LinearArx(_Dressed):
         step = record.target.step or np.timedelta64(1, "h")
         now = last_known(record, origins, self.patience)
         columns = [np.ones(len(origins)), now]
-        columns += [now - record.target.on_grid(origins - k * step, 2 * step) for k in (1, 2, 4, 8)]
+        columns += [now - last_known(record, origins - k * step, 2 * step) for k in (1, 2, 4, 8)]
         rain = record.driver(self.rain)
         if rain is not None:
             total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(np.maximum(rain.values, 0)))])

@@ -22,7 +22,7 @@ from models.rainfall_runoff.forecast import RunoffForecaster
 from models.rainfall_runoff.rain_ahead import NoRainAhead, RainAhead
 from models.series import Booleans, Floats, Instant, Record, Times, hours
 
-VERSION = "3"
+VERSION = "4"
 LEADS = np.array([hours(h) for h in (0.5, 1, 3, 6, 12)])
 SHARE = 0.6
 # A gauge of a fortnight is examined like every other: taught on its first part, held against persistence on

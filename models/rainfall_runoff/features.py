@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,9 @@ MOIST_MEMORIES = 4
 # What flows between storms tells how wet the ground is.
 BASE_HOURS = 72.0
 AHEAD_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 4.5, 6.0, 9.0, 12.0)
+# A plain autoregression counts in steps, not in hours: back in the flow, and over how many rain is summed.
+LAG_STEPS = (1, 2, 4, 8)
+WINDOW_STEPS = (1, 3, 6, 12, 24, 72)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Moments:
     base: Floats
     weather: Weather
     memory: Floats
+    windows: Floats
     simulated: Floats
     states: Floats
 
@@ -37,15 +42,14 @@ class Moments:
 class Design:
     """Feature matrix (rows, columns) on one scale, which columns must not have a negative weight (more rain
     ahead), and the columns of each kind of model: `plain` gauge, fallen rain and rain ahead, `arx` also
-    rain on wet soil, `concept` what the catchment model says and its present error, `hybrid`
-    all. ``base``: lowest flow of the last days, raw unit."""
+    rain on wet soil, `concept` what the catchment model says and its present error, `hybrid` all these;
+    `windows` gauge and rain as a textbook autoregression takes them, and rain ahead. ``base``: lowest flow
+    of the last days, raw unit."""
 
     table: Floats
     base: Floats
     rising: Booleans
-    plain: Booleans
-    arx: Booleans
-    concept: Booleans
+    kinds: Mapping[str, Booleans]
 
     def rows(self, chosen: slice | Integers | Booleans) -> Design:
         """Some rows only."""
@@ -53,8 +57,7 @@ class Design:
 
     def columns(self, kind: str) -> Booleans:
         """Which columns a kind of model may use."""
-        own = {"plain": self.plain, "arx": self.arx, "concept": self.concept}
-        return own.get(kind, np.ones_like(self.arx))
+        return self.kinds[kind]
 
     @property
     def recent_changes(self) -> Floats:
@@ -84,7 +87,15 @@ def moments(values: Floats, weather: Weather, concept: Concept, origin: float) -
     for column, length in enumerate(MEMORY_HOURS):
         memory[:, column] = _decayed(weather.water, float(np.exp(-concept.step_hours / length)))
     base = _lowest(filled, max(1, round(BASE_HOURS / concept.step_hours)))
-    return Moments(filled, age, base, weather, memory, origin + concept.signal(runoff), states)
+    windows = _sums(weather.water)
+    return Moments(filled, age, base, weather, memory, windows, origin + concept.signal(runoff), states)
+
+
+def _sums(rain: Floats) -> Floats:
+    """Rain of the last WINDOW_STEPS at each step, (n, windows)."""
+    total = np.concatenate([[0.0], np.cumsum(rain)])
+    end = np.arange(1, len(rain) + 1)
+    return np.stack([total[end] - total[np.maximum(end - back, 0)] for back in WINDOW_STEPS], axis=1)
 
 
 def _lowest(values: Floats, window: int) -> Floats:
@@ -142,8 +153,9 @@ def design(known: Moments, concept: Concept, view: Outlook, scale: FlowScale) ->
     before = np.maximum(at - view.lead_steps, 0)
     earlier = scale.forward(known.values[before]) - scale.forward(known.simulated[before])
     error = [now, z - now, z - now - earlier]
+    lags = [z - scale.forward(known.values[np.maximum(at - back, 0)]) for back in LAG_STEPS]
     # What is known of an origin is worked out once, however many scenarios it has.
-    told = np.stack([*past, *damp, *error], axis=1)[of]
+    told = np.stack([*past, *damp, *error, *lags, *known.windows[at].T], axis=1)[of]
     ahead, soaked = np.empty((len(of), 0)), np.empty((len(of), 0))
     if view.coming.shape[1]:
         segments = _segments(view.coming, hours)
@@ -156,11 +168,18 @@ def design(known: Moments, concept: Concept, view: Outlook, scale: FlowScale) ->
     )
     place, plain = np.arange(table.shape[1]), len(past) + ahead.shape[1]
     arx = plain + len(damp) + soaked.shape[1]
+    hybrid = arx + 1 + len(error)
     # More rain ahead never lowers the forecast: neither directly nor through the concept's move.
     rising = (place >= len(past)) & (place < plain)
     rising |= (place >= plain + MOIST_MEMORIES) & (place <= arx)
-    base = known.base[at][of]
-    return Design(table, base, rising, place < plain, place < arx, place >= arx)
+    kinds = {
+        "plain": place < plain,
+        "arx": place < arx,
+        "concept": (place >= arx) & (place < hybrid),
+        "hybrid": place < hybrid,
+        "windows": (place == 0) | (place >= hybrid) | (place >= len(past)) & (place < plain - 1),
+    }
+    return Design(table, known.base[at][of], rising, kinds)
 
 
 def inputs(known: Moments, at: Integers, lead_steps: int, hours: float) -> Floats:

@@ -68,8 +68,8 @@ class Candidate:
 
 # From few parameters to many: on a short record the few win, on a long one the many.
 CANDIDATES = (
-    Candidate(1.0, "plain"), Candidate(0.5, "concept"), *(Candidate(power, "arx") for power in POWERS),
-    Candidate(0.5, "hybrid"), Candidate(1.0, "hybrid"),
+    Candidate(1.0, "windows"), Candidate(0.5, "plain"), Candidate(1.0, "plain"), Candidate(0.5, "concept"),
+    *(Candidate(power, "arx") for power in POWERS), Candidate(0.5, "hybrid"), Candidate(1.0, "hybrid"),
 )  # fmt: skip
 
 
@@ -87,7 +87,8 @@ class Fitted:
         own = scale.with_power(self.candidate.power)
         change = self.line(design.table)
         if self.booster is not None:
-            change = change + np.clip(self.booster.predict(design.table), -self.limit, self.limit)
+            table = design.table[:, design.columns(self.candidate.kind)]
+            change = change + np.clip(self.booster.predict(table), -self.limit, self.limit)
         return own.back(own.forward(now) + change, now)
 
 
@@ -105,9 +106,9 @@ def fit_candidate(
     rest = change - lines[0](table)
     booster = HistGradientBoostingRegressor(
         max_iter=80, learning_rate=0.07, max_leaf_nodes=10, min_samples_leaf=60, l2_regularization=5.0,
-        max_bins=64, monotonic_cst=design.rising.astype(np.int8), random_state=seed,
+        max_bins=64, monotonic_cst=design.rising[use].astype(np.int8), random_state=seed,
     )  # fmt: skip
-    booster.fit(design.table[rows], rest)
+    booster.fit(table[:, use], rest)
     return [Fitted(candidate, lines[0], booster, float(np.quantile(np.abs(rest), 0.995)))]
 
 
@@ -150,7 +151,7 @@ class LeadModel:
         base = honest.designs[POWERS[0]].base
         self._bounds, point = Bounds.learn(
             honest.scale, now=honest.now, then=honest.then, base=base, move=changes @ weights, fold=fold,
-            block=block,
+            block=block, evidence=self.evidence,
         )  # fmt: skip
         self._trust = Trust.learn(
             honest.scale, now=honest.now, point=point, then=honest.then, evidence=self.evidence
@@ -264,7 +265,7 @@ def _spread_features(design: Design, now: Floats, point: Floats, scale: FlowScal
         np.abs(design.recent_changes).max(axis=1),
         *design.past_rain.T,
     ]
-    rain = design.table[:, design.rising & design.arx]
+    rain = design.table[:, design.rising & design.columns("arx")]
     wet = [rain.sum(axis=1)] if rain.shape[1] else []
     x = np.stack([*kept, *wet], axis=1)
     return x, np.array([0, 1] + [0] * (len(kept) - 2) + [1] * len(wet), dtype=np.int64)

@@ -10,7 +10,7 @@ from models.rainfall_runoff.transform import FlowScale
 from models.rainfall_runoff.trust import MOVE_CLASSES, TRUST_POWER, Trust
 
 SCALE = FlowScale.learn(np.linspace(0.1, 4.0, 500), "m3/s")
-SEEN = Bounds(highest=4.0, lowest=0.1, driest=1.0, steepest=-2.0, reach=0.5)
+SEEN = Bounds(highest=4.0, lowest=0.1, driest=1.0, steepest=-2.0, reach=0.5, damping=1.0)
 
 
 def then(move: float, base: float, now: float = 2.0) -> float:
@@ -22,6 +22,20 @@ def test_ground_drier_than_at_any_known_storm_answers_less() -> None:
     assert rises[0] == rises[1] == pytest.approx(1.0)
     assert rises[1] > rises[2] > rises[3] >= rises[4]
     assert rises[4] == pytest.approx(DRY_LEAST)
+
+
+def test_a_record_of_many_storms_knows_its_dry_ground_itself() -> None:
+    now, fold = np.linspace(1.0, 2.0, 600), np.arange(600) * 6 // 600
+    move = np.where(np.arange(600) % 20 == 0, 0.5, -0.02)
+    rises = []
+    for evidence in (1.0, 5.0, 20.0):
+        made, _ = Bounds.learn(
+            SCALE, now=now, then=now + move, base=now, move=move, fold=fold, block=48, evidence=evidence
+        )
+        start, rise, dry = np.array([1.0]), np.array([0.5]), np.array([0.2])
+        rises.append(float(made.then(start, rise, dry, SCALE)[0]) - 1.0)
+    assert rises[0] < rises[1] < rises[2]
+    assert rises[2] == pytest.approx(0.5, rel=0.02)
 
 
 @given(
@@ -49,11 +63,14 @@ def test_bounds_are_learned_from_what_was_seen() -> None:
     now = rng.uniform(1.0, 2.0, 600)
     move = rng.normal(0.0, 0.3, 600)
     fold = np.arange(600) * 6 // 600
-    made, point = Bounds.learn(SCALE, now=now, then=now + move, base=now, move=move, fold=fold, block=48)
+    made, point = Bounds.learn(
+        SCALE, now=now, then=now + move, base=now, move=move, fold=fold, block=48, evidence=4.0
+    )
     assert made.highest == np.maximum(now, now + move).max()
     assert made.lowest <= made.driest <= made.highest
     assert made.steepest < 0
     assert 0.0 <= made.reach <= 1.0
+    assert 0.0 < made.damping < 1.0
     assert np.isfinite(point).all()
 
 
