@@ -1,7 +1,7 @@
 """Find the true content behind ultrasonic echoes: obstacles, losses, noise and emptyings in one filter.
 
 A hidden Markov model over the content in 2 cm cells (Rabiner 1989, Proc. IEEE 77): content rises by inflow,
-settles a little, and drops to the floor when emptied. A reading is the true distance, or the fixed echo of an
+settles a little, slides, and drops to the floor when emptied. A reading is the true distance, or the fixed echo of an
 obstacle as long as the content lies below it, or nonsense. Cleaning matters far more than the forecaster
 behind it, because a running median takes an obstacle that answers every second time for the content.
 """
@@ -20,9 +20,13 @@ NOISE_CM = 2.0
 OBSTACLE_NOISE_CM = 1.5
 NONSENSE = 0.02
 SETTLING = 0.02
-# A cell is left upwards about every eighth hour at an inflow of 5 % of depth per day.
+# What lies loose slides: the heap under the sensor loses up to half its height and nobody has come.
+SLIDE = 0.008
+# Rises per hour: twice what 5 % of depth a day needs, so that what was thrown in is believed at once.
 RISE = 0.12
 TYPICAL_RISE_CELLS = 2.5
+# In longer silence the content grows as the container's own usually does.
+SILENCE_HOURS = 6
 EMPTYINGS_PER_HOUR = 1.0 / 190.0
 FLOOR_SPREAD_CM = 6.0
 DROP_CM = 8.0
@@ -86,12 +90,15 @@ def clean(distance_cm: Series, container: Container) -> Cleaned | None:
     hour, reading = _hourly(distance_cm.times[usable], distance_cm.values[usable])
     known = find_obstacle(reading[np.isfinite(reading)], container)
     emission = _emissions(reading, known)
-    forward, _ = _forward(emission, _floor(known))
+    rise = np.full(len(reading), RISE)
+    forward, _ = _forward(emission, _floor(known), rise)
     if known.obstacle_cm is not None:
         known = _with_share(known, forward, reading)
         emission = _emissions(reading, known)
-        forward, _ = _forward(emission, _floor(known))
-    smoothed, emptied = _backward(forward, emission, _floor(known))
+    rise = np.where(_silent(reading), _pace(forward, reading, known), RISE)
+    if known.obstacle_cm is not None or (rise != RISE).any():
+        forward, _ = _forward(emission, _floor(known), rise)
+    smoothed, emptied = _backward(forward, emission, _floor(known), rise)
     content = np.arange(known.cells) * CELL_CM
     mean = forward @ content
     spread = np.sqrt(np.maximum(forward @ content**2 - mean**2, 0.0))
@@ -141,6 +148,23 @@ def _with_share(container: Container, forward: Floats, reading: Floats) -> Conta
     return replace(container, obstacle_share=float(np.clip(share, 0.02, 0.7)))
 
 
+def _silent(reading: Floats) -> Booleans:
+    """Hours in which nothing came for longer than SILENCE_HOURS."""
+    position = np.arange(len(reading))
+    last = np.maximum.accumulate(np.where(np.isfinite(reading), position, 0))
+    return np.asarray(position - last > SILENCE_HOURS)
+
+
+def _pace(forward: Floats, reading: Floats, container: Container) -> float:
+    """Rises per hour that explain what came between heard hours, no more than RISE."""
+    heard = np.flatnonzero(np.isfinite(reading))
+    change = np.diff(forward[heard] @ np.arange(container.cells, dtype=np.float64))
+    going = np.abs(change) < DROP_CM / CELL_CM
+    hours = float(np.diff(heard)[going].sum())
+    cells = (float(change[going].sum()) + 12.0 * RISE * TYPICAL_RISE_CELLS) / (hours + 24.0)
+    return float(np.clip(cells / TYPICAL_RISE_CELLS, 0.0, RISE))
+
+
 def _emissions(reading: Floats, container: Container) -> Floats:
     """Likelihood of each hour's reading under each content, (hours, cells); ones where nothing came."""
     distance = container.depth_cm - np.arange(container.cells) * CELL_CM
@@ -167,35 +191,50 @@ def _floor(container: Container) -> Floats:
 
 
 @njit(cache=True)
-def _spread_up(belief: Floats) -> Floats:
-    """One hour of inflow and settling without emptying: geometric rises, kept within the container."""
+def _moved(belief: Floats, rise: float) -> Floats:
+    """One hour of inflow, settling and sliding without emptying: geometric rises kept within the container,
+    falls to anything between half and all of the height."""
     n = len(belief)
     out = np.zeros(n)
-    carry = 0.0
     keep = 1.0 - 1.0 / TYPICAL_RISE_CELLS
+    up, begun = 0.0, np.zeros(n + 1)
     for s in range(n):
-        out[s] += (1.0 - RISE - SETTLING) * belief[s] + carry * (1.0 - keep)
-        carry = carry * keep + RISE * belief[s]
+        slides = SLIDE if s > 1 else 0.0
+        out[s] += (1.0 - rise - SETTLING - slides) * belief[s] + up * (1.0 - keep)
+        up = up * keep + rise * belief[s]
         out[max(s - 1, 0)] += SETTLING * belief[s]
-    out[n - 1] += carry
+        if slides > 0.0:
+            share = slides * belief[s] / (s // 2)
+            begun[s - s // 2] += share
+            begun[s] -= share
+    out[n - 1] += up
+    sliding = 0.0
+    for s in range(n):
+        sliding += begun[s]
+        out[s] += sliding
     return out
 
 
 @njit(cache=True)
-def _spread_down(message: Floats) -> Floats:
-    """Transpose of `_spread_up`."""
+def _moved_back(message: Floats, rise: float) -> Floats:
+    """Transpose of `_moved`."""
     n = len(message)
     out = np.zeros(n)
     keep = 1.0 - 1.0 / TYPICAL_RISE_CELLS
-    ahead = message[n - 1]
+    up, until = message[n - 1], np.zeros(n + 1)
+    for s in range(n):
+        until[s + 1] = until[s] + message[s]
     for s in range(n - 1, -1, -1):
-        out[s] = (1.0 - RISE - SETTLING) * message[s] + SETTLING * message[max(s - 1, 0)] + RISE * ahead
-        ahead = (1.0 - keep) * message[s] + keep * ahead
+        slides = SLIDE if s > 1 else 0.0
+        out[s] = (1.0 - rise - SETTLING - slides) * message[s] + SETTLING * message[max(s - 1, 0)] + rise * up
+        up = (1.0 - keep) * message[s] + keep * up
+        if slides > 0.0:
+            out[s] += slides * (until[s] - until[s - s // 2]) / (s // 2)
     return out
 
 
 @njit(cache=True)
-def _forward(emission: Floats, floor: Floats) -> tuple[Floats, Floats]:
+def _forward(emission: Floats, floor: Floats, rise: Floats) -> tuple[Floats, Floats]:
     """Filtered beliefs (hours, cells) and the share of belief that an emptying happened in the hour."""
     hours, n = emission.shape
     belief = np.empty((hours, n))
@@ -203,7 +242,7 @@ def _forward(emission: Floats, floor: Floats) -> tuple[Floats, Floats]:
     now = np.full(n, 1.0 / n) * emission[0]
     belief[0] = now / now.sum()
     for t in range(1, hours):
-        risen = _spread_up(belief[t - 1]) * (1.0 - EMPTYINGS_PER_HOUR)
+        risen = _moved(belief[t - 1], rise[t]) * (1.0 - EMPTYINGS_PER_HOUR)
         fresh = floor * EMPTYINGS_PER_HOUR
         a, b = (risen * emission[t]).sum(), (fresh * emission[t]).sum()
         total = a + b
@@ -216,7 +255,7 @@ def _forward(emission: Floats, floor: Floats) -> tuple[Floats, Floats]:
 
 
 @njit(cache=True)
-def _backward(belief: Floats, emission: Floats, floor: Floats) -> tuple[Floats, Floats]:
+def _backward(belief: Floats, emission: Floats, floor: Floats, rise: Floats) -> tuple[Floats, Floats]:
     """Smoothed beliefs and smoothed probability of an emptying per hour (forward-backward)."""
     hours, n = belief.shape
     smooth = np.empty((hours, n))
@@ -225,7 +264,7 @@ def _backward(belief: Floats, emission: Floats, floor: Floats) -> tuple[Floats, 
     smooth[hours - 1] = belief[hours - 1]
     for t in range(hours - 1, 0, -1):
         weighted = emission[t] * message
-        stay = _spread_down(weighted) * (1.0 - EMPTYINGS_PER_HOUR)
+        stay = _moved_back(weighted, rise[t]) * (1.0 - EMPTYINGS_PER_HOUR)
         fresh = EMPTYINGS_PER_HOUR * (floor * weighted).sum()
         previous = belief[t - 1]
         rest = (previous * stay).sum()

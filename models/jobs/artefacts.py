@@ -11,6 +11,7 @@ import hashlib
 import os
 import pickle
 import re
+import struct
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ _KEPT = 5
 # What reading half a file, or one of classes that exist no more, ends with.
 _TORN = (
     OSError, EOFError, ValueError, AttributeError, ImportError, KeyError, TypeError, pickle.UnpicklingError,
-    zlib.error,
+    IndexError, struct.error, zlib.error,
 )  # fmt: skip
 _Seal = tuple[str, int, int, int]
 _NAME = re.compile(r"(\d{8}T\d{6})\.joblib")

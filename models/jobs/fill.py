@@ -23,7 +23,7 @@ from models.jobs.product import Ask, Group, below, silent
 from models.series import DAY, Floats, Instant, Series, hours
 from udp.registry.port import Channel, Inventory
 
-VERSION = "2"
+VERSION = "3"
 LEADS = np.array([hours(h) for h in (6, 12, 24, 48, 72, 120, 168)])
 JUDGED_HOURS = (24, 48, 72)
 CRITICAL_PERCENT = 80.0

@@ -88,6 +88,42 @@ def test_one_spike_empties_nothing() -> None:
     assert (np.abs(made.filtered[50:] - 100 * 60 / 110) > 4).sum() <= 1
 
 
+@pytest.mark.parametrize(("before", "after"), [(60.0, 38.0), (30.0, 17.0), (90.0, 55.0)])
+def test_a_heap_that_slides_is_no_crew(before: float, after: float) -> None:
+    """Plastic and glass slide: the level falls, stays there for hours and goes on rising."""
+    content = np.concatenate([np.linspace(0, before, 300), np.linspace(after, after + 20, 200)])
+    noise = np.random.default_rng(7).normal(0, 1, len(content))
+    distance = np.round((130 - content + noise) / 2) * 2
+    made = clean(Series(START + np.arange(len(content)) * HOUR, distance, "cm"), Container(130))
+    assert made is not None
+    assert not made.emptied.any()
+    assert made.smoothed[295:].min() > 100 * (after - 3) / 130
+    assert made.filtered[295:].min() > 100 * (after - 8) / 130
+
+
+def test_a_crew_after_slides_is_still_a_crew() -> None:
+    content = np.concatenate([np.linspace(0, 60, 300), np.linspace(38, 50, 120), np.linspace(2, 30, 120)])
+    distance = np.round((130 - content) / 2) * 2
+    made = clean(Series(START + np.arange(len(content)) * HOUR, distance, "cm"), Container(130))
+    assert made is not None
+    assert list(np.flatnonzero(made.emptied)) == [420]
+
+
+def test_silence_does_not_fill_a_slow_container() -> None:
+    """Ten days without a word: content lies between what was heard before and after, and no higher before
+    anything is heard again."""
+    hours = np.arange(24 * 60)
+    content = (hours / 24 * 1.0) % 80
+    silent = (hours > 24 * 34) & (hours < 24 * 44)
+    series = Series(START + hours[~silent] * HOUR, np.round((120 - content[~silent]) / 2) * 2, "cm")
+    made = clean(series, Container(120))
+    assert made is not None
+    gap = slice(24 * 34, 24 * 44)
+    assert made.smoothed[gap].max() < 100 * 44 / 120 + 3
+    assert made.smoothed[gap].min() > 100 * 34 / 120 - 3
+    assert made.filtered[gap].max() < 100 * 44 / 120 + 3
+
+
 @pytest.mark.parametrize(
     "values",
     [[], [0.0, 0.0, 0.0, 0.0], [np.nan] * 5, [500.0] * 5, [60.0, 61.0]],

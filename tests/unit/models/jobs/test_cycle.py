@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from small_city import NOW, before_now, fill_bins, fill_stream
 
-from models.jobs.artefacts import Artefacts
+from models.fill_level.naive import NaiveRate
+from models.jobs.artefacts import Artefact, Artefacts
+from models.jobs.outcome import Fitted
 from udp.errors import ConfigurationError
 from udp.forecasting.port import ForecastKey, Kind
 from udp.forecasting.sql import SqlForecasts
@@ -157,6 +159,19 @@ def test_a_torn_file_is_fitted_anew(city):
     for path in (city.folder / "artefacts").rglob("*.joblib"):
         path.write_bytes(path.read_bytes()[:100])
     assert cycle.round(NOW + timedelta(minutes=10)).fitted == 1
+
+
+def test_wherever_a_file_is_torn_it_is_no_model(tmp_path):
+    kept = Artefacts(tmp_path)
+    speaker = NaiveRate(rates={"1": 0.2}, usual=0.2, errors=np.arange(300.0))
+    silent = Fitted(speaker, "a", fallback=False, reason="", card=None)
+    kept.keep("fuellstand", "bin", Artefact(silent, NOW, "f"))
+    assert kept.newest("fuellstand", "bin", NOW) is not None
+    (path,) = tmp_path.rglob("*.joblib")
+    whole = path.read_bytes()
+    for length in range(len(whole) - 8):  # behind that stands only the checksum
+        path.write_bytes(whole[:length])
+        assert kept.newest("fuellstand", "bin", NOW) is None
 
 
 def fill_pond(city, days=20):
