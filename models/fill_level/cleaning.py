@@ -1,9 +1,9 @@
 """Find the true content behind ultrasonic echoes: obstacles, losses, noise and emptyings in one filter.
 
 A hidden Markov model over the content in 2 cm cells (Rabiner 1989, Proc. IEEE 77): content rises by inflow,
-settles a little, slides, and drops to the floor when emptied. A reading is the true distance, or the fixed echo of an
-obstacle as long as the content lies below it, or nonsense. Cleaning matters far more than the forecaster
-behind it, because a running median takes an obstacle that answers every second time for the content.
+settles a little, slides, and drops to the floor when emptied. A reading is the true distance, or the fixed
+echo of an obstacle as long as the content lies below it, or nonsense. Cleaning matters far more than the
+forecaster behind it: a running median takes an obstacle that answers every second time for the content.
 """
 
 from __future__ import annotations
