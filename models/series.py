@@ -23,6 +23,9 @@ Step = np.timedelta64
 
 HOUR: Step = np.timedelta64(3_600_000_000, "us")
 DAY: Step = np.timedelta64(86_400_000_000, "us")
+# A regular series with losses still has most rows one step apart.
+_REGULAR_SHARE, _ENOUGH_FOR_CLOCKS = 0.2, 10
+_USUAL_MINUTES = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 360, 720, 1440)
 
 
 class UnusableSeries(ValueError):
@@ -130,11 +133,15 @@ class Series:
 
     @property
     def step(self) -> Step | None:
-        """The most frequent distance of neighbouring times, None for fewer than two rows."""
+        """The most frequent distance of neighbouring times, None for fewer than two rows. Of a clock that
+        wanders no distance is frequent: then the usual one, as devices are set (5 min, an hour ...)."""
         if len(self) < 2:
             return None
         distances, counts = np.unique(np.diff(self.times).astype(np.int64), return_counts=True)
-        return np.timedelta64(int(distances[np.argmax(counts)]), "us")
+        if counts.max() >= _REGULAR_SHARE * counts.sum() or len(self) < _ENOUGH_FOR_CLOCKS:
+            return np.timedelta64(int(distances[np.argmax(counts)]), "us")
+        usual = float(np.median(np.repeat(distances, counts))) / 60_000_000
+        return np.timedelta64(60_000_000 * min(_USUAL_MINUTES, key=lambda m: abs(np.log(usual / m))), "us")
 
     def regular(self, step: Step | None = None) -> Series:
         """On an unbroken grid from first to last time, gaps explicit as NaN."""

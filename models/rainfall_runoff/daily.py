@@ -30,7 +30,8 @@ SNOW_BOUNDS = (Bound(0.0, 0.99), Bound(1.0, 10.0))
 
 @dataclass(frozen=True, slots=True)
 class Forcing:
-    """Daily rain (mm), air temperature (Cel) and potential evaporation (mm), equally long, without gaps."""
+    """Daily rain (mm), air temperature (Cel) and potential evaporation (mm), equally long. NaN = gap: unknown
+    or negative rain counts as none, else the last value known goes on."""
 
     precipitation: Floats
     temperature: Floats
@@ -40,11 +41,27 @@ class Forcing:
         """The first days only."""
         return Forcing(self.precipitation[:days], self.temperature[:days], self.evaporation[:days])
 
+    def __post_init__(self) -> None:
+        rain = np.asarray(self.precipitation, dtype=np.float64)
+        object.__setattr__(self, "precipitation", np.where(np.isfinite(rain) & (rain > 0), rain, 0.0))
+        object.__setattr__(self, "temperature", _carried(self.temperature))
+        object.__setattr__(self, "evaporation", np.maximum(_carried(self.evaporation), 0.0))
+
     @property
     def annual_snow(self) -> float:
         """Mean annual solid precipitation, mm."""
         solid = np.clip((3.0 - self.temperature) / 4.0, 0.0, 1.0) * self.precipitation
         return float(solid.mean() * 365.25)
+
+
+def _carried(values: Floats) -> Floats:
+    """Gaps filled by the last value before them; before the first value, by the first."""
+    values = np.asarray(values, dtype=np.float64)
+    solid = np.flatnonzero(np.isfinite(values))
+    if len(solid) in (0, len(values)):
+        return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    place = np.maximum(np.searchsorted(solid, np.arange(len(values)), side="right") - 1, 0)
+    return np.asarray(values[solid[place]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +135,8 @@ class DailyCatchment:
             )
         if np.nanstd(runoff) == 0:
             return NotCalibrated("Der gemessene Abfluss ändert sich nie; Pegel prüfen")
+        if not (forcing.precipitation > 0).any():
+            return NotCalibrated("Kein Regen im Lernzeitraum")
         self.basin = Basin(forcing.annual_snow, _start_flow(runoff))
         cut = WARM_UP_DAYS + int((len(runoff) - WARM_UP_DAYS) * (1 - VALIDATION_SHARE))
         unseen: dict[str, Floats] = {}

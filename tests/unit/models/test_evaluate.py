@@ -1,16 +1,61 @@
-"""The evaluation command prints a table from files made here, and says when there is nothing to evaluate."""
+"""The evaluation command reads series as strangers keep them, or says which file and column is meant."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from models.evaluate import main
+from models.evaluate.__main__ import main
+
+HOURS = np.timedelta64(1, "h")
+START = np.datetime64("2024-01-01T00:00")
+
+
+def stream(count: int, seed: int = 0) -> pd.DataFrame:
+    """Hourly rain and the outflow of one linear store."""
+    rng = np.random.default_rng(seed)
+    rain = np.where(rng.random(count) < 0.06, rng.gamma(1.0, 4.0, count), 0.0).round(2)
+    flow, store = np.empty(count), 5.0
+    for i, fallen in enumerate(rain):
+        store = 0.93 * store + fallen
+        flow[i] = 0.1 + 0.05 * store
+    return pd.DataFrame(
+        {"time": START + np.arange(count) * HOURS, "precipitation_mm": rain, "discharge_m3s": flow.round(4)}
+    )
+
+
+def put(folder: Path, name: str, table: pd.DataFrame) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if name.endswith(".csv"):
+        table.to_csv(folder / name, index=False)
+    else:
+        table.to_parquet(folder / name)
+
+
+def echoes(count: int = 4, days: int = 50) -> pd.DataFrame:
+    """Containers a metre deep that fill by the hour and are emptied when they are full."""
+    parts = []
+    for number in range(count):
+        rng, content = np.random.default_rng(number), 0.0
+        rows = []
+        for hour in range(24 * days):
+            content += float(rng.poisson(0.4 + 0.1 * number))
+            content = 0.0 if content > 85 and hour % 24 == 8 else content
+            rows.append(100.0 - min(content, 95.0))
+        parts.append(
+            pd.DataFrame({"container": f"B{number}", "time": START + np.arange(len(rows)) * HOURS,
+                          "distance_cm": np.round(rows), "depth_cm": 100.0})
+        )  # fmt: skip
+    return pd.concat(parts)
 
 
 def test_an_empty_directory_is_said(tmp_path: Path, capsys) -> None:
     assert main(["--data", str(tmp_path)]) == 2
     assert "none of the known series" in capsys.readouterr().err
+    assert main(["--data", str(tmp_path / "absent")]) == 2
+    assert "is no directory" in capsys.readouterr().err
 
 
 def test_daily_bins_are_judged_beside_persistence(tmp_path: Path, capsys) -> None:
@@ -21,19 +66,140 @@ def test_daily_bins_are_judged_beside_persistence(tmp_path: Path, capsys) -> Non
         for day in range(300):
             level = 0.0 if level >= 8 and rng.random() < 0.7 else min(10.0, level + 2 * rng.integers(0, 3))
             rows.append((number, int(level), 8, np.datetime64("2020-01-01") + day, "X"))
-    (tmp_path / "fill").mkdir()
     table = pd.DataFrame(rows, columns=["bin", "level", "threshold", "date", "reason"])
-    table.to_parquet(tmp_path / "fill" / "wyndham_daily.parquet")
+    put(tmp_path / "fill", "another_city.parquet", table)
     assert main(["--data", str(tmp_path), "--only", "fill"]) == 0
     out = capsys.readouterr().out
-    assert "fill daily, 1 d: MAE" in out
+    assert "fill daily, 1 d (12 bins): MAE" in out
     assert "persistence" in out
 
 
 def test_a_stream_that_cannot_be_calibrated_is_named(tmp_path: Path, capsys) -> None:
-    (tmp_path / "hydro").mkdir()
-    times = np.datetime64("2024-01-01T00:00") + np.arange(24 * 20) * np.timedelta64(1, "h")
-    table = pd.DataFrame({"time": times, "precipitation_mm": 0.0, "discharge_m3s": 1.0})
-    table.to_csv(tmp_path / "hydro" / "sub_flat.csv", index=False)
+    table = stream(24 * 20).assign(precipitation_mm=0.0, discharge_m3s=1.0)
+    put(tmp_path / "hydro", "sub_flat.csv", table)
     assert main(["--data", str(tmp_path), "--only", "stream"]) == 0
     assert "nicht kalibriert" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda t: t.drop(columns="precipitation_mm"), "no column with the rain"),
+        (lambda t: t.drop(columns="time"), "no column with the time"),
+        (lambda t: t.rename(columns={"discharge_m3s": "turbidity"}), "no column to forecast"),
+        (lambda t: t.assign(discharge_m3s=[*t["discharge_m3s"][:9].astype(str), "abc"] * 20),
+         "line 11, column discharge_m3s: 'abc' is no number"),
+        (lambda t: t.assign(time=["gestern", *t["time"][1:].astype(str)]), "line 2, column time: 'gestern'"),
+        (lambda t: t.head(0), "holds no rows"),
+    ],
+)  # fmt: skip
+def test_an_unreadable_file_is_named_with_its_column_and_the_others_go_on(
+    tmp_path: Path, capsys, spoil, said: str
+) -> None:
+    put(tmp_path / "hydro", "sub_bad.csv", spoil(stream(200)))
+    put(tmp_path / "hydro", "sub_flat.csv", stream(24 * 20).assign(discharge_m3s=1.0))
+    assert main(["--data", str(tmp_path), "--only", "stream"]) == 1
+    told = capsys.readouterr()
+    assert said in told.err
+    assert "sub_bad.csv" in told.err
+    assert "sub_flat" in told.out
+
+
+def test_litres_shuffled_rows_and_wild_clocks_are_the_same_stream(tmp_path: Path, capsys) -> None:
+    plain = stream(24 * 32)
+    rng = np.random.default_rng(1)
+    litres = plain.assign(discharge_l_s=1000 * plain["discharge_m3s"]).drop(columns="discharge_m3s")
+    forms = {
+        "plain": plain,
+        "litres": pd.concat([litres, litres.head(30)]).sample(frac=1, random_state=0),
+        "jitter": plain.assign(
+            time=plain["time"] - rng.integers(0, 600, len(plain)).astype("timedelta64[s]")
+        ),
+    }
+    scores = {}
+    for name, table in forms.items():
+        put(tmp_path / name / "hydro", "sub_x.csv", table)
+        assert main(["--data", str(tmp_path / name), "--only", "stream"]) == 0
+        out = capsys.readouterr().out
+        row = next(line for line in out.splitlines() if "perfect rain" in line)
+        scores[name] = float(row.split("NSE")[1].split()[0])
+        assert "(m3/s, step 60 min)" in out
+    assert scores["litres"] == pytest.approx(scores["plain"], abs=0.02)
+    assert scores["jitter"] == pytest.approx(scores["plain"], abs=0.05)
+
+
+def test_logger_codes_are_gaps_and_that_is_said(tmp_path: Path, capsys) -> None:
+    table = stream(24 * 20)
+    table.loc[5:20, "discharge_m3s"] = -999
+    table.loc[3, "precipitation_mm"] = -1.0
+    put(tmp_path / "hydro", "sub_codes.csv", table)
+    main(["--data", str(tmp_path), "--only", "stream"])
+    out = capsys.readouterr().out
+    assert "16 x -999 read as gaps" in out
+    assert "1 negative values read as gaps" in out
+
+
+def test_daily_basin_lives_without_evaporation_and_takes_its_area(tmp_path: Path, capsys) -> None:
+    rng = np.random.default_rng(2)
+    days = 365 * 7
+    rain = np.where(rng.random(days) < 0.4, rng.gamma(1.0, 5.0, days), 0.0)
+    store, flow = 100.0, np.empty(days)
+    for i, fallen in enumerate(rain):
+        store += 0.5 * fallen
+        flow[i] = 0.02 * store
+        store -= flow[i]
+    table = pd.DataFrame(
+        {"time": np.datetime64("2010-01-01") + np.arange(days), "precipitation_mm": rain,
+         "temperature_c": 10.0 - 8.0 * np.cos(2 * np.pi * np.arange(days) / 365.25), "discharge_m3s": flow}
+    )  # fmt: skip
+    table.loc[rng.random(days) < 0.02, ["precipitation_mm", "temperature_c"]] = np.nan
+    put(tmp_path / "hydro", "daily_x.csv", table.drop(index=[400, 401]))
+    assert main(["--data", str(tmp_path), "--only", "daily"]) == 1
+    assert "area_km2" in capsys.readouterr().err
+    (tmp_path / "hydro" / "metadata.json").write_text(json.dumps({"daily_x": {"area_km2": 86.4}}))
+    assert main(["--data", str(tmp_path), "--only", "daily"]) == 0
+    out = capsys.readouterr().out
+    assert float(out.split("NSE")[1].split()[0]) > 0.5
+    assert "Oudin" in out
+
+
+def test_echoes_are_understood_in_every_sensible_form(tmp_path: Path, capsys) -> None:
+    long = echoes()
+    forms = {
+        "long": long,
+        "mm": long.assign(distance_mm=10 * long["distance_cm"], depth_m=1.0).drop(
+            columns=["distance_cm", "depth_cm"]
+        ),
+        "percent": long.assign(fill_pct=100.0 - long["distance_cm"])[["container", "time", "fill_pct"]],
+        "wide": long.pivot_table(index="time", columns="container", values="distance_cm"),
+    }
+    found = {}
+    for name, table in forms.items():
+        put(tmp_path / name / "fill", "sensors.parquet", table)
+        assert main(["--data", str(tmp_path / name), "--only", "fill"]) == 0
+        out = capsys.readouterr().out
+        own = next(line for line in out.splitlines() if "pooled inflow rate" in line)
+        found[name] = float(own.split("MAE")[1].split()[0])
+        assert "fill hourly: 4 containers" in out
+    assert found["mm"] == found["long"]
+    assert max(found.values()) < 1.3 * min(found.values())
+
+
+def test_echoes_without_a_known_column_say_what_would_do(tmp_path: Path, capsys) -> None:
+    put(tmp_path / "fill", "x.parquet", echoes(1, 3)[["container", "time"]].assign(blob=1))
+    assert main(["--data", str(tmp_path)]) == 1
+    assert "distance_cm, distance_mm, fill_percent" in capsys.readouterr().err
+
+
+def test_meters_without_faults_or_weather_are_said(tmp_path: Path, capsys) -> None:
+    times = pd.date_range("2023-01-01", periods=24 * 120, freq="h")
+    use = 5.0 + 3.0 * ((times.hour > 7) & (times.hour < 18))
+    table = pd.DataFrame({"meter": "M1", "utility": "electricity", "t": times, "value": use})
+    put(tmp_path / "consumption", "readings.parquet", table)
+    assert main(["--data", str(tmp_path), "--only", "consumption"]) == 0
+    out = capsys.readouterr().out
+    assert "no events.csv" in out
+    assert "no weather.parquet" in out
+    put(tmp_path / "consumption", "readings.parquet", table.drop(columns="value"))
+    assert main(["--data", str(tmp_path), "--only", "consumption"]) == 1
+    assert "no column with the consumption" in capsys.readouterr().err

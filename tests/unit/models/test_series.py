@@ -73,3 +73,9 @@ def test_record_cuts_drivers_and_target_alike() -> None:
     assert rain is not None
     assert len(record.target) == len(rain) == 2
     assert record.driver("snow") is None
+
+
+def test_a_clock_that_wanders_has_the_step_its_device_is_set_to() -> None:
+    wander = np.random.default_rng(0).integers(0, 600_000_000, 200)
+    times = START + np.arange(200) * HOUR + wander.astype("timedelta64[us]")
+    assert Series(times, np.ones(200), "m").step == HOUR
