@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 
-from edge.wire.instants import instant
+from ingest.assigning import Claims, Found, assign, missing
+from ingest.moments import Mask, Place, Stored, alike, moved
 from udp.sensorthings import Quality, QualityRule
-from udp.store.columns import Observations, Period
+from udp.store.columns import Observations
 from udp.store.port import ObservationStore
 
-_DAY_US = 86_400_000_000
 # Verdicts that depend on one value alone. Step and stuck look at neighbours, which a replay of a
 # part of the journal does not see all: another verdict of theirs is no reason for a new revision.
 _OWN_VERDICT = (QualityRule.RANGE, QualityRule.CLOCK, QualityRule.WITHDRAWN)
-
-Place = tuple[int, int]
-"""(datastream, phenomenon_time in microseconds)"""
-
-
-class Stored(NamedTuple):
-    """The newest revision the store holds of one Observation."""
-
-    result: float
-    rule: int
-    revision: int
 
 
 class Example(NamedTuple):
@@ -53,98 +41,84 @@ class Difference(NamedTuple):
     corrected: int
     """Values a person has decided on: they stay, whatever the replay makes of them."""
     examples: tuple[Example, ...] = ()
+    homeless: tuple[int, ...] = ()
+    """Positions of values whose moment is full."""
 
 
 def compare(
     store: ObservationStore,
     made: Observations,
-    expected: Collection[Place],
+    silent: Mapping[Place, int],
     now: datetime,
     *,
+    claims: Claims,
+    dated: Mask,
     withdraw: bool = False,
 ) -> Difference:
-    """`made` against the store. `expected`: places where the replayed messages could have had values.
+    """`made` against the store. `silent`: moments of which so many replayed messages say nothing, and could.
 
+    `claims`: what this replay has found the places of before. `dated`: which values are known by their
+    moment alone (readings), so that another value of it is the same one, read otherwise.
     `withdraw`: what is missing gets a revision that calls it bad, instead of staying as it is.
     """
-    places = list(zip(made.datastream.tolist(), made.phenomenon_time.astype(np.int64).tolist(), strict=True))
-    stored = stored_at(store, {*places, *expected})
-    # Within one batch the first value for a place counts, as it did when it came.
-    first = dict(reversed([(place, number) for number, place in enumerate(places)]))
-    numbers = sorted(first.values())
-    added = [number for number in numbers if places[number] not in stored]
-    differing = [
-        number
-        for number in numbers
-        if places[number] in stored and _differs(made, number, stored[places[number]])
+    assigned = assign(store, made, dated=dated, claims=claims, besides=silent)
+    made = moved(made, assigned.step)
+    differing = [one for one in assigned.found if _differs(made, one.number, one.there)]
+    changed = [one for one in differing if one.there.rule != QualityRule.PERSON]
+    gone = [
+        (place, there)
+        for place, there in missing(store, silent, assigned.held, claims)
+        if there.rule not in (QualityRule.WITHDRAWN, QualityRule.PERSON)
     ]
-    changed = [number for number in differing if stored[places[number]].rule != QualityRule.PERSON]
-    revised = made.take(np.array(changed, np.int64))
-    revised = Observations.build(
-        revised.datastream, revised.phenomenon_time, revised.result,
-        result_time=np.datetime64(now.replace(tzinfo=None), "us"), lead=revised.lead,
-        quality=revised.quality, rule=revised.rule,
-        revision=np.array([stored[places[number]].revision + 1 for number in changed], np.int64),
-    ) if changed else Observations.empty()  # fmt: skip
-    gone = sorted(
-        place
-        for place in set(expected) - set(places)
-        if place in stored and stored[place].rule not in (QualityRule.WITHDRAWN, QualityRule.PERSON)
-    )
-    withdrawn = _withdrawn(gone, stored, now) if withdraw else Observations.empty()
+    withdrawn = _withdrawn(gone, now) if withdraw else Observations.empty()
     result = made.result.tolist()
+    new = np.array([number for number, _ in assigned.added], np.int64)
     return Difference(
-        write=Observations.concatenate([made.take(np.array(added, np.int64)), revised, withdrawn]),
-        added=len(added),
+        write=Observations.concatenate([made.take(new), _revised(made, changed, now), withdrawn]),
+        added=len(assigned.added),
         changed=len(changed),
-        unchanged=len(numbers) - len(added) - len(differing),
+        unchanged=len(assigned.found) - len(differing),
         missing=len(gone),
         corrected=len(differing) - len(changed),
         examples=(
-            *(Example(places[number], None, result[number]) for number in added),
-            *(Example(places[number], stored[places[number]].result, result[number]) for number in changed),
-            *(Example(place, stored[place].result, None) for place in gone),
+            *(Example(place, None, result[number]) for number, place in assigned.added),
+            *(Example(one.place, one.there.result, result[one.number]) for one in changed),
+            *(Example(place, there.result, None) for place, there in gone),
         ),
+        homeless=assigned.homeless,
     )
 
 
-def _withdrawn(places: Sequence[Place], stored: Mapping[Place, Stored], now: datetime) -> Observations:
+def _revised(made: Observations, changed: Sequence[Found], now: datetime) -> Observations:
+    """What stands in the place of what was found there, known from now on."""
+    if not changed:
+        return Observations.empty()
+    rows = made.take(np.array([one.number for one in changed], np.int64))
+    return Observations.build(
+        rows.datastream, rows.phenomenon_time, rows.result,
+        result_time=np.datetime64(now.replace(tzinfo=None), "us"), lead=rows.lead,
+        quality=rows.quality, rule=rows.rule,
+        revision=np.array([one.there.revision + 1 for one in changed], np.int64),
+    )  # fmt: skip
+
+
+def _withdrawn(gone: Sequence[tuple[Place, Stored]], now: datetime) -> Observations:
     """The same values once more, known as bad from now on; what they were stays readable by `as_of`."""
-    if not places:
+    if not gone:
         return Observations.empty()
     return Observations.build(
-        np.array([stream for stream, _ in places], np.int64),
-        np.array([time for _, time in places], np.int64).astype("datetime64[us]"),
-        np.array([stored[place].result for place in places], np.float64),
+        np.array([stream for (stream, _), _ in gone], np.int64),
+        np.array([time for (_, time), _ in gone], np.int64).astype("datetime64[us]"),
+        np.array([there.result for _, there in gone], np.float64),
         result_time=np.datetime64(now.replace(tzinfo=None), "us"),
         quality=Quality.BAD,
         rule=QualityRule.WITHDRAWN,
-        revision=np.array([stored[place].revision + 1 for place in places], np.int64),
+        revision=np.array([there.revision + 1 for _, there in gone], np.int64),
     )
 
 
 def _differs(made: Observations, number: int, stored: Stored) -> bool:
-    # Values kept before results were rounded may end in another binary digit: that is no other value.
-    if not math.isclose(float(made.result[number]), stored.result, rel_tol=1e-11, abs_tol=1e-12):
+    if not alike(float(made.result[number]), stored.result):
         return True
     rule = int(made.rule[number])
     return rule != stored.rule and (rule in _OWN_VERDICT or stored.rule in _OWN_VERDICT)
-
-
-def stored_at(store: ObservationStore, places: Iterable[Place]) -> dict[Place, Stored]:
-    """What the store holds at `places`, asked day by day: one wrong clock must not read fifty years."""
-    days: dict[int, set[Place]] = {}
-    for place in places:
-        days.setdefault(place[1] // _DAY_US, set()).add(place)
-    found: dict[Place, Stored] = {}
-    for wanted in days.values():
-        times = [time for _stream, time in wanted]
-        period = Period(instant(min(times)), instant(max(times) + 1))
-        held = store.read({stream for stream, _time in wanted}, period)
-        for stream, time, lead, result, rule, revision in zip(
-            held.datastream.tolist(), held.phenomenon_time.astype(np.int64).tolist(), held.lead.tolist(),
-            held.result.tolist(), held.rule.tolist(), held.revision.tolist(), strict=True,
-        ):  # fmt: skip
-            if lead == 0 and (stream, time) in wanted:
-                found[stream, time] = Stored(result, rule, revision)
-    return found

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.lorawan.keyring import Keyring
 from edge.wire.messages import Frame, GatewayStatus, Reading, Record, Uplink
@@ -25,9 +24,9 @@ from ingest.journal import Entry
 from ingest.mapping import WAY, ForeignMapping
 from ingest.normalise import Bindings, Columns, status_record
 from ingest.notes import Notes, doubtful, seen_uplink
-from ingest.outlived import misdated, outlived
 from ingest.quality import Judged, QualityMemory, QualitySettings, Verdict, judge
-from udp.errors import StoreRejected, StoreUnavailable
+from ingest.storing import store_values
+from udp.errors import StoreUnavailable
 from udp.ledger.port import Ledger, Page, Quarantined, SeenUplink, SequenceRun, WaitingFrames
 from udp.registry.port import Device
 from udp.store.columns import Observations
@@ -193,7 +192,8 @@ class Pipeline:
                 notes.set_aside(quarantine.message(item, doubtful(one.seen, one.why)))
         drawn = self.draw([*new, *others], notes)
         verdict = self.judge(drawn)
-        self.append(verdict, drawn, notes)
+        now_us = max(drawn.columns.journalled, default=0)
+        store_values(self._store, verdict, drawn.items, now_us, notes)
         remembered = [one.seen for one in recognised if one.standing is not Standing.DOUBTFUL]
         repeated = [
             item for item, one in zip(uplinks, recognised, strict=True) if one.standing is Standing.AGAIN
@@ -277,37 +277,9 @@ class Pipeline:
             observations = Observations.empty()  # build makes one row of scalars alone
         return Verdict(observations, source, judged)
 
-    def append(self, verdict: Verdict, drawn: Drawn, notes: Notes) -> None:
-        """Into the store; messages it refuses for good are set aside, their neighbours are kept."""
-        for number, reason in self._refused(verdict.observations, verdict.source):
-            problem = Unusable(
-                f"the store refuses it: {reason}", "see the reason; replay after the correction"
-            )
-            notes.set_aside(quarantine.message(drawn.items[number], problem))
-        gone = outlived(self._store, verdict.observations, max(drawn.columns.journalled, default=0))
-        for number, problem in misdated(verdict, gone):
-            notes.set_aside(quarantine.message(drawn.items[number], problem))
-        notes.counters["observations"] += len(verdict.observations) - int(gone.sum())
-        notes.counters["values_outlived"] += int(gone.sum())
-
     def keep(self, judged: Judged) -> None:
         """Remember the newest values, once they are kept: the next ones are compared with them."""
         self._memory.keep(judged.datastreams, judged.last)
-
-    def _refused(self, observations: Observations, source: NDArray[np.int64]) -> list[tuple[int, str]]:
-        if not len(observations):
-            return []
-        try:
-            self._store.append(observations)
-        except StoreRejected as error:
-            first, last = int(source[0]), int(source[-1])
-            if first == last:
-                return [(first, str(error))]
-            upper = source > (first + last) // 2
-            return self._refused(observations.take(~upper), source[~upper]) + self._refused(
-                observations.take(upper), source[upper]
-            )
-        return []
 
     def _open_entry(self, entry: Entry) -> tuple[list[Item], SequenceRun | None, list[Spoilt]]:
         return open_entry(entry, self._foreign)

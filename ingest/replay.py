@@ -6,29 +6,36 @@ With an empty store and ledger this rebuilds both.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import numpy as np
+
 from edge.wire.identifiers import DevEUI
 from edge.wire.instants import instant, microseconds
 from edge.wire.messages import Uplink
 from ingest import quarantine
+from ingest.assigning import Claims
 from ingest.copies import Copies, Copy, batches, in_order
 from ingest.decode import Item
 from ingest.deduplicate import again, as_life, find, memory_ended, names_of
-from ingest.difference import Difference, Place, compare, stored_at
+from ingest.difference import Difference, compare
 from ingest.difference_report import DifferenceReport
 from ingest.heard import Empty, Unusable
 from ingest.journal import Entry, JournalReader
+from ingest.moments import Place, stored_at
 from ingest.notes import Notes, doubtful, seen_uplink
 from ingest.outlived import misdated, outlived
 from ingest.pipeline import Pipeline, alone
+from ingest.quality import Verdict
+from ingest.storing import crowded
 from udp.ledger.port import Ledger, Page, Quarantined, QuarantineReader, Remembered, SeenUplink
 from udp.ledger.quarantining import digest
-from udp.store.port import ObservationStore
+from udp.store.port import ObservationStore, resolution_us
 
 _BATCH = 2_000
 
@@ -132,6 +139,7 @@ class Replay:
         self._withdraw = withdraw
         self._remembered_since = microseconds(now() - remember)
         self._restarts = restarts
+        self._claims = Claims()
 
     def run(self, readers: Sequence[JournalReader], scope: Scope) -> Summary:
         """Everything in scope, in journal order. StoreUnavailable ends it; running it again is safe."""
@@ -170,13 +178,21 @@ class Replay:
                 drawing.set_aside(quarantine.message(item, doubtful(seen_uplink(item), choice.doubt)))
         drawn = self._pipeline.draw(chosen, drawing)
         verdict = self._pipeline.judge(drawn)
-        expected = self._expected(chosen)
+        silent = self._silent(chosen, verdict)
         gone = outlived(self._store, verdict.observations, microseconds(self._now()))
         lost = dict(misdated(verdict, gone))
         for number, problem in lost.items():
             drawing.set_aside(quarantine.message(drawn.items[number], problem))
-        kept = verdict.observations.take(~gone)
-        found = compare(self._store, kept, expected, self._now(), withdraw=self._withdraw)
+        dated = np.array([not isinstance(item.heard, Uplink) for item in drawn.items], bool)[verdict.source]
+        found = compare(
+            self._store, verdict.observations.take(~gone), silent, self._now(),
+            claims=self._claims, dated=dated[~gone], withdraw=self._withdraw,
+        )  # fmt: skip
+        homeless = np.zeros(len(gone), bool)
+        homeless[np.flatnonzero(~gone)[list(found.homeless)]] = True
+        for number, problem in crowded(verdict, homeless, drawn.items):
+            lost[number] = problem
+            drawing.set_aside(quarantine.message(drawn.items[number], problem))
         again = [item for item, one in zip(uplinks, choices, strict=True) if not one.counts and not one.doubt]
         usable = [item for number, item in enumerate(drawn.items) if number not in lost]
         released = self._released([*usable, *again])
@@ -190,6 +206,7 @@ class Replay:
             self._ledger.write(Page(uplinks=seen, runs=runs, quarantined=aside, released=released))
         else:
             copies.count([one.identity for choice in choices if choice.counts for one in choice.noted])
+        self._claims.end()
         self._pipeline.keep(verdict.judged)
         summary.deliveries += len(entries)
         summary.messages += len(uplinks) + len(others)
@@ -239,11 +256,12 @@ class Replay:
         held = copies.of(sorted({name for _item, one in unknown for name in names_of(one)}))
         found: dict[bytes, list[Copy]] = {}
         places: dict[bytes, list[set[Place]]] = {}
+        fine = resolution_us(self._store)
         for item, one in unknown:
             own = sorted(copy for name in names_of(one) for copy in held.get(name, ()))
             found[one.identity] = own
             if len({copy.received_at for copy in own}) > 1:
-                places[one.identity] = [self._places(item, copy.received_at) for copy in own]
+                places[one.identity] = [self._places(item, copy.received_at // fine * fine) for copy in own]
         asked = {place for several in places.values() for some in several for place in some}
         stored = stored_at(self._store, asked).keys()
         counted: dict[bytes, Remembered] = {}
@@ -253,14 +271,19 @@ class Replay:
             counted[identity] = Remembered(instant(copy.received_at), copy.payload)
         return counted
 
-    def _expected(self, items: Sequence[Item]) -> set[Place]:
-        """Where values of these messages would be: their device's Datastreams at their times."""
-        return {
+    def _silent(self, items: Sequence[Item], verdict: Verdict) -> Mapping[Place, int]:
+        """How many of these messages have no value for a Datastream of their device at their time."""
+        places = Counter(
             place
             for item in items
             if isinstance(item.heard, Uplink)
             for place in self._places(item, microseconds(item.heard.received_at))
-        }
+        )
+        rows = verdict.observations
+        times = rows.phenomenon_time.astype(np.int64).tolist()
+        said = set(zip(verdict.source.tolist(), rows.datastream.tolist(), times, strict=True))
+        places.subtract((stream, time) for _, stream, time in said if (stream, time) in places)
+        return +places
 
     def _places(self, item: Item, at: int) -> set[Place]:
         bindings = self._pipeline.bindings

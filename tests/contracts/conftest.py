@@ -26,7 +26,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from edge.wire.settings import Secret
-from udp.store.columns import Observations
+from udp.store.columns import Ints, Observations
 from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, maintain, open_store
 from udp.store.port import ObservationStore
@@ -53,26 +53,10 @@ bind-address = "127.0.0.1:{rpc_port}"
 """
 
 
-_OVERWRITES = (
-    "a line with a known identity and revision overwrites: the server does not look before it writes"
-)
-_UNORDERED = "every revision is kept as a series of its own, whichever came first"
 # (engine, test of the promise) -> why it cannot be kept there; the test must fail.
 DEVIATIONS = {
-    ("influxdb", "test_an_equal_revision_with_another_value_is_ignored"): _OVERWRITES,
-    ("influxdb", "test_a_lower_revision_that_comes_later_leaves_no_trace"): _UNORDERED,
-    ("victoriametrics", "test_a_lower_revision_that_comes_later_leaves_no_trace"): _UNORDERED,
     ("victoriametrics", "test_times_keep_their_microseconds"): "times are kept in whole milliseconds",
     ("victoriametrics", "test_this_engine_can_forget"): "the server deletes whole series only",
-}
-
-
-# (engine, test of the promise) -> why the outcome is left open there: seen both ways, so none is demanded.
-UNDECIDED = {
-    (
-        "victoriametrics",
-        "test_an_equal_revision_with_another_value_is_ignored",
-    ): "its deduplication may return either of two lines",
 }
 
 
@@ -170,9 +154,10 @@ class Engine:
     store: ObservationStore
     another: Callable[[], Engine]
 
-    def append(self, batch: Observations) -> None:
-        self.store.append(batch)
+    def append(self, batch: Observations) -> Ints:
+        ignored = self.store.append(batch)
         self.settle()
+        return ignored
 
     def reopen(self) -> None:
         self.store.close()
@@ -227,8 +212,6 @@ def engine_that_dies(
 def _expect_deviation(request: pytest.FixtureRequest, kind: str) -> None:
     """Marks the test as one that must fail on this engine, where the tables above say so."""
     deviation = (kind, request.function.__name__)
-    if reason := UNDECIDED.get(deviation):
-        pytest.xfail(f"{kind}: {reason}")
     if reason := DEVIATIONS.get(deviation):
         request.applymarker(pytest.mark.xfail(reason=f"{kind}: {reason}", strict=True, raises=AssertionError))
 

@@ -245,7 +245,7 @@ def test_a_closed_store_says_so(engine: Any) -> None:
     engine.store.close()
     for call in (
         lambda: engine.store.append(one(1.0)),
-        lambda: engine.store.append(Observations.empty()) or engine.store.latest(),
+        lambda: (engine.store.append(Observations.empty()), engine.store.latest()),
         lambda: engine.store.read([7], ALWAYS),
         lambda: engine.store.latest([7]),
         lambda: engine.store.aggregate([7], ALWAYS, HOUR, [Function.MEAN]),

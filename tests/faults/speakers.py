@@ -18,15 +18,13 @@ class Radio:
         self.ending = threading.Event()
         self.threads = [threading.Thread(target=self._hear, args=(gateway,)) for gateway in self.gateways]
         self.heard = [0] * len(self.gateways)
-        # No device is on the air twice in one microsecond: its two uplinks would be one moment of its series.
-        self.on_air = {device.number: threading.Lock() for device in platform.devices}
 
     def _hear(self, gateway: Gateway) -> None:
         count = 0
         while not self.ending.is_set():
             count += 1
             for device in self.platform.devices:
-                gateway.deliver(device, count, patience_s=60, on_air=self.on_air[device.number])
+                gateway.deliver(device, count, patience_s=60)
                 self.heard[self.gateways.index(gateway)] += 1
 
     def start(self) -> None:

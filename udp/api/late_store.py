@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from udp.errors import StoreUnavailable
-from udp.store.columns import Aggregates, Function, Observations, Period
+from udp.store.columns import Aggregates, Function, Ints, Observations, Period
 from udp.store.port import ObservationStore
 
 
@@ -20,9 +20,9 @@ class LateStore:
         self._store: ObservationStore | None = None
         self._closed = False
 
-    def append(self, batch: Observations) -> None:
+    def append(self, batch: Observations) -> Ints:
         """See the port."""
-        self._opened().append(batch)
+        return self._opened().append(batch)
 
     def read(
         self, datastreams: Collection[int], period: Period, as_of: datetime | None = None

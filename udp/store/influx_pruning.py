@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from udp.store import server_answers as answers
 from udp.store.columns import Ints, Observations
@@ -72,12 +73,13 @@ class InfluxPruner:
         """Limit of every Datastream ever pruned."""
         return {one: EPOCH + timedelta(microseconds=mark.before) for one, mark in self._marks().items()}
 
-    def without_forgotten(self, batch: Observations) -> Observations:
-        """What of `batch` may be written."""
+    def forgotten(self, batch: Observations) -> NDArray[np.bool_]:
+        """What of `batch` may not be written."""
         if not len(batch) or not (marks := self._marks()):
-            return batch
+            return np.zeros(len(batch), bool)
         limits = np.array([marks[one].before if one in marks else 0 for one in batch.datastream.tolist()])
-        return batch.take(batch.phenomenon_time.astype(np.int64) >= limits)
+        found: NDArray[np.bool_] = batch.phenomenon_time.astype(np.int64) < limits
+        return found
 
     def hours(self, wanted: Ints, start: int, end: int) -> Statistics:
         """What is kept of forgotten values: whole hours in [start, end)."""

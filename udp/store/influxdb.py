@@ -6,8 +6,8 @@ name. InfluxDB 3 Core limits a query to about 72 hours of files: for history use
 
 Pruning asks for InfluxQL's DELETE (1.x, 2.x; 3.x has none and refuses).
 
-What it cannot promise: a body that fails half-way (retention, type conflict) stays half written,
-and a line with a known identity and equal revision overwrites instead of being ignored.
+What it cannot promise: a body that fails half-way (retention, type conflict) stays half written;
+two processes that write one identity within the same moment overwrite each other (udp.store.occupied).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from udp.store.columns import Aggregates, Function, Ints, Observations, Period
 from udp.store.influx_pruning import EPOCH, InfluxPruner
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_server import LineServer, PlainWriter
+from udp.store.occupied import OccupiedPlaces
 from udp.store.port import Pruned
 from udp.store.server_settings import InfluxDBSettings
 from udp.store.statistics import Statistics
@@ -73,12 +74,16 @@ class InfluxDBStore:
             web, writer, name=_NAME, measurement=settings.measurement, read_only=read_only
         )
         self._pruner = InfluxPruner(settings.measurement, self._series, self._server.give)
+        self._occupied = OccupiedPlaces(self.read, self.latest, 1)
 
-    def append(self, batch: Observations) -> None:
+    def append(self, batch: Observations) -> Ints:
         """See ObservationStore; all or none per 50,000 rows, and only if the server takes every row."""
         self._server.require_writer()
         require_storable(batch)
-        self._server.append(self._pruner.without_forgotten(batch))
+        kept = np.flatnonzero(~self._pruner.forgotten(batch))
+        taken = batch if len(kept) == len(batch) else batch.take(kept)
+        refused: Ints = kept[self._server.append(taken, self._occupied)]
+        return refused
 
     def read(
         self, datastreams: Collection[int], period: Period, as_of: datetime | None = None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any, Protocol
+
+import numpy as np
 
 from udp.errors import StoreUnavailable
 from udp.store import server_answers as answers
 from udp.store.acceptance import require_storable
-from udp.store.columns import Observations
+from udp.store.columns import Ints, Observations
 from udp.store.line_protocol import LINES_PER_BODY, bodies
+from udp.store.occupied import OccupiedPlaces
 from udp.store.web import Parameters, WebEndpoint
 
 
@@ -50,18 +54,25 @@ class LineServer:
         self._writer = writer
         self._name = name
         self._read_only = read_only
+        self._appending = threading.Lock()  # between asking and writing nobody else of this process writes
 
     def require_writer(self) -> None:
         """StoreUnavailable where only reading is meant."""
         if self._read_only:
             raise StoreUnavailable(f"{self._name}: opened for reading only; writing is ingest's part")
 
-    def append(self, batch: Observations) -> None:
-        """All that is storable, in bodies of some ten thousand lines; none where one value never is."""
+    def append(self, batch: Observations, occupied: OccupiedPlaces) -> Ints:
+        """All that is storable and not there, in bodies of some ten thousand lines; none where one value
+        never is. Positions of what is there."""
         self.require_writer()
         require_storable(batch)
-        for body in bodies(self.measurement, answers.first_of_each_revision(batch)):
-            self._writer.give(body)
+        with self._appending:
+            refused = occupied.refused(batch)
+            new = batch if not refused.any() else batch.take(~refused)
+            for body in bodies(self.measurement, new):
+                self._writer.give(body)
+            occupied.written(new)
+        return np.flatnonzero(refused)
 
     def give(self, lines: list[str]) -> None:
         """Lines of our own making, in bodies of the same size."""

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from udp.store.columns import Aggregates, Function, Observations, Period
+from udp.store.columns import Aggregates, Function, Ints, Observations, Period
+
+APART_US = 1_000
+"""How far behind each other several values of one moment are put: what the coarsest engine tells apart."""
+MOST_AT_ONCE = 1_000
+"""So many places a moment has."""
 
 
 class ObservationStore(Protocol):
@@ -16,12 +21,14 @@ class ObservationStore(Protocol):
     Every method raises StoreUnavailable when the engine cannot answer now.
     """
 
-    def append(self, batch: Observations) -> None:
+    def append(self, batch: Observations) -> Ints:
         """Store all or none, durable on return.
 
         Repeating a call changes nothing: identity is (datastream, phenomenon_time, lead). For a
         known identity an equal or lower revision is ignored; a higher one supersedes, and the
         superseded value stays readable through `as_of` earlier than the new result_time.
+        Returns the positions of the ignored, ascending, whether their value is the one that stands there
+        or another: who brings values of different origin must not let another one vanish.
         Raises StoreRejected for what can never be stored.
         """
 
@@ -51,6 +58,20 @@ class ObservationStore(Protocol):
 
     def close(self) -> None:
         """Release files and connections; later calls raise StoreUnavailable."""
+
+
+@runtime_checkable
+class RoundsTimes(Protocol):
+    """An engine to which times nearer than `resolution_us` are one; it cuts the rest off."""
+
+    @property
+    def resolution_us(self) -> int:
+        """In microseconds."""
+
+
+def resolution_us(store: ObservationStore) -> int:
+    """How finely the engine tells times apart, in microseconds."""
+    return store.resolution_us if isinstance(store, RoundsTimes) else 1
 
 
 @dataclass(frozen=True, slots=True)

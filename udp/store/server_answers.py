@@ -73,15 +73,6 @@ def _read_back(one: Observations, read: Callable[[Collection[int], Period], Obse
     return found
 
 
-def first_of_each_revision(batch: Observations) -> Observations:
-    """The batch without exact repetitions of identity and revision: the first one counts."""
-    keys = np.column_stack(
-        [batch.datastream, batch.phenomenon_time.astype(np.int64), batch.lead, batch.revision]
-    )
-    _, first = np.unique(keys, axis=0, return_index=True)
-    return batch if len(first) == len(batch) else batch.take(np.sort(first))
-
-
 def needed(functions: Collection[Function]) -> set[str]:
     """Which summaries a server must compute for `functions`; each one costs it a pass over the values."""
     return {name for function in functions for name in _NEEDS[function]}

@@ -11,9 +11,10 @@ It cannot be pruned: the server deletes whole series only, whatever their age, a
 between saving the younger ones and the deletion would be lost. Keep Datastreams with a duty to
 delete in another engine, or in a server of their own with a short -retentionPeriod.
 
-What it cannot promise: times are cut to whole milliseconds, two values of a Datastream within one
-millisecond are one; values more than two days ahead of the server's clock are dropped; a line with a
-known identity and equal revision may replace the first; all or none holds per line only.
+What it cannot promise: times are cut to whole milliseconds, so the second of two values of a Datastream
+within one millisecond is not taken (append says so); values more than two days ahead of the server's clock
+are dropped; two processes that write one identity within the same moment, or with `durable = false` one that
+writes it twice within a second, may replace the first (udp.store.occupied); all or none holds per line only.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from udp.store.digits import rounded
 from udp.store.influx_writer import InfluxWriter
 from udp.store.line_protocol import FIELDS
 from udp.store.line_server import LineServer
+from udp.store.occupied import OccupiedPlaces
 from udp.store.server_settings import VictoriaMetricsSettings
 from udp.store.settling import Disk
 from udp.store.statistics import Statistics
@@ -64,6 +66,8 @@ SeriesKey = tuple[int, int, int, str, str]
 class VictoriaMetricsStore:
     """Translates the port to line protocol and MetricsQL."""
 
+    resolution_us = _MILLISECOND_US
+
     def __init__(
         self, settings: VictoriaMetricsSettings, now: Callable[[], datetime], *, read_only: bool = False
     ) -> None:
@@ -87,15 +91,17 @@ class VictoriaMetricsStore:
         )
         web, name = endpoint(settings.url), settings.measurement
         self._server = LineServer(web, writer, name=_NAME, measurement=name, read_only=read_only)
+        self._occupied = OccupiedPlaces(self.read, self.latest, self.resolution_us)
         disks = (settings.storage_urls or (settings.url,)) if settings.durable else ()
         self._disks = [Disk(endpoint(url), _NAME, settings.snapshot_key.reveal()) for url in disks]
 
-    def append(self, batch: Observations) -> None:
+    def append(self, batch: Observations) -> Ints:
         """See ObservationStore; with `durable = false` it shows after a second and is on disk after five."""
-        self._server.append(batch)
+        refused = self._server.append(batch, self._occupied)
         if len(batch):
             for disk in self._disks:
                 disk.settle()
+        return refused
 
     def read(
         self, datastreams: Collection[int], period: Period, as_of: datetime | None = None

@@ -212,11 +212,11 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def append(self, batch: Observations) -> None:
+    def append(self, batch: Observations) -> Any:
         self._left -= 1
         if self._left < 0:
             raise StoreUnavailable("killed")
-        self._store.append(batch)
+        return self._store.append(batch)
 
 
 def _event() -> Any:

@@ -17,6 +17,7 @@ from edge.wire.messages import Clock, GatewayStatus, Reading, Record
 from ingest.normalise import Bindings
 from udp.errors import StoreRejected, StoreUnavailable
 from udp.sensorthings import Quality, QualityRule
+from udp.store.columns import Ints, Observations
 
 from .conftest import (
     BATTERY,
@@ -256,10 +257,10 @@ class Refusing:
         self._store = world.store
         self._refused = refused
 
-    def append(self, batch: object) -> None:
-        if self._refused in batch.result.tolist():  # type: ignore[attr-defined]
+    def append(self, batch: Observations) -> Ints:
+        if self._refused in batch.result.tolist():
             raise StoreRejected(f"{self._refused} is not to my taste")
-        self._store.append(batch)  # type: ignore[arg-type]
+        return self._store.append(batch)
 
 
 def test_what_the_store_refuses_is_set_aside_alone(world: World) -> None:

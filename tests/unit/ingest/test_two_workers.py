@@ -11,7 +11,7 @@ from ingest.follow import Follower, FollowSettings
 from ingest.journal import JournalReader, JournalWriter
 from ingest.sessions import KeptSessions, Sessions
 from udp.ledger.port import Page
-from udp.store.columns import Observations
+from udp.store.columns import Ints, Observations
 
 from .conftest import NOW, World, delivery, envelope, uplink
 from .test_follow import Register
@@ -62,11 +62,11 @@ class AtTheSameTime:
         self.world = world
         self.came = False
 
-    def append(self, values: Observations) -> None:
+    def append(self, values: Observations) -> Ints:
         if not self.came:
             self.came = True
             work(self.world, "v")
-        self.world.store.append(values)
+        return self.world.store.append(values)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.world.store, name)
@@ -85,7 +85,7 @@ def test_a_copy_another_worker_handles_at_the_same_time_counts_once(
 
 def test_what_a_killed_worker_claimed_is_stored_by_it_afterwards(world: World, other: JournalWriter) -> None:
     class Dying(AtTheSameTime):
-        def append(self, values: Observations) -> None:
+        def append(self, values: Observations) -> Ints:
             raise KeyboardInterrupt
 
     world.ledger.write(Page(worker="v"))

@@ -13,12 +13,10 @@ from udp.api.sensorthings.drafts import times
 from udp.api.sensorthings.syntax import Interval
 from udp.registry.written import Identity
 from udp.store.columns import Observations
+from udp.store.port import APART_US, MOST_AT_ONCE
 
 Notes: TypeAlias = Callable[[Iterable[Identity]], Mapping[Identity, Mapping[str, Any]]]
-# Several Observations may have the same phenomenonTime; the store's places for them are a millisecond apart,
-# because that is what the coarsest engine (VictoriaMetrics) tells apart.
-MOST_AT_ONCE = 1_000
-APART_US = 1_000
+# Several Observations may have the same phenomenonTime; the store's places for them are a millisecond apart.
 SPREAD_US = MOST_AT_ONCE * APART_US
 
 

@@ -34,14 +34,17 @@ Row = tuple[Any, ...]
 
 def append(
     connection: sqlite3.Connection, batch: Observations, known: KnownRevisions, reader: Reader, now_us: int
-) -> None:
-    """Inside a writing transaction: rows, slot versions and `latest` change together."""
-    time = batch.phenomenon_time.astype(np.int64)
+) -> Ints:
+    """Inside a writing transaction: rows, slot versions and `latest` change together.
+
+    Positions of the rows whose identity was known, as ObservationStore.append says them.
+    """
+    time, index = batch.phenomenon_time.astype(np.int64), np.arange(len(batch))
     gone = forgotten.marks_after(connection, int(time.min())).cover(batch)
     if gone.any():
         if gone.all():
-            return
-        batch, time = batch.take(~gone), time[~gone]
+            return index[:0]
+        batch, time, index = batch.take(~gone), time[~gone], index[~gone]
     days = time // DAY_US
     files = files_between(connection, int(days.min()), int(days.max()))
     slots = places.slots_of(time, files)
@@ -53,17 +56,20 @@ def append(
             frozen = _frozen_revisions(connection, file, late)
             stored[inside] = np.maximum(known.revisions(file, late), frozen)
     new = batch.revision > stored
+    refused = index[~new]
     if not new.all():
-        batch, slots, stored = batch.take(new), slots[new], stored[new]
+        batch, slots, stored, index = batch.take(new), slots[new], stored[new], index[new]
     if not len(batch):
-        return
+        return refused
     rows = _rows(batch, slots)
     if not _insert_new(connection, rows):
-        taken = _supersede(connection, rows, stored)
+        taken, again = _supersede(connection, rows, stored)
+        refused = np.sort(np.concatenate((refused, index[again])))
         batch, slots = batch.take(taken), slots[taken]
     connection.executemany(_TOUCH, [(slot, now_us, now_us) for slot in np.unique(slots).tolist()])
     electing.offer(connection, batch, reader)
     arriving.remember(connection, batch, now_us)
+    return refused
 
 
 def _frozen_revisions(connection: sqlite3.Connection, file: ColdFile, late: Observations) -> Ints:
@@ -115,15 +121,18 @@ def _insert_new(connection: sqlite3.Connection, rows: list[Row]) -> bool:
     return False
 
 
-def _supersede(connection: sqlite3.Connection, rows: list[Row], stored: Ints) -> Ints:
-    """Row by row in the batch's order; positions of what is now the newest of its identity."""
+def _supersede(connection: sqlite3.Connection, rows: list[Row], stored: Ints) -> tuple[Ints, Ints]:
+    """Row by row in the batch's order; positions of what is now the newest of its identity, and of what
+    came to a place that another one holds."""
     newest: dict[Row, int] = {}
+    refused: list[int] = []
     former: list[Row] = []
     for number, (row, cold_revision) in enumerate(zip(rows, stored.tolist(), strict=True)):
         identity = row[:4]
         known = newest.get(identity)
         current = connection.execute(_KNOWN, identity).fetchone() if known is None else rows[known]
         if row[6] >> 16 <= max(cold_revision, current[6] >> 16 if current else -1):
+            refused.append(number)
             continue
         if current:
             former.append(current)
@@ -136,4 +145,4 @@ def _supersede(connection: sqlite3.Connection, rows: list[Row], stored: Ints) ->
             for _, datastream, time, lead, result, result_time, mark in former
         ],
     )
-    return np.array(sorted(newest.values()), np.int64)
+    return np.array(sorted(newest.values()), np.int64), np.array(refused, np.int64)

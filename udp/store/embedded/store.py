@@ -71,17 +71,18 @@ class EmbeddedStore:
         )
         self._pruner = Pruner(self._database, self._cold, self._reader, self._maintenance)
 
-    def append(self, batch: Observations) -> None:
+    def append(self, batch: Observations) -> Ints:
         """See ObservationStore; waits for another writer at most `busy_timeout`."""
         require_storable(batch)
         now_us = microseconds(self._now())
 
-        def once() -> None:
+        def once() -> Ints:
             with self._database.writing() as connection:
-                if len(batch):
-                    appending.append(connection, batch, self._known, self._reader, now_us)
+                if not len(batch):
+                    return np.empty(0, np.int64)
+                return appending.append(connection, batch, self._known, self._reader, now_us)
 
-        self._repeatedly(once)
+        return self._repeatedly(once)
 
     def read(
         self, datastreams: Collection[int], period: Period, as_of: datetime | None = None

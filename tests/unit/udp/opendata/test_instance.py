@@ -327,4 +327,4 @@ class Failing:
 
     def append(self, batch):
         self._count()
-        self._store.append(batch)
+        return self._store.append(batch)

@@ -1,0 +1,96 @@
+"""Find what a server holds already: it would overwrite a value without being asked, and tell nobody.
+
+Asked is only about what may be there: rows that are not newer than everything their Datastream has.
+Of several processes that write one server none knows what another has just written: two values of one
+moment that two of them write within the same second may be one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.wire.instants import instant
+from udp.store.columns import Ints, Observations, Period
+from udp.store.currency import doubted
+from udp.store.statistics import DAY_US
+
+Mask = NDArray[np.bool_]
+
+
+class OccupiedPlaces:
+    """What one server is known to hold; forecasts (lead > 0) are written as they come."""
+
+    def __init__(
+        self,
+        read: Callable[[Collection[int], Period], Observations],
+        latest: Callable[[Collection[int]], Observations],
+        resolution_us: int,
+    ) -> None:
+        """`resolution_us`: times nearer than this are one to the server."""
+        self._read = read
+        self._latest = latest
+        self._resolution = resolution_us
+        self._newest: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def refused(self, batch: Observations) -> Mask:
+        """Rows whose identity the server has with an equal or higher revision, or a row before them."""
+        time = self._rounded(batch)
+        keys = np.column_stack([batch.datastream, time, batch.lead, batch.revision])
+        refused = np.ones(len(batch), bool)
+        refused[np.unique(keys, axis=0, return_index=True)[1]] = False
+        measured = np.flatnonzero(~refused & (batch.lead == 0))
+        if not len(measured):
+            return refused
+        streams, of = np.unique(batch.datastream[measured], return_inverse=True)
+        corrects = (batch.revision[measured] > 0) | doubted(batch.take(measured))
+        asked = measured[corrects | (time[measured] <= self._newest_of(streams)[of])]
+        if len(asked):
+            refused[asked] = self._held(batch.take(asked), time[asked])
+        return refused
+
+    def written(self, batch: Observations) -> None:
+        """The server has confirmed these."""
+        measured = np.flatnonzero((batch.lead == 0) & ~doubted(batch))
+        if not len(measured):
+            return
+        streams, of = np.unique(batch.datastream[measured], return_inverse=True)
+        newest = np.full(len(streams), -1, np.int64)
+        np.maximum.at(newest, of, self._rounded(batch)[measured])
+        with self._lock:
+            for stream, time in zip(streams.tolist(), newest.tolist(), strict=True):
+                self._newest[stream] = max(time, self._newest.get(stream, -1))
+
+    def _newest_of(self, streams: Ints) -> Ints:
+        with self._lock:
+            missing = [one for one in streams.tolist() if one not in self._newest]
+        found = self._latest(missing) if missing else Observations.empty()
+        with self._lock:
+            for one in missing:
+                self._newest.setdefault(one, -1)
+            for one, time in zip(found.datastream.tolist(), self._rounded(found).tolist(), strict=True):
+                self._newest[one] = max(time, self._newest[one])
+            return np.array([self._newest[one] for one in streams.tolist()], np.int64)
+
+    def _held(self, rows: Observations, time: Ints) -> Mask:
+        """Asked day by day: one wrong clock must not read fifty years."""
+        held: dict[tuple[int, int], int] = {}
+        days = time // DAY_US
+        for day in np.unique(days).tolist():
+            of_day = days == day
+            first, last = int(time[of_day].min()), int(time[of_day].max())
+            period = Period(instant(first), instant(last + self._resolution))
+            found = self._read(np.unique(rows.datastream[of_day]).tolist(), period)
+            found = found.take(found.lead == 0)
+            places = zip(found.datastream.tolist(), self._rounded(found).tolist(), strict=True)
+            held.update(zip(places, found.revision.tolist(), strict=True))
+        own = zip(rows.datastream.tolist(), time.tolist(), rows.revision.tolist(), strict=True)
+        return np.array([held.get((stream, at), -1) >= revision for stream, at, revision in own], bool)
+
+    def _rounded(self, rows: Observations) -> Ints:
+        time = rows.phenomenon_time.astype(np.int64)
+        return time // self._resolution * self._resolution
