@@ -142,7 +142,7 @@ def missing(
 ) -> list[tuple[Place, Stored]]:
     """What stands there and nobody says any more. `silent`: moments of which so many uplinks say nothing now.
 
-    Where more stand than are silent, some are of uplinks beyond this batch: nobody can tell which are missing.
+    Where more stand than are silent, some are of uplinks beyond this batch: nobody can tell which are gone.
     """
     fine = resolution_us(store)
     found: list[tuple[Place, Stored]] = []
