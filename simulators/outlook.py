@@ -33,12 +33,13 @@ _OTHER_DAYS = np.array([day for day in range(-25, 26) if abs(day) > 3])
 @dataclass(frozen=True, slots=True)
 class PointOutlook:
     """By hour (HOURS,) from one hour after the issue: mm expected in the hour before, the probability of more
-    than each threshold (thresholds, HOURS), and degrees Celsius."""
+    than each threshold (thresholds, HOURS), degrees Celsius, and how far off these usually are."""
 
     times: Floats
     rain_mm: Floats
     over: Floats
     temperature_c: Floats
+    temperature_error: Floats
 
 
 class Outlook:
@@ -73,8 +74,10 @@ class Outlook:
         over = np.array([(rain > mm).mean(axis=0) for mm in thresholds])
         days = (times - issued) / DAY
         wrong = smooth(key_of(self._seed, "temperature", int(issued)), times, DAY)
-        off = np.minimum(0.5 + 0.4 * days, 3.5) * wrong
-        return PointOutlook(times, rain.mean(axis=0), over, self._weather.temperature(times) + off)
+        spread = np.minimum(0.5 + 0.4 * days, 3.5)
+        warm = self._weather.temperature(times) + spread * wrong
+        # Of normal errors the absolute ones are sqrt(2 / pi) of the standard deviation on average.
+        return PointOutlook(times, rain.mean(axis=0), over, warm, spread * np.sqrt(2 / np.pi))
 
     def _foreseen(self, cells: Cells, issued: float) -> Cells:
         """Those that rain, and of those to come what the radar sees arriving."""

@@ -122,7 +122,7 @@ def point_archive(outlook: Outlook, issued: float, station: str) -> bytes:
 
 
 def _kml(made: PointOutlook, issued: float, station: str) -> str:
-    rows = {"TTT": made.temperature_c + _KELVIN, "RR1c": made.rain_mm}
+    rows = {"TTT": made.temperature_c + _KELVIN, "E_TTT": made.temperature_error, "RR1c": made.rain_mm}
     rows |= {name: 100 * made.over[place] for place, name in enumerate(OVER)}
     steps = "".join(f"<dwd:TimeStep>{_stamp(one, _ISO)}</dwd:TimeStep>" for one in made.times)
     values = "".join(

@@ -66,7 +66,8 @@ def _show(config: Settings, given: argparse.Namespace) -> int:
         return 0
     _say(f"Datei: {policy.name}\nJournal: {_long(policy.journal_kept())}")
     _say(f"Zugriffsprotokoll: {_long(policy.audit_kept)}")
-    _say(f"Wettervorhersagen: {_long(policy.weather_kept)}\n")
+    opened = "öffentlich" if policy.weather_open else "nicht öffentlich"
+    _say(f"Wettervorhersagen: {_long(policy.weather_kept)}, {opened}\n")
     held = Counter(key for _, rule in gate.rules(inventory).values() if rule for key in rule.datasets)
     seen = Counter(
         key
@@ -113,6 +114,8 @@ def _said(old: Policy, new: Policy) -> Iterator[str]:
         yield f"Zugriffsprotokoll: {_long(old.audit_kept)} -> {_long(new.audit_kept)}"
     if old.weather_kept != new.weather_kept:
         yield f"Wettervorhersagen: {_long(old.weather_kept)} -> {_long(new.weather_kept)}"
+    if old.weather_open != new.weather_open:
+        yield f"Wettervorhersagen: {'werden öffentlich' if new.weather_open else 'werden geschlossen'}"
     for name in sorted(old.by_key.keys() & new.by_key.keys()):
         was, now = _words(old.by_key[name]), _words(new.by_key[name])
         told = [f"{what}: {was[what]} -> {now[what]}" for what in was if was[what] != now[what]]

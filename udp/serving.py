@@ -75,6 +75,7 @@ def serve(config: Settings, given: argparse.Namespace) -> int:
                 silent_after=watch.silent_after,
                 forecasts=forecasts,
                 warnings=SqlWarnings(registry.database),
+                weather=config.weather,
                 opendata=config.opendata,
                 mqtt=config.sensorthings_mqtt,
                 public_url=config.public_url(),

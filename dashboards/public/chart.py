@@ -96,7 +96,9 @@ def element(plotted: Markup, picture: Picture, frame: Frame, *, name: str, alone
         name, picture.title, picture.sentence
     )
     # In a page the style sheet sizes the drawing; a file needs a size of its own.
-    opening = Markup(
+    # The declaration is markup too: as bare text it would be escaped, and no viewer opened the file.
+    declared = Markup('<?xml version="1.0" encoding="UTF-8"?>\n') if alone else Markup()
+    opening = declared + Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}"{2} role="img" '
         'aria-labelledby="{3}-t {3}-d">'
     ).format(

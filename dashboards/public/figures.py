@@ -71,8 +71,7 @@ def figure(
         interface=f"{address(stream)}?{urlencode(window.query())}",
         heads=_heads(series, known.drawing),
         rows=[_row(sample, series, known.drawing, known.decimals, time) for sample in series.samples],
-        file='<?xml version="1.0" encoding="UTF-8"?>\n'
-        + element(wide, picture, WIDE, name=span.name, alone=True),
+        file=element(wide, picture, WIDE, name=span.name, alone=True),
         csv=to_csv(series, stream, place),
     )
 

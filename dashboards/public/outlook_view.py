@@ -76,8 +76,7 @@ def outlook_view(
         wide=wide,
         heads=("gilt für", "Mitte", "8 von 10", "9 von 10"),
         rows=[_row(one, known.decimals, time) for one in outlook.expected],
-        file='<?xml version="1.0" encoding="UTF-8"?>\n'
-        + draw_outlook(measured, outlook, words, WIDE, time, name="prognose", alone=True),
+        file=draw_outlook(measured, outlook, words, WIDE, time, name="prognose", alone=True),
         csv=_csv(stream, place, outlook),
         **shared,
     )

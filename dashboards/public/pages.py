@@ -26,6 +26,8 @@ from dashboards.public.settings import SiteSettings
 from dashboards.public.snapshot import Place, Snapshot, Stream
 from dashboards.public.summary import rows, sentence
 from dashboards.public.views import GroupView, ValueView, place_views, shown, value_view
+from dashboards.public.weather import Ahead
+from dashboards.public.weather_view import in_short, weather_view
 from dashboards.templating import assets
 from dashboards.wording import LocalTime, counted, duration, with_unit
 
@@ -105,14 +107,16 @@ class PublicPages:
         if not self._directory.exists("index.html"):
             self._write("index.html", "waiting.html", moment, simulated=False)
 
-    def draw_home(self, snapshot: Snapshot, moment: Moment) -> None:
-        """The first page."""
+    def draw_home(self, snapshot: Snapshot, moment: Moment, ahead: Ahead | None = None) -> None:
+        """The first page; `ahead` is what the weather service expects."""
         self._write(
             "index.html",
             "home.html",
             moment,
             simulated=snapshot.simulated,
             sentence=sentence(snapshot, moment.now, self._time),
+            ahead=in_short(ahead, moment.now, self._time),
+            attribution="" if ahead is None else ahead.attribution,
             themes=[
                 (theme, rows(snapshot, streams, moment.now, self._time))
                 for theme, streams in _by_theme(snapshot)
@@ -174,6 +178,15 @@ class PublicPages:
             ahead=ahead,
             **self._facts(snapshot, stream, place, figures, moment.now),
         )
+
+    def draw_weather(self, ahead: Ahead | None, moment: Moment, *, simulated: bool) -> None:
+        """What the weather service expects of the next two days; None where that is not public."""
+        view = weather_view(ahead, moment.now, self._time)
+        for one in view.pictures:
+            self._directory.write(f"vorhersage/{one.name}.svg", one.file)
+        if view.csv:
+            self._directory.write("vorhersage/vorhersage.csv", view.csv)
+        self._write("vorhersage/index.html", "vorhersage.html", moment, simulated=simulated, view=view)
 
     def draw_models(self, cards: Sequence[ModelCard], snapshot: Snapshot, moment: Moment) -> None:
         """How good the forecasts are: every model card in words."""

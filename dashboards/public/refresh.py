@@ -18,6 +18,7 @@ from dashboards.public.outlook import ModelCard, fetch_cards, fetch_outlooks
 from dashboards.public.pages import Moment, PublicPages
 from dashboards.public.series import Series
 from dashboards.public.snapshot import Funding, Place, Snapshot, Stream, Value
+from dashboards.public.weather import Ahead, fetch_ahead
 from dashboards.reading import Unreadable
 
 _log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class PublicRefresh:
     _simulated: bool | None = None
     _told: tuple[list[datasets.DatasetView], bool] | None = None
     _cards: tuple[list[ModelCard], bool] | None = None
+    _ahead: Ahead | None = None
     _drawn: dict[int, tuple[Drawn, datetime]] = field(default_factory=dict)
     _data: OpenData = field(init=False)
 
@@ -81,7 +83,9 @@ class PublicRefresh:
         if snapshot is None:
             return Round(reachable=False)
         moment = Moment(self.now(), limit=self._limit())
-        self.pages.draw_home(snapshot, moment)
+        self._ahead = self._weather()
+        self.pages.draw_home(snapshot, moment, self._ahead)
+        self.pages.draw_weather(self._ahead, moment, simulated=snapshot.simulated)
         if self._simulated is not snapshot.simulated:
             self.pages.draw_resting(Moment(moment.now), simulated=snapshot.simulated)
             self._simulated = snapshot.simulated
@@ -131,6 +135,17 @@ class PublicRefresh:
             return snapshot
         return replace(snapshot, outlooks=found)
 
+    def _weather(self) -> Ahead | None:
+        """None where it is not public; without an answer what was said last, which tells its own age."""
+        try:
+            return fetch_ahead(self.interface)
+        except InterfaceRefused as error:
+            _log.info("no weather forecast: %s", error)
+            return None
+        except (InterfaceUnavailable, Unreadable) as error:
+            _log.warning("no new weather forecast: %s", error)
+            return self._ahead
+
     def _models(self, snapshot: Snapshot) -> None:
         """Drawn when a model was fitted anew."""
         try:
@@ -150,7 +165,8 @@ class PublicRefresh:
             self.pages.draw_waiting(Moment(now))
             return
         moment = Moment(now, outage=self._snapshot.fetched_at, limit=self._limit())
-        self.pages.draw_home(self._snapshot, moment)
+        self.pages.draw_home(self._snapshot, moment, self._ahead)
+        self.pages.draw_weather(self._ahead, moment, simulated=self._snapshot.simulated)
         self.pages.draw_lists(self._snapshot, moment)
 
     def _charts(self, snapshot: Snapshot, began: float, everything: bool) -> Round:

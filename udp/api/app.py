@@ -26,6 +26,7 @@ from udp.api import (
     schemas,
     signing,
     v1,
+    weather_ahead,
 )
 from udp.api.citizens import installing as citizens
 from udp.api.compressing import Compressing
@@ -74,6 +75,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.include_router(operations.router(), dependencies=ours)
     app.include_router(events.router(), dependencies=ours)
     app.include_router(forecasts.router(), dependencies=ours)
+    app.include_router(weather_ahead.router(), dependencies=ours)
     app.include_router(devices.router(), dependencies=ours)
     app.include_router(policy_answer.router(), dependencies=ours)
     app.include_router(mobile.router(), dependencies=ours)

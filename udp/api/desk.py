@@ -36,9 +36,13 @@ from udp.policy import PUBLIC, Caller, Gate
 from udp.registry.database import Database
 from udp.registry.port import Registry
 from udp.store.port import ObservationStore
+from udp.weather.archive import rain_gauges
+from udp.weather.coming import Coming, coming
+from udp.weather.settings import WeatherSettings
 from udp.weather.warning_state import WarningState
 
 _WEEKS_S = 3600.0
+_COMING_S = 60.0
 
 
 def utc_now() -> datetime:
@@ -112,6 +116,7 @@ class Ports:
     silent_after: Callable[[str], timedelta | None] = lambda _subject: None
     forecasts: ForecastsView | None = None
     warnings: WarningsView | None = None
+    weather: WeatherSettings = field(default_factory=WeatherSettings)
     opendata: OpenDataSettings = field(default_factory=OpenDataSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     public_url: str = "http://localhost:8080"
@@ -137,6 +142,10 @@ class Desk:
         )
         self.warned: Refreshed[WarningState | None] = self._refreshed(
             lambda _before: None if ports.warnings is None else ports.warnings.read()
+        )
+        # A new run is an hour on its way; a minute more costs nobody anything.
+        self.coming: Refreshed[Coming] = Refreshed(
+            self._read_coming, _COMING_S if self.settings.refresh_s else 0.0, ports.monotonic
         )
         # Eight weeks by the hour change little within one; without patience (tests) they are read anew.
         self.weeks: Refreshed[Weeks] = Refreshed(
@@ -168,6 +177,14 @@ class Desk:
         kinds = {key for key, thing in views.inventory.things.items() if thing.kind == "paper_container"}
         wanted = [number for number in levels if views.inventory.datastreams[number].thing in kinds]
         return read_weeks(self.ports.store, wanted, self.now())
+
+    def _read_coming(self, _before: Coming | None) -> Coming:
+        """Numbers of forecasts are few and read anew, so that a first run is seen at once."""
+        if self.ports.forecasts is None:
+            return Coming()
+        views = self.views.newest or read_views(self.ports.registry, self.gate(), None)
+        gauges = {one.id for _, one in rain_gauges(views.inventory)}
+        return coming(self.ports.store, self.ports.forecasts.told().streams, gauges, self.now())
 
     def _refreshed(self, read: Callable[[Any], Any]) -> Refreshed[Any]:
         return Refreshed(read, self.settings.refresh_s, self.ports.monotonic)

@@ -124,12 +124,14 @@ WEATHER_KEPT = timedelta(days=90)
 @dataclass(frozen=True)
 class Policy:
     """The datasets in the order of the file; `raw` is how long the journal is kept, `audit_kept` the log of
-    who did what, `weather_kept` what weather services said; None without limit."""
+    who did what, `weather_kept` what weather services said; None without limit. `weather_open`: the
+    public may know what they expect of the next days."""
 
     datasets: tuple[Dataset, ...]
     raw: timedelta | None = None
     audit_kept: timedelta | None = None
     weather_kept: timedelta | None = WEATHER_KEPT
+    weather_open: bool = False
     name: str = "policy"
     digest: str = ""
     _rules: dict[tuple[str, ...], Rule] = field(default_factory=dict, compare=False, repr=False)

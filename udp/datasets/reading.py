@@ -49,6 +49,7 @@ def read_policy(path: Path | None = None) -> Policy:
     audit.finish()
     weather = Table(root.mapping("weather_forecasts"), "weather_forecasts", complaints)
     weather_kept = _duration(weather, "keep") if weather.has("keep") else WEATHER_KEPT
+    weather_open = weather.flag("public", default=False)
     weather.finish()
     found: dict[str, Dataset] = {}
     for table in root.tables("dataset", "dataset", "key"):
@@ -58,7 +59,9 @@ def read_policy(path: Path | None = None) -> Policy:
         found[dataset.key] = dataset
     root.finish()
     complaints.raise_any()
-    return Policy(tuple(found.values()), raw, audit_kept, weather_kept, str(path), _digest(path))
+    return Policy(
+        tuple(found.values()), raw, audit_kept, weather_kept, weather_open, str(path), _digest(path)
+    )
 
 
 def _digest(path: Path) -> str:

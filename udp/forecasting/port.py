@@ -35,9 +35,11 @@ class Kind(StrEnum):
     """The weather service's probability of more than `level` mm in that hour, 0 to 1."""
     AIR = "air"
     """Air temperature (degrees Celsius) over the city at the valid time, as a weather service expects it."""
+    AIR_ERROR = "air_error"
+    """How far off (kelvin, absolute) the weather service expects that temperature to be."""
 
 
-OF_WEATHER_SERVICES = frozenset({Kind.NOWCAST, Kind.RAIN, Kind.RAIN_OVER, Kind.AIR})
+OF_WEATHER_SERVICES = frozenset({Kind.NOWCAST, Kind.RAIN, Kind.RAIN_OVER, Kind.AIR, Kind.AIR_ERROR})
 """What a weather service says, whatever is measured here."""
 
 

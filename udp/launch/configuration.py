@@ -18,6 +18,7 @@ _LOOPBACK = "127.0.0.1"
 CITIZENS = "castrop-rauxel-buerger"
 # The wording of the note of source that its terms of use (GeoNutzV) ask for.
 _DWD = "Datenbasis: Deutscher Wetterdienst"
+_VIRTUAL_WEATHER = "virtueller Wetterdienst"
 # The broker account of the virtual ChirpStack and The Things Stack.
 VIRTUAL_SERVERS = "virtual-network-servers"
 Table = dict[str, Any]
@@ -145,7 +146,7 @@ class Site:
         server = f"http://{_LOOPBACK}:{self.environment.weather_port}"
         past = self.environment.history_days * 86_400
         # It warns of nothing: an empty list from it would be told as peace.
-        return {"weather": {"server": server, "warncells": [], "past": past}}
+        return {"weather": {"server": server, "warncells": [], "past": past, "provider": _VIRTUAL_WEATHER}}
 
     def _dashboards(self) -> Table:
         return {
@@ -166,7 +167,7 @@ class Site:
             "report": str(self.data / "bericht"),
             "pages_dir": str(self.data / "pages"),
             "policy": str(self.policy()),
-            "rain": {"provider": "virtueller Wetterdienst" if self.environment.city else _DWD},
+            "rain": {"provider": _VIRTUAL_WEATHER if self.environment.city else _DWD},
         }
 
     def _ingest(self) -> Table:

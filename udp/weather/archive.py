@@ -26,6 +26,7 @@ NOWCAST_STEP, NOWCAST_STEPS = timedelta(minutes=5), 24
 HOUR, HOURS = timedelta(hours=1), 247
 EXPECTED_RAIN = ForecastKey(CITY, Kind.RAIN, 0.0)
 EXPECTED_AIR = ForecastKey(CITY, Kind.AIR, 0.0)
+AIR_ERROR = ForecastKey(CITY, Kind.AIR_ERROR, 0.0)
 _RAIN_PROPERTIES = ("precipitation", "precipitation_total")
 _SECOND = np.timedelta64(1_000_000, "us")
 _TICK = timedelta(microseconds=1)
@@ -72,6 +73,8 @@ class Archive:
     def keep_forecast(self, forecast: PointForecast, known_at: datetime) -> int:
         """Returns how many values."""
         columns = {EXPECTED_RAIN: forecast.rain, EXPECTED_AIR: forecast.temperature}
+        if forecast.temperature_error is not None:
+            columns[AIR_ERROR] = forecast.temperature_error
         columns |= {ForecastKey(CITY, Kind.RAIN_OVER, mm): row for mm, row in forecast.over.items()}
         return self._keep(columns, forecast.issued_at, forecast.valid, known_at)
 

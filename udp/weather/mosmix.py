@@ -1,7 +1,8 @@
 """Read the DWD's point forecast MOSMIX_L: rain with its probabilities and temperature, ten days by the hour.
 
 KMZ (zip) of one KML file with the DWD's extension "pointforecast"; units by the DWD's table
-"MOSMIX-Elemente": RR1c kg/m2 in the last hour, R101 ... RR1u1 per cent, TTT kelvin. "-" is no value.
+"MOSMIX-Elemente": RR1c kg/m2 in the last hour, R101 ... RR1u1 per cent, TTT and
+its expected absolute error E_TTT kelvin. "-" is no value.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _DWD = "{https://opendata.dwd.de/weather/lib/pointforecast_dwd_extension_V1_0.xs
 _KML = "{http://www.opengis.net/kml/2.2}"
 _MOST_OCTETS = 20_000_000
 _MOST_STEPS = 400
-RAIN, TEMPERATURE = "RR1c", "TTT"
+RAIN, TEMPERATURE, TEMPERATURE_ERROR = "RR1c", "TTT", "E_TTT"
 # Probability (per cent) of more than so many mm in the hour before.
 EXCEEDANCES: Mapping[str, float] = {
     "R101": 0.1, "R102": 0.2, "R103": 0.3, "R105": 0.5, "R107": 0.7, "R110": 1.0, "R120": 2.0,
@@ -43,7 +44,8 @@ _BROKEN = (
 @dataclass(frozen=True, slots=True)
 class PointForecast:
     """All (hours,): `rain` mm in the hour that ends at `valid`, `over` the probability (0 to 1) of more than
-    so many mm in it, `temperature` degrees Celsius at `valid`. NaN is not said."""
+    so many mm in it, `temperature` degrees Celsius at `valid`, `temperature_error` how far off it is expected
+    to be (kelvin, absolute; None where the file says nothing of it). NaN is not said."""
 
     issued_at: datetime
     issuer: str
@@ -52,6 +54,7 @@ class PointForecast:
     rain: Floats
     over: Mapping[float, Floats]
     temperature: Floats
+    temperature_error: Floats | None = None
 
 
 def path_of(station: str, issued_at: datetime | None = None) -> str:
@@ -102,7 +105,7 @@ def _forecast(root: ElementTree.Element, station: str) -> PointForecast:
     rows = {
         one.get(f"{_DWD}elementName", ""): _numbers(one.findtext(f"{_DWD}value") or "", len(steps))
         for one in place.iter(f"{_DWD}Forecast")
-        if one.get(f"{_DWD}elementName") in {RAIN, TEMPERATURE, *EXCEEDANCES}
+        if one.get(f"{_DWD}elementName") in {RAIN, TEMPERATURE, TEMPERATURE_ERROR, *EXCEEDANCES}
     }
     nothing = np.full(len(steps), np.nan)
     over = {mm: _within(name, rows[name], 0, 100) / 100 for name, mm in EXCEEDANCES.items() if name in rows}
@@ -111,6 +114,7 @@ def _forecast(root: ElementTree.Element, station: str) -> PointForecast:
         np.array([one.replace(tzinfo=None) for one in steps], dtype="datetime64[us]"),
         _within(RAIN, rows.get(RAIN, nothing), 0, 200), over,
         _within(TEMPERATURE, rows.get(TEMPERATURE, nothing), 200, 340) - _KELVIN,
+        _within(TEMPERATURE_ERROR, rows[TEMPERATURE_ERROR], 0, 40) if TEMPERATURE_ERROR in rows else None,
     )  # fmt: skip
 
 

@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 from udp.registry.port import Registry
 from udp.weather import mosmix, radar
 from udp.weather.archive import Archive, Runs, rain_gauges
+from udp.weather.coming import FRESH_POINT, FRESH_RADAR
 from udp.weather.download import Downloads, Fetched, SourceAway, SourceHasNot, SourceUnusable
 from udp.weather.settings import WeatherSettings
 
 _LOG = logging.getLogger(__name__)
 RADAR, POINT = "Regenradar", "Punktvorhersage"
-# Longer than these a forecast is not the newest there should be: RV comes every 5 minutes, MOSMIX_L every six
-# hours, an hour after its issue.
-_FRESH = {RADAR: timedelta(minutes=20), POINT: timedelta(hours=9)}
+_FRESH = {RADAR: FRESH_RADAR, POINT: FRESH_POINT}
 _LOOK_BACK = timedelta(hours=14)
 
 

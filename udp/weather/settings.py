@@ -16,13 +16,15 @@ class WeatherSettings:
     MOSMIX station (10416 is Dortmund; the DWD's "MOSMIX-Stationskatalog" lists all). `warncells`:
     whose official warnings are told (8 and the municipality's key; the district is 1, its key and 000);
     none, and nothing is asked. `within`: how long one answer may take. `past`: how far back point
-    forecasts are fetched when none was ever kept; the DWD keeps two days."""
+    forecasts are fetched when none was ever kept; the DWD keeps two days. `provider`: who is named as the
+    source wherever its forecasts are shown."""
 
     server: str = "https://opendata.dwd.de"
     station: str = "10416"
     warncells: tuple[str, ...] = ("805562004",)
     within: timedelta = timedelta(seconds=30)
     past: timedelta = timedelta(days=2)
+    provider: str = "Deutscher Wetterdienst"
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.server)
@@ -35,5 +37,7 @@ class WeatherSettings:
                 raise ValueError(f"warncells: {one!r} is no warning cell; Castrop-Rauxel is 805562004")
         if not timedelta(seconds=1) <= self.within <= timedelta(minutes=5):
             raise ValueError("within must be 1 to 300 seconds")
+        if not self.provider.strip() or len(self.provider) > 80:
+            raise ValueError("provider must be named, in at most 80 characters: its data ask for it")
         if not timedelta(0) <= self.past <= timedelta(days=366):
             raise ValueError("past must be 0 to 366 days, in seconds")

@@ -43,6 +43,7 @@ class City:
     forecasts: list[dict[str, Any]] = field(default_factory=list)
     models: list[dict[str, Any]] = field(default_factory=list)
     observations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    weather: dict[str, Any] | None = None
     operations: dict[str, Any] | None = None
     register: list[dict[str, Any]] = field(default_factory=list)
     key: str = "sesam"
@@ -130,6 +131,40 @@ class City:
             }
         )
 
+    def expect_weather(
+        self,
+        *,
+        age: timedelta = timedelta(hours=5, minutes=20),
+        wet: bool | None = None,
+        fresh: bool = True,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """Two days by the hour; the third and fourth hour are wet unless told otherwise."""
+        hours = []
+        for hour in range(1, 47):
+            rains = hour in (3, 4) if wet is None else wet
+            hours.append(
+                {
+                    "valid_time": iso(NOW.replace(minute=0) + timedelta(hours=hour)),
+                    "rain_mm": 1.25 if rains else 0.0,
+                    "rain_probability": 0.7 if rains else 0.05,
+                    "rain_mm_1_in_10": 3.5 if rains else 0.0,
+                    "temperature_c": 4.0 + hour % 6,
+                    "temperature_error_k": 1.1,
+                }
+            )
+        issued = iso(NOW - age)
+        point = {"issued_at": issued, "known_at": issued, "fresh": fresh, "station": "1", "hours": hours}
+        self.weather = {
+            "forecast": True,
+            "source": "Deutscher Wetterdienst",
+            "simulated": False,
+            "point": point,
+            "radar": None,
+            "attribution": "Datenbasis: Deutscher Wetterdienst, eigene Elemente ergänzt",
+        } | more
+        return self.weather
+
     def answer(self, path: str, query: dict[str, list[str]], key: str | None) -> tuple[int, Any]:
         if path == "/api/v1/operations":
             if key != self.key:
@@ -137,6 +172,8 @@ class City:
             return 200, self.operations
         if path == "/api/v1/devices":
             return (401, {"title": "Key required"}) if key != self.key else (200, {"devices": self.register})
+        if path == "/api/v1/weather-forecast" and self.weather is not None:
+            return 200, self.weather
         if path.endswith("/observations"):
             return self._history(int(path.split("/")[4]), query)
         lists = {

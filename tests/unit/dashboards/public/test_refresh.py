@@ -83,6 +83,7 @@ def filled(city: Any) -> int:
         at = NOW - timedelta(minutes=minute)
         city.observe(number, at, 10.0 + (minute % 300) / 100)
     city.value(number, 12.4)
+    city.expect_weather()
     return number
 
 
@@ -102,7 +103,9 @@ def test_every_page_is_well_formed_and_in_order(city: Any, public: PublicRefresh
     filled(city)
     public.round()
     found = sorted(pages.rglob("*.html"))
-    assert len(found) == 1 + 1 + 15 + 1 + 1 + 1 + 6  # home, theme, districts, value, policy, models, resting
+    assert (
+        len(found) == 1 + 1 + 15 + 1 + 1 + 1 + 1 + 6
+    )  # home, theme, districts, value, policy, models, weather, resting
     for path in found:
         page = Checked(path.read_text(encoding="utf-8"))
         assert page.attributes["html"]["lang"] == "de", path

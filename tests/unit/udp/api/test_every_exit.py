@@ -80,6 +80,7 @@ EXITS = {
     "/api/v1/datastreams/{number}/forecast": ["/api/v1/datastreams/{id}/forecast"],
     "/api/v1/models": ["/api/v1/models"],
     "/api/v1/cases": ["/api/v1/cases", "/api/v1/cases?all=true"],
+    "/api/v1/weather-forecast": ["/api/v1/weather-forecast"],
     "/api/v1/cases/{number}/verdict": ["POST /api/v1/cases/{id}/verdict"],
     "/api/v1/devices": ["/api/v1/devices"],
     "/api/v1/devices/{dev_eui}": ["/api/v1/devices/0000000000000001"],

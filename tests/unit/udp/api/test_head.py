@@ -10,6 +10,7 @@ PATHS = (
     "/api/v1/datastreams/{number}/forecast", "/api/v1/forecasts", "/api/v1/models", "/api/v1/cases",
     "/app/v1/near", "/app/v1/bins", "/app/v1/containers", "/app/v1/parking", "/app/v1/charging",
     "/app/v1/climate/now", "/app/v1/warnings", "/app/v1/trees",
+    "/api/v1/weather-forecast",
     "/api/v1/history", "/api/v1/load-profiles", "/ngsi-ld/v1/entities", "/ngsi-ld/v1/entities/{identifier}",
     "/ngsi-ld/v1/temporal/entities/{identifier}", "/ngsi-ld/v1/types", "/ngsi-ld/v1/context.jsonld",
     "/opendata/catalog.{syntax}", "/opendata/{dataset}/{file}",

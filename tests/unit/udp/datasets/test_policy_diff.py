@@ -40,6 +40,7 @@ def test_the_same_file_changes_nothing(diff):
      ('[audit]\nkeep = "2y"', '[audit]\nkeep = "1y"', "Zugriffsprotokoll: 730 Tage -> 365 Tage"),
      ('[weather_forecasts]\nkeep = "90d"', '[weather_forecasts]\nkeep = "unlimited"',
       "Wettervorhersagen: 90 Tage -> unbefristet"),
+     ("\npublic = true\n", "\n", "Wettervorhersagen: werden geschlossen"),
      ('[audit]\nkeep = "2y"\n', "", "Zugriffsprotokoll: 730 Tage -> unbefristet")],
 )  # fmt: skip
 def test_words_of_a_dataset_are_told_once(diff, old, new, told):

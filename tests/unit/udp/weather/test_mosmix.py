@@ -25,6 +25,15 @@ def test_rain_probabilities_and_temperature_in_our_units():
     assert set(made.over) == {0.1, 1.0, 5.0} and made.over[0.1].tolist() == [0.9] * 5
 
 
+def test_how_far_off_the_temperature_may_be_is_read_where_it_is_said():
+    made = read_forecast(mosmix(ISSUED, wet(0.4, 3) | {"E_TTT": [0.6, "-", 1.2]}, hours=3), "10416")
+    assert made.temperature_error is not None
+    np.testing.assert_allclose(made.temperature_error, [0.6, np.nan, 1.2])
+    assert read_forecast(mosmix(ISSUED, wet(0.4, 3), hours=3), "10416").temperature_error is None
+    with pytest.raises(SourceUnusable, match="E_TTT lies outside"):
+        read_forecast(mosmix(ISSUED, {"E_TTT": [273.15] * 3}, hours=3), "10416")
+
+
 def test_a_file_without_rain_says_nothing_of_rain():
     made = read_forecast(mosmix(ISSUED, {"TTT": [280.0] * 3}, hours=3), "10416")
     assert np.isnan(made.rain).all() and not made.over and np.isfinite(made.temperature).all()
