@@ -21,7 +21,6 @@ MIC_OCTETS: Final = 4
 _SHORTEST_DATA_FRAME: Final = 12
 _LONGEST_FRAME: Final = 255
 _FHDR_OCTETS: Final = 8
-_JOIN_REQUEST_OCTETS: Final = 23
 _UPLINK: Final = 0
 _BLOCK: Final = 16
 # 0x49 | 4 x 0 | direction | DevAddr | FCnt32 | 0 | length (L2 1.0.4, 4.4) and
@@ -102,13 +101,6 @@ def parse_data_up(phy_payload: bytes) -> DataUp:
         mic=phy_payload[body_end:],
         authenticated=phy_payload[:body_end],
     )
-
-
-def join_request_dev_eui(phy_payload: bytes) -> bytes:
-    """The DevEUI (most significant octet first) a join-request names; FrameError if it is none."""
-    if message_type(phy_payload) is not MType.JOIN_REQUEST or len(phy_payload) != _JOIN_REQUEST_OCTETS:
-        raise FrameError(f"no join-request: {len(phy_payload)} octets, MHDR {phy_payload[0]:02X}")
-    return phy_payload[16:8:-1]
 
 
 class SessionKeys:

@@ -9,7 +9,6 @@ PREFIX = "udp/v1"
 _AGENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 UP_OF_ALL_AGENTS = f"{PREFIX}/+/up"
-STATUS_OF_ALL_AGENTS = f"{PREFIX}/+/status"
 
 
 @lru_cache(maxsize=1024)  # asked for every envelope, and agents are few

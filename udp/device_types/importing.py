@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from udp.registry.profiles import read_profile
 from udp.sensorthings import ObservedProperty
 
 _MAKER_SUFFIXES = ("-iot", "-technology")
-NativeNamed = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from edge.lorawan.frame import (
     FrameError,
     MType,
     SessionKeys,
-    join_request_dev_eui,
     message_type,
     parse_data_up,
 )
@@ -129,12 +128,6 @@ def test_other_kinds_of_frames_are_named(digits: str, kind: MType) -> None:
     assert message_type(bytes.fromhex(digits)) is kind
     with pytest.raises(FrameError, match=kind.name):
         parse_data_up(bytes.fromhex(digits))
-
-
-def test_a_join_request_names_its_device() -> None:
-    # The Things Network sample join-request (lora-packet): DevEUI 00AFEE7CF5ED6F1E.
-    request = base64.b64decode("ANwAANB+1bNwHm/t9XzurwDIhgMK8sk=")
-    assert join_request_dev_eui(request).hex().upper() == "00AFEE7CF5ED6F1E"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -150,7 +150,3 @@ def _house(provider_process: ProviderProcess, tmp_path: Path, root: str) -> Iter
     store.close()
     ledger.close()
     registry.close()
-
-
-def query_of(address: str) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}

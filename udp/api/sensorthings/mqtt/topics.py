@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from udp.api.problems import BadQuery, TooLong
 from udp.api.sensorthings.links import self_link
-from udp.api.sensorthings.model import SETS, TYPES
+from udp.api.sensorthings.model import TYPES
 from udp.api.sensorthings.options import Limits, read
 from udp.api.sensorthings.syntax import Options
 from udp.errors import NotFound, PlatformError
@@ -154,6 +154,3 @@ def of_observation(datastream: int, feature: int) -> tuple[str, str, str]:
         f"{self_link(ROOT, 'Datastream', datastream)}/Observations",
         f"{self_link(ROOT, 'FeatureOfInterest', feature)}/Observations",
     )
-
-
-ALL_SETS = tuple(f"{ROOT}/{name}" for name in SETS)
