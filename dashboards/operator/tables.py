@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from dashboards.operator import mqtt, webhooks
 from dashboards.operator.findings import LOSS_EXPECTED, loss
+from dashboards.operator.reasons import in_german
 from dashboards.operator.report import AgentState, DeviceState, HeardBy, ModuleState, Operations
 from dashboards.operator.silence import (
     AGENT_SILENT,
@@ -233,8 +234,7 @@ def _quarantine(operations: Operations, time: LocalTime) -> TableView:
         (
             _moment(entry.at, operations, time),
             f"{entry.way}: {entry.origin}",
-            entry.reason,
-            entry.remedy,
+            *in_german(entry.reason, entry.remedy),
             entry.excerpt[:64] + ("…" if len(entry.excerpt) > 64 else ""),
         )
         for entry in operations.quarantined[:50]

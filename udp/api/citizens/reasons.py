@@ -68,6 +68,15 @@ _KNOWN = tuple(
             "Batteriewechsel, sagen Sie bitte der Stadt Bescheid.",
         ),
         (
+            r"the clock is wrong: it says (?P<time>.*) UTC, .*",
+            "Die Uhr des Geräts geht falsch: Sie sagt {time} UTC, und so Altes wird nicht mehr aufgehoben.",
+        ),
+        (
+            r".*: its clock stands still: Datastream \S+ has (?P<most>\d+) different values of "
+            r"(?P<time>.*) UTC already; .*",
+            "Die Uhr des Geräts steht: Von {time} UTC gibt es schon {most} verschiedene Werte.",
+        ),
+        (
             r"field '(?P<field>.*?)' holds (?P<quoted>.*), which is no finite number; .*",
             "Im Feld „{field}“ steht keine Zahl, sondern:",
         ),

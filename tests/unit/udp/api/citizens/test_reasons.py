@@ -38,6 +38,16 @@ def test_the_words_of_a_codec_stay_what_they_were() -> None:
     assert "javascript:x.js" in told.text
 
 
+def test_a_clock_that_stands_still_is_told_in_german() -> None:
+    told = reason(
+        f"device {DEVICE}: its clock stands still: Datastream 7 has 1000 different values of "
+        "2026-11-20 12:00:00 UTC already; set the clock"
+    )
+    assert told == Reason(
+        "Die Uhr des Geräts steht: Von 2026-11-20 12:00:00 UTC gibt es schon 1000 verschiedene Werte."
+    )
+
+
 @given(st.text(min_size=1))
 def test_nothing_said_is_ever_left_out(detail: str) -> None:
     told = reason(detail)
