@@ -85,8 +85,8 @@ _KNOWN = tuple(
         (
             r"device (?P<device>\S+): counter restarted or replayed: FCnt (?P<count>\S+) (?P<said>.*)",
             "Gerät {device}: Der Zähler (FCnt) {count} war schon da oder überholt: {said}",
-            "Hat das Gerät neu zu zählen begonnen (ABP nach Batteriewechsel, 16-Bit-Zähler nach 65535), es im "
-            "Verzeichnis sagen (Spalte zaehlerneustart) und ab jenem Tag udp-ingest replay; sonst sendet "
+            "Hat das Gerät neu zu zählen begonnen (ABP nach Batteriewechsel, 16-Bit-Zähler nach 65535), das "
+            "im Verzeichnis sagen (Spalte zaehlerneustart) und ab jenem Tag udp-ingest replay; sonst sendet "
             "jemand aufgezeichnete Funksprüche.",
         ),
         (
