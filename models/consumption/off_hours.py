@@ -8,8 +8,8 @@ days around it, counted in its own usual spread, and accumulated (CUSUM; Page 19
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.consumption.trailing import trailing_median, trailing_spread
 from models.series import Floats, Integers, Times
 
@@ -42,7 +42,7 @@ def weekend_excess(times: Times, residual: Floats, expected: Floats, level: floa
     return np.asarray(_held(len(times), ends[days], _cusum(z)))
 
 
-@njit(cache=True)
+@compiled
 def _projected(rows: Floats, ends: Integers, weekday: Integers, per_day: int, least: float) -> Floats:
     """Share of the way from a weekend to a working day that each day of a weekend has gone, less what the
     last five working days were above their own expectation; NaN on working days and gappy ones. ``rows`` =
@@ -73,7 +73,7 @@ def _projected(rows: Floats, ends: Integers, weekday: Integers, per_day: int, le
     return out
 
 
-@njit(cache=True)
+@compiled
 def _held(length: int, at: Integers, values: Floats) -> Floats:
     """Each value from its position until the next one."""
     out = np.full(length, np.nan)
@@ -82,7 +82,7 @@ def _held(length: int, at: Integers, values: Floats) -> Floats:
     return out
 
 
-@njit(cache=True)
+@compiled
 def _cusum(z: Floats) -> Floats:
     out = np.full(len(z), np.nan)
     total = 0.0

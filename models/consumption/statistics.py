@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.consumption.off_hours import weekend_excess
 from models.consumption.trailing import trailing_median
 from models.series import Booleans, Floats, Times
@@ -125,7 +125,7 @@ def _spike(load: Load, ratio: Floats) -> Floats:
     return np.where(np.isfinite(ratio), above, np.nan)
 
 
-@njit(cache=True)
+@compiled
 def _trailing_max(values: Floats, width: int) -> Floats:
     """Highest of the ``width`` values before each, without the value itself and the three before it."""
     n = len(values)
@@ -145,7 +145,7 @@ def _trailing_max(values: Floats, width: int) -> Floats:
     return out
 
 
-@njit(cache=True)
+@compiled
 def _run_length(values: Floats, chosen: Booleans, any_value: bool = False) -> Floats:
     """Log of the number of equal (or, with ``any_value``, chosen) values in a row up to now."""
     out = np.zeros(len(values))
@@ -161,7 +161,7 @@ def _run_length(values: Floats, chosen: Booleans, any_value: bool = False) -> Fl
     return out
 
 
-@njit(cache=True)
+@compiled
 def _since_zero(values: Floats) -> Floats:
     """Log of the steps since water last stood still."""
     out = np.zeros(len(values))

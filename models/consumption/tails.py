@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from models.alarm_metrics import MONTH_DAYS
+from models.compiled import compiled
 from models.series import Floats
 
 PEAKS = 12
 FLEET_PEAKS = 8.0
 
 
-@njit(cache=True)
+@compiled
 def peaks_of(values: Floats, hold: int) -> Floats:
     """Highest value of each cluster: maxima at least ``hold`` steps apart."""
     n = len(values)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.series import Floats
 
 
-@njit(cache=True)
+@compiled
 def trailing_median(values: Floats, length: int, left_out: int, least: int) -> Floats:
     """Median of the ``length`` values that end ``left_out`` before each position, zero where fewer than
     ``least`` of them are known; one more position than values."""
@@ -21,7 +21,7 @@ def trailing_median(values: Floats, length: int, left_out: int, least: int) -> F
     return out
 
 
-@njit(cache=True)
+@compiled
 def trailing_spread(values: Floats, length: int, left_out: int, least: int) -> Floats:
     """Standard deviation by the median absolute deviation over the same kind of window; NaN where unknown."""
     out = np.full(len(values), np.nan)

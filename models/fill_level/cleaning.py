@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.series import HOUR, Booleans, Floats, Integers, Series, Times
 
 CELL_CM = 2.0
@@ -190,7 +190,7 @@ def _floor(container: Container) -> Floats:
     return np.asarray(weight / weight.sum())
 
 
-@njit(cache=True)
+@compiled
 def _moved(belief: Floats, rise: float) -> Floats:
     """One hour of inflow, settling and sliding without emptying: geometric rises kept within the container,
     falls to anything between half and all of the height."""
@@ -215,7 +215,7 @@ def _moved(belief: Floats, rise: float) -> Floats:
     return out
 
 
-@njit(cache=True)
+@compiled
 def _moved_back(message: Floats, rise: float) -> Floats:
     """Transpose of `_moved`."""
     n = len(message)
@@ -233,7 +233,7 @@ def _moved_back(message: Floats, rise: float) -> Floats:
     return out
 
 
-@njit(cache=True)
+@compiled
 def _forward(emission: Floats, floor: Floats, rise: Floats) -> tuple[Floats, Floats]:
     """Filtered beliefs (hours, cells) and the share of belief that an emptying happened in the hour."""
     hours, n = emission.shape
@@ -254,7 +254,7 @@ def _forward(emission: Floats, floor: Floats, rise: Floats) -> tuple[Floats, Flo
     return belief, crew
 
 
-@njit(cache=True)
+@compiled
 def _backward(belief: Floats, emission: Floats, floor: Floats, rise: Floats) -> tuple[Floats, Floats]:
     """Smoothed beliefs and smoothed probability of an emptying per hour (forward-backward)."""
     hours, n = belief.shape

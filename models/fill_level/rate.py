@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.fill_level.cleaning import Cleaned
 from models.series import DAY, HOUR, Floats, Instant, Integers, Times
 
@@ -131,7 +131,7 @@ class OwnRate:
         return _walk(self.table, int(day[0]), int(clock[0]), self.turn % 24, hours)
 
 
-@njit(cache=True)
+@compiled
 def _walk(table: Floats, day: int, clock: int, turn: int, hours: int) -> tuple[Floats, Floats]:
     total, squares = np.empty(hours), np.empty(hours)
     sum_, done, today = 0.0, 0.0, 0.0
@@ -157,7 +157,7 @@ def own_rate(inflow: Inflow, fleet: FleetRate) -> OwnRate:
     return OwnRate(table, float(weight.sum()) / 24.0, fleet.turn)
 
 
-@njit(cache=True)
+@compiled
 def _posterior(seen: Floats, due: Floats, kind: tuple[float, float], weekday: Floats, hour: Floats) -> Floats:
     """Percent per hour (7, 24) from what each weekday brought and what a rate of 1 would have brought;
     ``kind``: the fleet's rate and the hours it is worth."""
@@ -196,7 +196,7 @@ def past_forecasts(
     return Past(at, *made)
 
 
-@njit(cache=True)
+@compiled
 def _past(
     hours: Floats,
     at: Integers,

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.series import Floats
 
 MAX_UNIT_HYDROGRAPH_DAYS = 20
 
 
-@njit(cache=True)
+@compiled
 def _s_curve_1(t: float, x4: float) -> float:
     if t <= 0:
         return 0.0
     return float((t / x4) ** 2.5) if t < x4 else 1.0
 
 
-@njit(cache=True)
+@compiled
 def _s_curve_2(t: float, x4: float) -> float:
     if t <= 0:
         return 0.0
@@ -26,7 +26,7 @@ def _s_curve_2(t: float, x4: float) -> float:
     return float(1.0 - 0.5 * (2.0 - t / x4) ** 2.5) if t < 2.0 * x4 else 1.0
 
 
-@njit(cache=True)
+@compiled
 def initial_state(x1: float, x3: float, start_flow: float) -> Floats:
     """Production store 30 % full, routing store so full that it delivers ``start_flow`` mm/d, unit
     hydrographs empty."""
@@ -42,7 +42,7 @@ def initial_state(x1: float, x3: float, start_flow: float) -> Floats:
     return state
 
 
-@njit(cache=True)
+@compiled
 def gr4j(
     water: Floats, evaporation: Floats, parameters: Floats, state: Floats
 ) -> tuple[Floats, Floats, Floats]:

@@ -9,8 +9,8 @@ water that the two boxes cannot carry over a dry year.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.series import Floats
 
 PARAMETERS = (
@@ -22,12 +22,12 @@ PARAMETERS = (
 STATES = 7
 
 
-@njit(cache=True)
+@compiled
 def _drain(hours: float, step_hours: float) -> float:
     return float(1.0 - np.exp(-step_hours / hours))
 
 
-@njit(cache=True)
+@compiled
 def initial_state(p: Floats, start_flow: float, step_hours: float) -> Floats:
     """Half-full soil; lower box and deep store so full that together they deliver ``start_flow`` mm per
     step, shared like the recharge they receive."""
@@ -38,7 +38,7 @@ def initial_state(p: Floats, start_flow: float, step_hours: float) -> Floats:
     return state
 
 
-@njit(cache=True)
+@compiled
 def _step(water: float, demand: float, p: Floats, s: Floats, k: Floats) -> tuple[float, float]:
     """One step in place on state ``s``; ``k`` = drained shares per step. Runoff and evaporation, mm."""
     paved = p[12] * water
@@ -73,7 +73,7 @@ def _step(water: float, demand: float, p: Floats, s: Floats, k: Floats) -> tuple
     return flow + slow + deepest, used
 
 
-@njit(cache=True)
+@compiled
 def _shares(p: Floats, step_hours: float) -> Floats:
     k = np.empty(6)
     k[0], k[1], k[2] = _drain(p[4], step_hours), _drain(p[6], step_hours), _drain(p[8], step_hours)
@@ -82,7 +82,7 @@ def _shares(p: Floats, step_hours: float) -> Floats:
     return k
 
 
-@njit(cache=True)
+@compiled
 def hbv(
     water: Floats, evaporation: Floats, p: Floats, state: Floats, step_hours: float
 ) -> tuple[Floats, Floats, Floats]:
@@ -98,7 +98,7 @@ def hbv(
     return runoff, used, states
 
 
-@njit(cache=True)
+@compiled
 def ahead(states: Floats, rain_ahead: Floats, demand: Floats, p: Floats, step_hours: float) -> Floats:
     """Runoff of the coming steps (origins, steps) from each origin's state with that origin's rain ahead
     (origins, steps) and evaporation demand (origins,) held constant."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.series import Floats
 
 MELT_TEMPERATURE = 0.0
@@ -13,7 +13,7 @@ COVER_SHARE = 0.9
 MINIMUM_MELT_SHARE = 0.1
 
 
-@njit(cache=True)
+@compiled
 def cemaneige(
     precipitation: Floats, temperature: Floats, inertia: float, degree_day: float, annual_snow: float
 ) -> tuple[Floats, float]:

@@ -43,7 +43,7 @@ profile = "{profile}"
 def _thing(number, key, kind, theme, profile, *, geometry=""):
     return _THING.format(
         number=number, key=key, name=key.capitalize(), kind=kind, theme=theme, profile=profile,
-        geometry=geometry, latitude=51.55 + number / 1000,
+        geometry=geometry, latitude=51.55 + number % 1000 / 1000,
     )  # fmt: skip
 
 
@@ -58,10 +58,13 @@ class SmallCity:
                 _thing(n + 1, f"korb-{n}", "waste_bin", "papier-und-abfall", "dingtek-df702", **measures)
                 for n in range(bins)
             ),
-            _thing(101, "pegel", "stream_gauge", "regen-und-baeche", "decentlab-dl-ctd10"),
-            _thing(102, "regen", "rain_gauge", "regen-und-baeche", "decentlab-dl-tbrg"),
-            _thing(103, "teich", "pond", "teiche", "decentlab-dl-optod"),
-            *(_thing(200 + n, f"zaehler-{n}", "meter", "energie", "alpha-omega-klax") for n in range(meters)),
+            _thing(9101, "pegel", "stream_gauge", "regen-und-baeche", "decentlab-dl-ctd10"),
+            _thing(9102, "regen", "rain_gauge", "regen-und-baeche", "decentlab-dl-tbrg"),
+            _thing(9103, "teich", "pond", "teiche", "decentlab-dl-optod"),
+            *(
+                _thing(9200 + n, f"zaehler-{n}", "meter", "energie", "alpha-omega-klax")
+                for n in range(meters)
+            ),
         ]  # fmt: skip
         if air:
             things += [

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 
+import joblib
 import numpy as np
 import psutil
 import pytest
@@ -132,6 +134,27 @@ def test_after_a_round_it_reports_and_waits(city, service):
     assert process.wait(15) == 0 and "Traceback" not in said()
 
 
+@pytest.mark.parametrize(("pace", "elsewhere"), [(0.1, 0), (2.0, 18)])
+def test_only_what_takes_long_is_spread(monkeypatch, pace, elsewhere):
+    """Twenty items at a pace that the first ones tell; the answers come in the order of the items."""
+    seconds, spread = [0.0], []
+
+    class Watched(joblib.Parallel):
+        def __call__(self, calls):
+            made = list(calls)
+            spread.extend(made)
+            return super().__call__(made)
+
+    def work(number):
+        seconds[0] += pace
+        return -number
+
+    monkeypatch.setattr(joblib, "Parallel", Watched)
+    run = Runner(ParallelSettings("threading", jobs=2), progress=False, clock=lambda: seconds[0])
+    assert run.map(work, list(range(20)), "x") == [-number for number in range(20)]
+    assert len(spread) == elsewhere
+
+
 def test_a_dask_cluster_forecasts_the_same(city, tmp_path):
     distributed = pytest.importorskip("distributed")
     fill_bins(city)
@@ -139,7 +162,7 @@ def test_a_dask_cluster_forecasts_the_same(city, tmp_path):
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
     ) as cluster:
-        settings = ParallelSettings(backend="dask", scheduler=cluster.scheduler_address)
+        settings = ParallelSettings("dask", scheduler=cluster.scheduler_address, worth=timedelta(0))
         spread = Runner(settings, progress=False)
         assert spread.map(abs, list(range(-50, 0)), "x") == list(range(50, 0, -1))
         city.runner = spread
