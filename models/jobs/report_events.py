@@ -96,10 +96,11 @@ def _sentence(one: Trial) -> str:
         else ""
     )
     share = f"{number(100 * one.false_alarms / warnings, 0)} %" if warnings else "keine"
+    were = "wären" if one.hits > 1 else "wäre"
     return (
-        f"Bei Warnung ab {number(100 * one.probability, 0)} % Wahrscheinlichkeit wären {one.hits} von "
-        f"{events} Ereignissen angekündigt worden.{notice} Anteil vergeblicher Warnungen: {share}. Gefüllte "
-        "Balken: angekündigte Ereignisse; leere Balken: vergebliche Warnungen."
+        f"Bei Warnung ab {number(100 * one.probability, 0)} % Wahrscheinlichkeit {were} "
+        f"{one.hits or 'keines'} von {events} Ereignissen angekündigt worden.{notice} Anteil vergeblicher "
+        f"Warnungen: {share}. Gefüllte Balken: angekündigte Ereignisse; leere Balken: vergebliche Warnungen."
     )
 
 

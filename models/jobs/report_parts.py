@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -52,15 +53,35 @@ def ahead(said: Statement, before: Series) -> tuple[Line, list[Band]]:
     return Line("Prognose", times, level("0.5"), "expected"), bands
 
 
-def spoken(said: Statement | None, symbol: str) -> str:
+def spoken(said: Statement | None, symbol: str, leads_h: Sequence[int] = ()) -> str:
+    """At the leads asked for, else at the last one."""
     if said is None or not said.bands:
         return f"Keine Prognose: {said.reason if said is not None else 'noch nicht gerechnet'}."
-    place = len(said.leads_s) - 1
-    low, middle, high = (said.bands[key][place] for key in ("0.05", "0.5", "0.95"))
-    return (
-        f"Prognose von {full(said.issued_at)}: in {number(said.leads_s[place] / 3600, 0)} Stunden etwa "
-        f"{number(middle, 0)} {symbol}, in 9 von 10 Fällen zwischen {number(low, 0)} und {number(high, 0)}."
-    )
+    places = [said.leads_s.index(h * 3600) for h in leads_h if h * 3600 in said.leads_s]
+    parts = []
+    for place in places or [len(said.leads_s) - 1]:
+        low, middle, high = (number(said.bands[key][place], 0) for key in ("0.05", "0.5", "0.95"))
+        span = f"ziemlich sicher {middle}" if low == high else f"in 9 von 10 Fällen zwischen {low} und {high}"
+        parts.append(
+            f"in {number(said.leads_s[place] / 3600, 0)} Stunden etwa {middle} {symbol} ({span} {symbol})"
+        )
+    return f"Prognose vom {full(said.issued_at)}: {', '.join(parts)}."
+
+
+def visits_told(count: int) -> str:
+    """How often a container was emptied."""
+    return {0: "keine Leerung", 1: "eine Leerung"}.get(count, f"{count} Leerungen")
+
+
+def why_silent(said: Iterable[Statement]) -> str:
+    """The most frequent reason for saying nothing, and of how many others there are more."""
+    counts = Counter(one.reason for one in said if one.reason)
+    if not counts:
+        return "–"
+    reason, _ = counts.most_common(1)[0]
+    others = len(counts) - 1
+    more = {0: "", 1: " (und ein weiterer Grund)"}.get(others, f" (und {others} weitere Gründe)")
+    return reason + more
 
 
 def in_unit(said: Statement, wanted: str) -> Statement:
@@ -81,7 +102,7 @@ def next_days(said: Statement, symbol: str) -> str:
     """What a meter will probably count in the next day and the one after."""
     day, both = said.summary["expected_24h"], said.summary["expected_48h"]
     return (
-        f"Prognose von {full(said.issued_at)}: etwa {number(day, 0)} {symbol} in den nächsten 24 Stunden, "
+        f"Prognose vom {full(said.issued_at)}: etwa {number(day, 0)} {symbol} in den nächsten 24 Stunden, "
         f"{number(both - day, 0)} {symbol} in den 24 danach."
     )
 

@@ -29,6 +29,8 @@ from models.jobs.report_parts import (
     notes_of,
     spoken,
     table_of,
+    visits_told,
+    why_silent,
 )
 from models.jobs.report_rain import rain_expected
 from models.jobs.runoff import Runoff, city_rain, rain_by_gauge
@@ -44,6 +46,10 @@ PRODUCT_NAMES = {
     "abfluss": "Wasserstand der Bäche", "fuellstand": "Füllstand der Behälter",
     "teich": "Sauerstoff der Teiche", "verbrauch": "Verbrauch der Gebäude",
     "boden": "Trockenheit an Bäumen", "drift": "Drift von Sensoren", "last": "Lastprognose der Gebäude",
+}  # fmt: skip
+GROUP_NAMES = {
+    "waste_bin": "Abfallbehälter", "paper_container": "Papiercontainer", "energy": "Strom und Wärme",
+    "volume": "Wasser und Gas",
 }  # fmt: skip
 _MOST_PICTURES = 6
 _BEFORE = timedelta(days=3)
@@ -84,10 +90,12 @@ class Reporter:
             if said:
                 spoke = [one for one in said if not one.reason]
                 models = sum(not one.fallback for one in spoke)
-                rows.append(
-                    (name, str(len(said)), str(models), str(len(spoke) - models), str(len(said) - len(spoke)))
-                )
-        heads = ("Gegenstand", "Messreihen", "mit Modell", "mit einfachem Vergleich", "ohne Aussage")
+                counts = (len(said), models, len(spoke) - models, len(said) - len(spoke))
+                rows.append((name, *map(str, counts), why_silent(said)))
+        heads = (
+            "Gegenstand", "Messreihen", "mit Modell", "mit einfachem Vergleich", "ohne Aussage",
+            "häufigster Grund dafür",
+        )  # fmt: skip
         return Section(
             "ueberblick", "Überblick", (), (), [Table("Was zurzeit vorhergesagt wird", heads, rows)]
         )
@@ -201,7 +209,7 @@ class Reporter:
         raw = material.distance_cm.between(self.inputs.now - 10 * DAY, self.inputs.now)
         shown = material.container.percent(material.container.depth_cm - raw.values)
         visits = int(cleaned.emptied[week].sum())
-        sentence = f"Letzte zehn Tage, {visits} Leerungen erkannt. {spoken(said, '%')}"
+        sentence = f"Letzte zehn Tage, {visits_told(visits)} erkannt. {spoken(said, '%', (24, 72))}"
         lines = [
             Line("Rohwerte", raw.times, shown, "raw"),
             Line("bereinigt", cleaned.times[week], cleaned.filtered[week]),
@@ -222,9 +230,7 @@ class Reporter:
             inflows, weekday = inflows_together(materials.values())
             rng = np.random.default_rng(self.seed)
             found = compare_tours(inflows, TOUR, first_weekday=weekday, rng=rng)
-            name = {"waste_bin": "Abfallbehälter", "paper_container": "Papiercontainer"}.get(
-                group.name, group.name
-            )
+            name = GROUP_NAMES.get(group.name, group.name)
             if isinstance(found, NotCalibrated):
                 told.append(f"{name}: {found.reason}.")
                 continue
@@ -332,12 +338,13 @@ class Reporter:
             "weiteres", "Teiche, Bäume, Sensoren", (), (), [Table("Aussagen", heads, rows)] if rows else []
         )
 
-    def _cards(self) -> Iterator[tuple[str, str, str, ModelCard | None]]:
+    def _cards(self) -> Iterator[tuple[str, str, str, ModelCard | None, int]]:
         for one in self.told.cards:
             artefact = self.artefacts.newest(one.product, one.group, self.inputs.issued_at)
             card = artefact.fitted.card if artefact is not None else None
-            heading = self._name(one.of[0]) if len(one.of) == 1 else f"{len(one.of)} Messpunkte ({one.group})"
-            yield PRODUCT_NAMES.get(one.product, one.product), heading, one.verdict, card
+            group = GROUP_NAMES.get(one.group, one.group)
+            heading = self._name(one.of[0]) if len(one.of) == 1 else f"{group}: {len(one.of)} Messreihen"
+            yield PRODUCT_NAMES.get(one.product, one.product), heading, one.verdict, card, len(one.of)
 
     def _place(self, of: int) -> str:
         return self.inputs.inventory.datastreams[of].thing

@@ -44,12 +44,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class CardEntry:
-    """A model card with where it belongs; ``card`` None while there is nothing to measure."""
+    """A model card with where it belongs; ``card`` None while there is nothing to measure. ``count``: of how
+    many series it speaks."""
 
     product: str
     heading: str
     verdict: str
     card: ModelCard | None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

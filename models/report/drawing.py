@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, log10
 
 import numpy as np
 from markupsafe import Markup
 
-from models.report.wording import clock, day, number
+from models.report.wording import ahead_of_utc, clock, day, number
 from models.series import DAY, HOUR, Floats, Instant, Times
 
-WIDTH, HEIGHT = 720, 260
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 30, 30
 SMALL = 300
+# On a telephone the past is shown three times as long as what is ahead, which is looked for there.
+_PAST_SHARE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Size of a drawing and of the margins around its plot; ``days``: as many labels as there is room for."""
+
+    width: int
+    height: int
+    left: int
+    right: int = 12
+    top: int = 30
+    bottom: int = 30
+    days: int = 7
+
+    @property
+    def base(self) -> int:
+        """Where the plot ends below."""
+        return self.height - self.bottom
+
+
+# Drawn twice: what is readable on a desk is too small, or cut off, on a telephone.
+WIDE, NARROW = Frame(720, 260, 52), Frame(340, 240, 40, top=44, days=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +87,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class _Plane:
+    frame: Frame
     start: Instant
     end: Instant
     low: float
@@ -72,16 +95,19 @@ class _Plane:
 
     def x(self, times: Times) -> Floats:
         share = (times - self.start) / (self.end - self.start)
-        return np.asarray(LEFT + share * (WIDTH - LEFT - RIGHT), dtype=np.float64)
+        return np.asarray(
+            self.frame.left + share * (self.frame.width - self.frame.left - self.frame.right),
+            dtype=np.float64,
+        )
 
     def y(self, values: Floats) -> Floats:
         share = (values - self.low) / (self.high - self.low)
-        return np.asarray(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), dtype=np.float64)
+        return np.asarray(self.frame.base - share * (self.frame.base - self.frame.top), dtype=np.float64)
 
 
-def draw(chart: Chart, name: str) -> Markup:
+def draw(chart: Chart, name: str, frame: Frame = WIDE) -> Markup:
     """The SVG element; ``name`` makes its ids unique in the page."""
-    plane = _plane(chart)
+    plane = _plane(chart, frame)
     if plane is None:
         return Markup("<p>Keine Werte zu zeichnen.</p>")
     parts = [_grid(plane, chart.axis), _days(plane)]
@@ -92,8 +118,8 @@ def draw(chart: Chart, name: str) -> Markup:
     if chart.limit is not None:
         parts.append(_level(plane, *chart.limit))
     if chart.now is not None:
-        parts.append(_now(plane, chart.now, low=chart.bars_ahead is not None))
-    return _framed("".join(parts), chart.title, chart.sentence, name=name, size=(WIDTH, HEIGHT))
+        parts.append(_now(plane, chart.now, chart))
+    return _framed("".join(parts), chart.title, chart.sentence, name=name, size=(frame.width, frame.height))
 
 
 def reliability(levels: Sequence[float], shares: Sequence[float], title: str, name: str) -> Markup:
@@ -113,6 +139,10 @@ def reliability(levels: Sequence[float], shares: Sequence[float], title: str, na
             f'<text class="label" x="{_n(x)}" y="{size - edge + 16}" text-anchor="middle">{label}</text>'
         )
         parts.append(f'<text class="label" x="{edge - 4}" y="{_n(y + 4)}" text-anchor="end">{label}</text>')
+    parts.append('<text class="label" x="0" y="14">so oft eingetreten</text>')
+    parts.append(
+        f'<text class="label" x="{size}" y="{size - 4}" text-anchor="end">gesagte Wahrscheinlichkeit</text>'
+    )
     points = [at(share, level) for level, share in zip(levels, shares, strict=True)]
     parts.append(f'<path class="line" d="M{"L".join(points)}"/>')
     parts += [f'<circle class="dot" cx="{p.split()[0]}" cy="{p.split()[1]}" r="4"/>' for p in points]
@@ -132,7 +162,20 @@ def _framed(content: str, title: str, sentence: str, *, name: str, size: tuple[i
     return opening + head + Markup(content) + Markup("</svg>")  # noqa: S704
 
 
-def _plane(chart: Chart) -> _Plane | None:
+def shortened(chart: Chart) -> Chart:
+    """With as much of the past as a narrow picture has room for beside what is ahead."""
+    ends = [one.times[-1] for one in chart.lines if len(one.times)]
+    if chart.now is None or not ends or max(ends) <= chart.now:
+        return chart
+    start = chart.now - _PAST_SHARE * (max(ends) - chart.now)
+    return replace(
+        chart,
+        lines=[replace(one, times=one.times[k], values=one.values[k])
+               for one in chart.lines for k in [one.times >= start]],
+    )  # fmt: skip
+
+
+def _plane(chart: Chart, frame: Frame) -> _Plane | None:
     drawn = [(one.times, one.values) for one in chart.lines]
     drawn += [(one.times, edge) for one in chart.bands for edge in (one.low, one.high)]
     drawn = [(times, values) for times, values in drawn if len(times) and np.isfinite(values).any()]
@@ -146,7 +189,7 @@ def _plane(chart: Chart) -> _Plane | None:
     low = low if chart.lowest is None else min(low, chart.lowest)
     step = _round_step(max(high - low, 1e-6) / 4)
     low, high = floor(low / step + 1e-9) * step, -floor(-high / step + 1e-9) * step
-    return _Plane(start, max(end, start + HOUR), low, high if high > low else low + step)
+    return _Plane(frame, start, max(end, start + HOUR), low, high if high > low else low + step)
 
 
 def _round_step(raw: float) -> float:
@@ -155,33 +198,34 @@ def _round_step(raw: float) -> float:
 
 
 def _grid(plane: _Plane, axis: str) -> str:
-    step = _round_step((plane.high - plane.low) / 5)
+    step, right = _round_step((plane.high - plane.low) / 5), plane.frame.width - plane.frame.right
     decimals = max(0, -floor(log10(step) + 1e-9))
     parts = [str(Markup('<text class="label" x="0" y="14">{}</text>').format(axis))]
     for tick in np.arange(plane.low, plane.high + step / 2, step):
         y, label = float(plane.y(np.array([tick]))[0]), number(float(tick), decimals)
         parts.append(
-            f'<path class="grid" d="M{LEFT} {_n(y)}H{WIDTH - RIGHT}"/>'
-            f'<text class="label" x="{LEFT - 6}" y="{_n(y + 4)}" text-anchor="end">{label}</text>'
+            f'<path class="grid" d="M{plane.frame.left} {_n(y)}H{right}"/>'
+            f'<text class="label" x="{plane.frame.left - 6}" y="{_n(y + 4)}" text-anchor="end">{label}</text>'
         )
     return "".join(parts)
 
 
 def _days(plane: _Plane) -> str:
-    bottom = HEIGHT - BOTTOM
-    parts = [f'<path class="axis" d="M{LEFT} {bottom}H{WIDTH - RIGHT}"/>']
+    frame, bottom = plane.frame, plane.frame.base
+    parts = [f'<path class="axis" d="M{frame.left} {bottom}H{frame.width - frame.right}"/>']
     long = plane.end - plane.start > 3 * DAY
     every = DAY if long else 6 * HOUR
     first = plane.start.astype("datetime64[D]").astype("datetime64[us]")
-    ticks = np.arange(first, plane.end + every, every)
+    # Days and hours begin on the city's clock: nobody here lives by UTC.
+    ticks = np.array([one - ahead_of_utc(one) for one in np.arange(first, plane.end + 2 * every, every)])
     ticks = ticks[(ticks >= plane.start) & (ticks <= plane.end)]
-    thin = max(1, -(-len(ticks) // 7))
+    thin = max(1, -(-len(ticks) // frame.days))
     for tick in ticks[::thin]:
         x = float(plane.x(np.array([tick]))[0])
         label = day(tick) if long else clock(tick)
         parts.append(
             f'<path class="axis" d="M{_n(x)} {bottom}v5"/>'
-            f'<text class="label" x="{_n(x)}" y="{HEIGHT - 10}" text-anchor="middle">{label}</text>'
+            f'<text class="label" x="{_n(x)}" y="{frame.height - 10}" text-anchor="middle">{label}</text>'
         )
     return "".join(parts)
 
@@ -217,33 +261,41 @@ def _hanging(plane: _Plane, bars: Line, ahead: Expected | None) -> str:
     )
     if top <= 0:
         return ""
-    room, parts = (HEIGHT - TOP - BOTTOM) / 3 / top, []
+    frame = plane.frame
+    room, parts = (frame.base - frame.top) / 3 / top, []
     for (kind, times, low, high), keep in zip(drawn, shown, strict=True):
         parts += [
-            f'<path class="{kind}" d="M{_n(x)} {_n(TOP + room * a)}v{_n(room * (b - a))}"/>'
+            f'<path class="{kind}" d="M{_n(x)} {_n(frame.top + room * a)}v{_n(room * (b - a))}"/>'
             for x, a, b in zip(plane.x(times[keep]), low[keep], high[keep], strict=True)
         ]
-    told = Markup('<text class="label" x="{}" y="14" text-anchor="end">{}</text>').format(
-        WIDTH - RIGHT, f"{bars.name}: höchster Balken {number(top, 1)}"
+    # In a narrow picture it stands on a line of its own, below the name of the axis.
+    told = Markup('<text class="label" x="{}" y="{}" text-anchor="end">{}</text>').format(
+        frame.width - frame.right, frame.top - 16, f"{bars.name}: höchster Balken {number(top, 1)}"
     )
     return "".join(parts) + str(told)
 
 
 def _level(plane: _Plane, value: float, name: str) -> str:
-    y = float(plane.y(np.array([value]))[0])
+    y, left = float(plane.y(np.array([value]))[0]), plane.frame.left
     return str(
         Markup(
             '<path class="axis" stroke-dasharray="2 3" d="M{0} {1}H{2}"/>'
             '<text class="label" x="{3}" y="{4}">{5}</text>'
-        ).format(LEFT, _n(y), WIDTH - RIGHT, LEFT + 4, _n(y - 4), name)
+        ).format(left, _n(y), plane.frame.width - plane.frame.right, left + 4, _n(y - 4), name)
     )
 
 
-def _now(plane: _Plane, moment: Instant, *, low: bool) -> str:
-    x, y = float(plane.x(np.array([moment]))[0]), HEIGHT - BOTTOM - 6 if low else TOP + 10
+def _now(plane: _Plane, moment: Instant, chart: Chart) -> str:
+    """The word stands where the last line is not, and below the rain."""
+    frame, last = plane.frame, chart.lines[-1].values
+    last = last[np.isfinite(last)]
+    middle = (frame.top + frame.base) / 2
+    high = len(last) > 0 and float(plane.y(last).mean()) < middle
+    above = frame.top + 12 + (0 if chart.bars is None else (frame.base - frame.top) / 3)
+    x, y = float(plane.x(np.array([moment]))[0]), frame.base - 6 if high else above
     return (
-        f'<path class="axis" d="M{_n(x)} {TOP}V{HEIGHT - BOTTOM}"/>'
-        f'<text class="label" x="{_n(x + 4)}" y="{y}">Prognose</text>'
+        f'<path class="axis" d="M{_n(x)} {frame.top}V{frame.base}"/>'
+        f'<text class="label" x="{_n(min(x + 4, frame.width - 54))}" y="{_n(y)}">Prognose</text>'
     )
 
 

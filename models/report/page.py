@@ -12,7 +12,7 @@ from markupsafe import Markup
 from models.card import ModelCard, german
 from models.report.bars import BarChart, draw_bars
 from models.report.document import CardEntry, Report
-from models.report.drawing import draw, reliability
+from models.report.drawing import NARROW, Chart, draw, reliability, shortened
 from models.report.wording import full, number
 
 _SHARES = ("coverage80", "coverage90")
@@ -29,6 +29,7 @@ class _CardView:
     rows: list[list[str]]
     notes: str
     calibration: Markup
+    count: int = 1
 
 
 def style() -> str:
@@ -50,8 +51,16 @@ def _drawn(report: Report) -> Iterator[tuple[tuple[str, int], Markup]]:
     for section in report.sections:
         for place, picture in enumerate(section.pictures):
             name, chart = f"{section.anchor}-{place}", picture.chart
-            made = draw_bars(chart, name) if isinstance(chart, BarChart) else draw(chart, name)
-            yield (section.anchor, place), made
+            yield (section.anchor, place), _both(chart, name)
+
+
+def _both(chart: Chart | BarChart, name: str) -> Markup:
+    """For telephones and for desks; the style sheet shows one of them."""
+    if isinstance(chart, BarChart):
+        narrow, wide = draw_bars(chart, f"{name}-s", narrow=True), draw_bars(chart, name)
+    else:
+        narrow, wide = draw(shortened(chart), f"{name}-s", NARROW), draw(chart, name)
+    return Markup('<div class="schmal">{}</div><div class="breit">{}</div>').format(narrow, wide)
 
 
 def _groups(entries: Sequence[CardEntry]) -> list[tuple[str, list[_CardView]]]:
@@ -65,7 +74,7 @@ def _groups(entries: Sequence[CardEntry]) -> list[tuple[str, list[_CardView]]]:
 def _view(entry: CardEntry, name: str) -> _CardView:
     card = entry.card
     if card is None:
-        return _CardView(entry.heading, entry.verdict, "", [], [], "", Markup())
+        return _CardView(entry.heading, entry.verdict, "", [], [], "", Markup(), entry.count)
     known = [key for key in _SHOWN if any(key in row for row in card.scores.values())]
     rows = [
         [german(model), *(_figure(key, row.get(key, float("nan"))) for key in known)]
@@ -107,6 +116,7 @@ def _merged(views: list[_CardView]) -> list[_CardView]:
             waiting.setdefault(one.verdict, []).append(one)
     kept = [one for one in views if one.rows]
     for verdict, many in waiting.items():
-        heading = many[0].heading if len(many) == 1 else f"{len(many)} Messpunkte"
+        count = sum(one.count for one in many)
+        heading = many[0].heading if len(many) == 1 else f"{count} Messreihen"
         kept.append(_CardView(heading, verdict, "", [], [], "", Markup()))
     return kept

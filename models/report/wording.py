@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from zoneinfo import ZoneInfo
 
-from models.series import Instant
+from models.series import Instant, Step, step_of
 
 ZONE = ZoneInfo("Europe/Berlin")
 _WEEKDAYS = ("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So")
@@ -27,6 +27,11 @@ def local(moment: datetime | Instant) -> datetime:
         return moment.astimezone(ZONE)
     plain: datetime = moment.astype("datetime64[us]").astype(datetime)
     return plain.replace(tzinfo=UTC).astimezone(ZONE)
+
+
+def ahead_of_utc(moment: Instant) -> Step:
+    """By how much the city's clock is ahead."""
+    return step_of(local(moment).utcoffset() or timedelta(0))
 
 
 def full(moment: datetime | Instant) -> str:
