@@ -153,7 +153,7 @@ def design(known: Moments, concept: Concept, view: Outlook, scale: FlowScale) ->
     before = np.maximum(at - view.lead_steps, 0)
     earlier = scale.forward(known.values[before]) - scale.forward(known.simulated[before])
     error = [now, z - now, z - now - earlier]
-    lags = [z - scale.forward(known.values[np.maximum(at - back, 0)]) for back in LAG_STEPS]
+    lags = [z - scale.forward(known.values[before]) for before in _lagged(at)]
     # What is known of an origin is worked out once, however many scenarios it has.
     told = np.stack([*past, *damp, *error, *lags, *known.windows[at].T], axis=1)[of]
     ahead, soaked = np.empty((len(of), 0)), np.empty((len(of), 0))
@@ -186,15 +186,20 @@ def inputs(known: Moments, at: Integers, lead_steps: int, hours: float) -> Float
     """All of ``known`` that `outlook` and `design` use for the origins ``at``, (origins, inputs): where it is
     equal, so are they."""
     before, weather = np.maximum(at - lead_steps, 0), known.weather
-    flow = [known.values[place] for place in (at, before, *_earlier(at, hours))]
+    flow = [known.values[place] for place in (at, before, *_earlier(at, hours), *_lagged(at))]
     catchment = [known.simulated[at], known.simulated[before], weather.liquid[at], weather.demand[at]]
     columns = np.stack([*flow, *catchment, known.base[at]], axis=1)
-    return np.concatenate([columns, known.memory[at], known.states[at]], axis=1)
+    return np.concatenate([columns, known.memory[at], known.windows[at], known.states[at]], axis=1)
 
 
 def _earlier(at: Integers, hours: float) -> list[Integers]:
     """The positions that changes of the gauge are counted from."""
     return [np.maximum(at - max(1, round(length / hours)), 0) for length in CHANGE_HOURS]
+
+
+def _lagged(at: Integers) -> list[Integers]:
+    """The same for the plain autoregression."""
+    return [np.maximum(at - back, 0) for back in LAG_STEPS]
 
 
 def _segments(coming: Floats, hours: float) -> Floats:

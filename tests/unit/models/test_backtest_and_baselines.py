@@ -88,6 +88,16 @@ def test_arx_beats_persistence_where_rain_drives_the_flow_and_bands_cover() -> N
         assert 0.85 <= plain.scores(lead)["coverage90"] <= 0.95
 
 
+def test_a_gauge_that_answers_every_second_time_still_teaches_the_linear_baseline() -> None:
+    record = stream()
+    gappy = record.target.values.copy()
+    gappy[1::2] = np.nan
+    record = Record(record.target.with_values(gappy), record.drivers)
+    origins, leads = record.target.times[800:1100:2], LEADS * 2
+    made = rolling_origin(LinearArx(leads), record, origins=origins, leads=leads)
+    assert min(made.scores(lead)["pi"] for lead in range(3)) > 0.05
+
+
 @pytest.mark.parametrize("make", BASELINES)
 @pytest.mark.parametrize("count", [0, 2, 30])
 def test_too_little_data_is_said_not_guessed(make: type, count: int) -> None:
