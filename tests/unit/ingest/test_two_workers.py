@@ -83,6 +83,16 @@ def test_a_copy_another_worker_handles_at_the_same_time_counts_once(
     assert world.counter("duplicates") == 1
 
 
+def test_two_uplinks_of_one_moment_at_two_workers_both_stay(world: World, other: JournalWriter) -> None:
+    """Neither sees the other's value before it writes: the store says so within its transaction."""
+    world.ledger.write(Page(worker="v"))
+    world.hear(delivery(envelope(uplink(1, level=640))))
+    other.append([delivery(envelope(uplink(2, level=650, gateway=2)))])
+    work(world, "w", AtTheSameTime(world))
+    assert sorted(value for _, value in world.values()) == [640.0, 650.0]
+    assert world.counter("values_moved") == 1
+
+
 def test_what_a_killed_worker_claimed_is_stored_by_it_afterwards(world: World, other: JournalWriter) -> None:
     class Dying(AtTheSameTime):
         def append(self, values: Observations) -> Ints:
