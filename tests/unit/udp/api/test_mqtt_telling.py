@@ -1,5 +1,6 @@
 """What clients by MQTT are told, by whom it may be, and what those see who run the platform."""
 
+import time
 from datetime import timedelta
 
 import paho.mqtt.client as mqtt
@@ -125,6 +126,23 @@ def test_a_client_that_reads_loses_nothing_of_a_flood(city):
             "v1.1/Observations": [float(number) for number in range(5_000)],
             topics[2]: sorted([float(number) for number in range(5_000)] * 2),
         }
+        assert not listener(city).figures.dropped
+
+
+def test_a_client_that_reads_steadily_is_waited_for(city):
+    """A few hundred messages a second, as over a thin line or on a busy machine: three seconds for a part."""
+    limited(city, queue_messages=100)
+    with ear(city.mqtt_port()) as one:
+        hear = one.client.on_message
+
+        def slowly(*told):
+            time.sleep(0.002)  # the client's own slowness, which is what is tested
+            hear(*told)
+
+        one.client.on_message = slowly
+        one.subscribe("v1.1/Observations", qos=1)
+        city.measure(OPEN, minutes(city, 0, 1_200), [float(number) for number in range(1_200)])
+        assert sorted(one.next()[1]["result"] for _ in range(1_200)) == [float(n) for n in range(1_200)]
         assert not listener(city).figures.dropped
 
 

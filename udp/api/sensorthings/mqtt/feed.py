@@ -1,7 +1,8 @@
 """Looks once a second at what is new in register and store, and tells who has subscribed to it.
 
 It looks only while somebody has subscribed, and nobody can hold it up: what is told waits in the client's
-own place (`Outbox`), and whose place stays full for two seconds must go.
+own place (`Outbox`), and whose place stays full for two seconds, or who needs more than ten for a part,
+must go.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ _FASTEST_S = 0.05
 _LISTEN_FOR = timedelta(minutes=5)
 _LISTEN_EVERY_S = 20.0
 _AT_ONCE = 2_000
-_PATIENCE_S, _PAUSE_S = 2.0, 0.02
+_PAUSE_S = 0.02
+# Who takes nothing for two seconds is not waited for; who takes something, as over a thin line or on a busy
+# machine, is, so long for each part.
+_PATIENCE_S, _PATIENCE_IN_ALL_S = 2.0, 10.0
 _MOST_TOUCHED = 10_000
 Pair = tuple[Session, Subscription]
 
@@ -156,18 +160,20 @@ class Feed:
         for one in messages:
             waiting.setdefault(owner[id(one.to)], deque()).append(one)
         loop = asyncio.get_running_loop()
-        end = loop.time() + _PATIENCE_S
-        while True:
+        begun = loop.time()
+        took = dict.fromkeys(waiting, begun)
+        while waiting:
+            now = loop.time()
             for session, queue in list(waiting.items()):
-                while queue and session.tell(queue[0].to, queue[0].topic, queue[0].payload):
-                    queue.popleft()
+                if _hand_over(session, queue):
+                    took[session] = now
                 if not queue:
                     del waiting[session]
-            if not waiting or loop.time() > end:
-                break
-            await asyncio.sleep(_PAUSE_S)
-        for session in waiting:
-            session.too_slow()
+                elif now - took[session] > _PATIENCE_S or now - begun > _PATIENCE_IN_ALL_S:
+                    del waiting[session]
+                    session.too_slow()
+            if waiting:
+                await asyncio.sleep(_PAUSE_S)
 
     async def _of_touched(self) -> list[tuple[int, Observations]]:
         identities = {self._touched.popleft() for _ in range(len(self._touched))}
@@ -202,6 +208,14 @@ class Feed:
         root = self._desk.ports.public_url.rstrip("/") + PREFIX
         question = Question(root, "", "", catalogue, self._desk.now(), self._room.limits)
         return answering.writer(question.noting(self._world().notes), self._desk.ports.store)
+
+
+def _hand_over(session: Session, queue: deque[Message]) -> bool:
+    """As many as its place has room for; whether that was any."""
+    before = len(queue)
+    while queue and session.tell(queue[0].to, queue[0].topic, queue[0].payload):
+        queue.popleft()
+    return len(queue) < before
 
 
 def _cut(one: Arrival) -> list[tuple[int, Observations]]:
