@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, text
 
+from udp.durable import make_durable, missing_folder
 from udp.errors import StoreUnavailable
-from udp.write_ahead import write_ahead
 
 _BUSY_S = 30.0
 
@@ -22,26 +20,10 @@ def open_engine(url: str) -> Engine:
     """An engine whose SQLite connections are durable and whose writers queue instead of failing."""
     if not url.startswith("sqlite"):
         return create_engine(url, paramstyle="format", pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_S})
-    folder = Path(engine.url.database or ":memory:").parent
-    if not folder.is_dir():  # the driver would say only that it cannot open the file
-        raise StoreUnavailable(
-            f"{url}: the folder {folder} does not exist; make it with mkdir -p {folder}, "
-            "or name the platform's settings with --config PATH"
-        )
-
-    @event.listens_for(engine, "connect")
-    def _durable(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions begin where we say, not where pysqlite guesses
-        write_ahead(connection, _BUSY_S)
-        for pragma in ("synchronous=FULL", "cache_size=-65536"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("udp_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
+    engine = create_engine(url)
+    if (trouble := missing_folder(engine)) is not None:
+        raise StoreUnavailable(f"{url}: {trouble}")
+    make_durable(engine, _BUSY_S, "cache_size = -65536")
     return engine
 
 

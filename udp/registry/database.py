@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from udp.durable import make_durable, missing_folder
 from udp.errors import ConfigurationError, RegistryUnavailable
 from udp.registry import schema
-from udp.write_ahead import write_ahead
 
-BUSY_MS = 30_000  # an import of ten thousand devices holds the write lock for seconds
+_BUSY_S = 30.0  # an import of ten thousand devices holds the write lock for seconds
 
 
 class Database:
@@ -34,8 +32,9 @@ class Database:
             ) from error
         self.name = self._engine.url.render_as_string(hide_password=True)
         if self._engine.dialect.name == "sqlite":
-            _require_folder(self._engine)
-            _prepare_sqlite(self._engine)
+            if (trouble := missing_folder(self._engine)) is not None:
+                raise RegistryUnavailable(f"registry: {trouble}")
+            make_durable(self._engine, _BUSY_S, "foreign_keys = ON")
         with self.reading() as connection:
             made = schema.is_made(connection)
         if not made:
@@ -68,30 +67,3 @@ class Database:
                     yield connection
         except DBAPIError as error:
             raise RegistryUnavailable(f"registry {self.name}: {error.orig}") from error
-
-
-def _require_folder(engine: Engine) -> None:
-    """The driver would say only that it cannot open the file."""
-    file = engine.url.database or ":memory:"
-    folder = Path(file).parent
-    if file != ":memory:" and not folder.is_dir():
-        raise RegistryUnavailable(
-            f"registry: the folder {folder} does not exist; make it with mkdir -p {folder}, "
-            "or name the platform's settings with --config PATH"
-        )
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def connected(connection: sqlite3.Connection, _record: Any) -> None:
-        # The driver would begin too late for reads to share one state; we begin ourselves.
-        connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        write_ahead(connection, BUSY_MS / 1000)
-        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("udp_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

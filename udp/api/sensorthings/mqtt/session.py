@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from udp.access.limits import TooOften
 from udp.api.sensorthings.mqtt import creating, packets, topics
 from udp.api.sensorthings.mqtt.creating import NotNow, Refused, Visitor
 from udp.api.sensorthings.mqtt.figures import Refusal, plain
+from udp.api.sensorthings.mqtt.house import House
 from udp.api.sensorthings.mqtt.links import Link
 from udp.api.sensorthings.mqtt.octets import PROTOCOL_ERROR, Malformed
 from udp.api.sensorthings.mqtt.outbox import Outbox
@@ -33,9 +34,6 @@ from udp.api.sensorthings.mqtt.telling import Subscription
 from udp.api.sensorthings.mqtt.topics import TopicRefused
 from udp.auth import KeyRefused, OutOfScope
 from udp.errors import RegistryUnavailable, StoreUnavailable
-
-if TYPE_CHECKING:
-    from udp.api.sensorthings.mqtt.listener import Listener
 
 _CONNECT_WITHIN_S = 10.0
 _RECEIVE_MAXIMUM = 100
@@ -61,10 +59,10 @@ class Leave(Exception):
 class Session:
     """Belongs to one event loop. What it answers and what it is told share one link."""
 
-    def __init__(self, listener: Listener, link: Link, origin: str) -> None:
-        self._listener, self._link = listener, link
-        self._settings = listener.settings
-        self._city = listener.desk.ports.root.removeprefix("/")
+    def __init__(self, house: House, link: Link, origin: str) -> None:
+        self._house, self._link = house, link
+        self._settings = house.settings
+        self._city = house.desk.ports.root.removeprefix("/")
         self._decoder = Decoder(self._settings.most_packet)
         self._turn = asyncio.Lock()
         self._leaving: asyncio.Future[Leave] = asyncio.get_running_loop().create_future()
@@ -90,12 +88,12 @@ class Session:
             return True
         if not self.outbox.put(topics.outside(topic, self._city), payload, one.qos):
             return False
-        self._listener.figures.sent += 1
+        self._house.figures.sent += 1
         return True
 
     def too_slow(self) -> None:
         """The client has had its time: nobody waits for it."""
-        self._listener.figures.dropped["slow"] += 1
+        self._house.figures.dropped["slow"] += 1
         self.leave(SLOW, "too much waits for you: ask /v1.1 what you missed, or subscribe to less")
 
     async def run(self) -> None:
@@ -109,7 +107,7 @@ class Session:
             self._refuse("connect", "", str(error))
             await self._say(packets.connack(MQTT_3, 1, {}))
         except Malformed as error:
-            self._listener.figures.dropped["malformed"] += 1
+            self._house.figures.dropped["malformed"] += 1
             await self._say_goodbye(Leave(error.reason, str(error)))
         except (OSError, asyncio.IncompleteReadError):
             pass
@@ -149,7 +147,7 @@ class Session:
                 async with asyncio.timeout(self._patience_s):
                     part = await self._link.receive()
             except TimeoutError as error:
-                self._listener.figures.dropped["silent"] += 1
+                self._house.figures.dropped["silent"] += 1
                 raise Leave(SILENT, "nothing was heard from you for too long") from error
             if not part:
                 return
@@ -192,7 +190,7 @@ class Session:
         origin = self.visitor.origin
         try:
             async with self._admitted(key):
-                self.visitor = await self._listener.run(creating.identify, self._listener.desk, origin, key)
+                self.visitor = await self._house.run(creating.identify, self._house.desk, origin, key)
         except KeyRefused as error:
             self._refuse("connect", "", str(error))
             return Leave(BAD_KEY, str(error))
@@ -207,7 +205,7 @@ class Session:
         """One request of an address without a key, by the same measure as over HTTP. TooOften."""
         visit = None
         if key is None:
-            crowd = self._listener.desk.crowd
+            crowd = self._house.desk.crowd
             visit = await crowd.enter(self._link.peer or None, forwarded=self._link.forwarded)
         try:
             yield
@@ -246,7 +244,7 @@ class Session:
         """Hang up on whoever came with a key that opens nothing any more."""
         if self.visitor.key is None:
             return
-        if not await self._listener.run(creating.still_good, self._listener.desk, self.visitor):
+        if not await self._house.run(creating.still_good, self._house.desk, self.visitor):
             self._will = None
             self.leave(NO_ONE, "your key opens nothing any more")
 
@@ -282,17 +280,17 @@ class Session:
         """Leave for a client that is refused again and again: each time costs us more than it."""
         self._refusals += 1
         if self._refusals >= most:
-            self._listener.figures.dropped["refused"] += 1
+            self._house.figures.dropped["refused"] += 1
             raise Leave(MANNERS, f"{self._refusals} wishes were refused; look at what you send")
 
     async def _create(self, message: Publish) -> Refused | None:
-        listener = self._listener
+        house = self._house
         # Once per connection and topic.
         new = message.topic not in self._audited and len(self._audited) < _MOST_AUDITED
-        create = partial(creating.create, listener.desk, listener.room, self.visitor, message, audited=new)
+        create = partial(creating.create, house.desk, house.room, self.visitor, message, audited=new)
         try:
             async with self._admitted(self.visitor.key):
-                await listener.run(create)
+                await house.run(create)
         except TooOften as error:
             raise Leave(FULL, str(error)) from error
         except Refused as error:
@@ -302,21 +300,21 @@ class Session:
             self._refuse("publish now", message.topic, str(error))
             raise Leave(error.reason, "not now; send it again later") from error
         finally:
-            listener.desk.views.forget()
+            house.desk.views.forget()
         if new:
             self._audited.add(message.topic)
-        listener.figures.created += 1
+        house.figures.created += 1
         return None
 
     async def _subscribe(self, packet: Subscribe) -> None:
         try:
             async with self._admitted(self.visitor.key):
                 # One request, however many topics it names; what it costs in time counts for strangers.
-                await self._listener.run(creating.admit, self._listener.desk, self.visitor)
+                await self._house.run(creating.admit, self._house.desk, self.visitor)
                 reasons, why = await self._granted(packet)
         except TooOften as error:
             reasons, why = [FULL] * len(packet.filters), str(error)
-        self._listener.subscribed()
+        self._house.subscribed()
         await self._send(packets.suback(self._version, packet.number, reasons, self._said(why)))
 
     async def _granted(self, packet: Subscribe) -> tuple[list[int], str]:
@@ -340,7 +338,7 @@ class Session:
         wanted = topics.wish(topic, self._city)
         try:
             self.visitor.require(wanted.scope)
-            return await self._listener.subscription(wanted, qos, self.visitor.caller)
+            return await self._house.subscription(wanted, qos, self.visitor.caller)
         except OutOfScope as error:
             raise TopicRefused(str(error), topics.NOT_AUTHORIZED) from error
         except (StoreUnavailable, RegistryUnavailable) as error:
@@ -352,7 +350,7 @@ class Session:
         await self._send(packets.unsuback(self._version, packet.number, reasons))
 
     def _refuse(self, wanted: str, topic: str, why: str) -> None:
-        figures, visitor = self._listener.figures, self.visitor
+        figures, visitor = self._house.figures, self.visitor
         figures.refuse(Refusal(figures.now(), visitor.name, visitor.origin, wanted, plain(topic), plain(why)))
 
     def _said(self, why: str) -> str:
