@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from udp.errors import PlatformError
@@ -40,9 +40,17 @@ class Entry:
             raise self._wrong(key, "a number", value)
         return float(value)
 
+    def optional_number(self, key: str) -> float | None:
+        """The same, None where it is missing or null."""
+        return None if self._content.get(key) is None else self.number(key)
+
     def integer(self, key: str, default: int | None = None) -> int:
         """A whole number."""
         return int(self.number(key, default))
+
+    def optional_span(self, key: str) -> timedelta | None:
+        """A number of seconds, None where it is missing or null."""
+        return None if self._content.get(key) is None else timedelta(seconds=self.number(key))
 
     def flag(self, key: str, default: bool | None = None) -> bool:
         """true or false."""

@@ -159,7 +159,9 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
     running.add_argument("--behind", type=Path, help=argparse.SUPPRESS)
     running.add_argument("--door-port", type=int, help=argparse.SUPPRESS)
     city = verbs.add_parser("import-city", parents=[shared], help="make the register hold a city file")
-    city.add_argument("file", type=Path)
+    city.add_argument(
+        "file", type=Path, help="the city file (TOML); for an example: udp-city describe --out city.toml"
+    )
     city.add_argument("--dry-run", action="store_true", help="only say what would change")
     for name, (module, _, meaning) in _GROUPS.items():
         if meaning and module != _GROUPS.get(wanted, ("",))[0]:

@@ -78,9 +78,7 @@ def _device(entry: Entry) -> DeviceState:
         uplinks=entry.integer("uplinks", 0),
         duplicates=entry.integer("duplicates", 0),
         lost=entry.integer("lost", 0),
-        silent_after=(
-            None if entry.raw("silent_after_s") is None else timedelta(seconds=entry.number("silent_after_s"))
-        ),
+        silent_after=entry.optional_span("silent_after_s"),
         recent_sent=entry.integer("recent_sent", 0),
         recent_missing=entry.integer("recent_missing", 0),
         heard_by=each(entry.entries("heard_by"), "heard_by", _heard),
@@ -101,8 +99,8 @@ def _heard(entry: Entry) -> HeardBy:
     return HeardBy(
         gateway=entry.text("name", entry.text("gateway")),
         uplinks=entry.integer("uplinks"),
-        rssi_dbm=None if entry.raw("rssi_dbm") is None else entry.number("rssi_dbm"),
-        snr_db=None if entry.raw("snr_db") is None else entry.number("snr_db"),
+        rssi_dbm=entry.optional_number("rssi_dbm"),
+        snr_db=entry.optional_number("snr_db"),
     )
 
 
@@ -114,11 +112,7 @@ def _gateway(entry: Entry) -> GatewayState:
         receptions=entry.integer("receptions"),
         agent=entry.text("agent", ""),
         last_stat_at=entry.optional_moment("last_stat_at"),
-        stat_interval=(
-            None
-            if entry.raw("stat_interval_s") is None
-            else timedelta(seconds=entry.number("stat_interval_s"))
-        ),
+        stat_interval=entry.optional_span("stat_interval_s"),
     )
 
 
