@@ -34,8 +34,8 @@ _ENOUGH_DAYS = 14.0
 
 @dataclass(frozen=True, slots=True)
 class RainSettings:
-    """``use``: false forecasts without rain ahead. ``provider`` is named beside every forecast. A run older
-    than its limit is not used."""
+    """``use``: false forecasts without rain and temperature ahead. ``provider`` is named beside every
+    forecast. A run older than its limit is not used."""
 
     use: bool = True
     provider: str = "DWD"
