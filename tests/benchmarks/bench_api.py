@@ -19,7 +19,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import numpy as np
 from served import serving
 
@@ -98,8 +98,8 @@ async def storm(address: str, ids: list[int], rate: int, seconds: float) -> dict
     taken: dict[str, list[float]] = {}
     failed: Counter[str] = Counter()
     rng = np.random.default_rng(3)
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=10)
-    async with httpx.AsyncClient(base_url=address, timeout=30, limits=limits) as client:
+    limits = httpx2.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=10)
+    async with httpx2.AsyncClient(base_url=address, timeout=30, limits=limits) as client:
 
         async def ask(route: str, path: str, due: float) -> None:
             answer = await client.get(path)

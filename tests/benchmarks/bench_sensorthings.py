@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import numpy as np
 import psutil
 import pyarrow as pa
@@ -206,7 +206,7 @@ def turns(
     """Question and bare read in turn: milliseconds of each, and of the server's processor."""
     rng = np.random.default_rng(2)
     taken: dict[str, list[list[float]]] = {name: [[], [], []] for name, *_ in asked}
-    with httpx.Client(base_url=f"{address}/v1.1/", timeout=120) as client:
+    with httpx2.Client(base_url=f"{address}/v1.1/", timeout=120) as client:
         for turn in range(repeats + 1):
             for name, path, read in asked:
                 stream, limit = int(rng.choice(ids)), float(rng.random() * 10)
@@ -275,7 +275,7 @@ def thing_of(address: str, ids: list[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     following: str | None = f"{address}/v1.1/Datastreams?$top=1000&$select=id&$expand=Thing($select=id)"
     while following:
-        answer = httpx.get(following, timeout=120).json()
+        answer = httpx2.get(following, timeout=120).json()
         found |= {one["@iot.id"]: one["Thing"]["@iot.id"] for one in answer["value"]}
         following = answer.get("@iot.nextLink")
     assert set(ids) <= set(found)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 
 STARTING_S = 120
@@ -46,8 +46,8 @@ def _await_answer(process: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + STARTING_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            httpx.get(url, timeout=60).raise_for_status()
-        except httpx.HTTPError:
+            httpx2.get(url, timeout=60).raise_for_status()
+        except httpx2.HTTPError:
             time.sleep(0.1)
         else:
             return

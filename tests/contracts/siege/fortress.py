@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import numpy as np
 import psutil
 import tomli_w
@@ -66,7 +66,7 @@ _HIDDEN = (
 _BAY = "stellplatz-1"
 
 
-def leaks(answer: httpx.Response, asked: str = "") -> list[str]:
+def leaks(answer: httpx2.Response, asked: str = "") -> list[str]:
     """Marks in the answer's headers and body that the question did not bring itself."""
     brought = asked.lower()
     text = "\n".join([*(f"{name}: {value}" for name, value in answer.headers.items()), answer.text]).lower()
@@ -84,10 +84,10 @@ class Fortress:
     ids: Mapping[str, int]
     hidden: tuple[str, ...]
     operator: str
-    client: httpx.Client = field(init=False)
+    client: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx.Client(base_url=self.url, timeout=60)
+        self.client = httpx2.Client(base_url=self.url, timeout=60)
 
     @property
     def url(self) -> str:
@@ -103,7 +103,7 @@ class Fortress:
     def alive(self, within_s: float = 5.0) -> None:
         """Somebody new is answered, and soon."""
         began = time.monotonic()
-        answer = httpx.get(f"{self.url}/api/v1/latest", timeout=within_s)
+        answer = httpx2.get(f"{self.url}/api/v1/latest", timeout=within_s)
         assert answer.status_code == 200, answer.text
         assert answer.json()["count"] >= len(_OPEN)
         assert time.monotonic() - began < within_s
@@ -302,7 +302,7 @@ def _until_it_answers(made: Fortress, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, (made.folder / "udp.log").read_text()
         try:
             made.alive(within_s=20)
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             assert time.monotonic() < deadline, "it does not answer"
             time.sleep(0.1)
         else:

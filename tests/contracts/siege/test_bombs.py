@@ -7,7 +7,7 @@ import json
 import socket
 import time
 
-import httpx
+import httpx2
 import pytest
 from fortress import fortress, leaks
 
@@ -223,7 +223,7 @@ def test_a_house_that_is_full_says_so_and_opens_again(impatient):
     while True:
         try:
             impatient.alive(within_s=5)
-        except (AssertionError, httpx.HTTPError):
+        except (AssertionError, httpx2.HTTPError):
             assert time.monotonic() < end
             time.sleep(0.1)
         else:
@@ -258,7 +258,7 @@ def test_dear_questions_from_many_sides_leave_room_for_the_cheap_one(held):
     from concurrent.futures import ThreadPoolExecutor
 
     def dear(number):
-        return httpx.get(
+        return httpx2.get(
             f"{held.url}/v1.1/Observations",
             params={
                 "$filter": f"length(concat(id,'{number}')) gt 5",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from edge.wire import cbor
@@ -39,9 +39,9 @@ class Door:
         self.committer.start()
         self.doors = Doors(self.committer, Conditions("w"), "w", lambda: NOW)
         self.doors.open_http(self.settings)
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.port}", timeout=20)
+        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{self.settings.port}", timeout=20)
 
-    def post(self, path: str, content: bytes = b"", headers: dict[str, str] | None = None) -> httpx.Response:
+    def post(self, path: str, content: bytes = b"", headers: dict[str, str] | None = None) -> httpx2.Response:
         return self.client.post(path, content=content, headers=headers or {})
 
     def journalled(self) -> list[Entry]:

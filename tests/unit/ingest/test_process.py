@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -147,7 +147,7 @@ class Running:
         self.streams = [one.id for one in registry.inventory().datastreams.values()]
         registry.close()
         self.path = configuration(folder, self.port)
-        self.client = httpx.Client(
+        self.client = httpx2.Client(
             base_url=f"http://127.0.0.1:{self.port}", headers={"Authorization": "Bearer secret-token"}
         )
         self.start()
@@ -159,7 +159,7 @@ class Running:
         def answers() -> bool:
             try:
                 return self.client.get("/health").status_code == 200
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 return False
 
         eventually(answers)

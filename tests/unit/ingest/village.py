@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from edge.lorawan.keyring import Keyring
 from edge.wire.settings import Secret
@@ -119,7 +119,7 @@ class Village:
         http = HttpSettings(port=free_port(), things_stack=(SourceKey("stadt", Secret("city-key")),))
         self.doors.open_http(http)
         self.doors.open_projects(self.url)
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{http.port}", timeout=20)
+        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{http.port}", timeout=20)
         self.follower = self._follower()
 
     def now(self) -> datetime:
@@ -136,7 +136,7 @@ class Village:
         project, _ = self.projects.apply(application)
         return self.projects.approve(project.slug, current_offer(load_profiles(), self.registry.inventory()))
 
-    def post(self, body: object, key: str, project: str = "") -> httpx.Response:
+    def post(self, body: object, key: str, project: str = "") -> httpx2.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         path = f"/things-stack/{project or self.project.slug}"
         headers = {"Authorization": f"Bearer {key}"} if key else {}

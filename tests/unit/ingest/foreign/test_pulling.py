@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpx2
 import pytest
 
 from edge.wire.settings import Secret
@@ -183,9 +183,9 @@ def test_webhook_and_pull_bring_one_value(platform: Platform, tmp_path: Path) ->
     doors.open_http(HttpSettings(port=port), [SourceKey("cloud", Secret("hook"))])
     body = {"data": [{"id": 7, "at": "2026-11-21T10:00:00Z", "fill": 10}, {"id": 8, "at": "x", "fill": 1}]}
     address = f"http://127.0.0.1:{port}/webhook"
-    assert httpx.post(f"{address}/cloud", json=body).status_code == 401
-    assert httpx.post(f"{address}/other", json=body, headers={"X-Api-Key": "hook"}).status_code == 401
-    assert httpx.post(f"{address}/cloud", json=body, headers={"X-Api-Key": "hook"}).status_code == 204
+    assert httpx2.post(f"{address}/cloud", json=body).status_code == 401
+    assert httpx2.post(f"{address}/other", json=body, headers={"X-Api-Key": "hook"}).status_code == 401
+    assert httpx2.post(f"{address}/cloud", json=body, headers={"X-Api-Key": "hook"}).status_code == 204
     platform.puller().round(threading.Event())
     platform.settle()
     doors.close()

@@ -4,7 +4,7 @@ import threading
 import time
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 
@@ -79,7 +79,7 @@ def test_live_events_need_a_key_and_tell_what_opens_and_closes(eventful):
         while not server.started:
             time.sleep(0.02)
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.stream(
+        with httpx2.stream(
             "GET", f"http://127.0.0.1:{port}/api/v1/events/live", headers=eventful.operator, timeout=20
         ) as answer:
             lines = answer.iter_lines()

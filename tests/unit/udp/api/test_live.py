@@ -7,7 +7,7 @@ import threading
 import time
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 
@@ -221,7 +221,7 @@ def server(measured):
 
 def test_over_a_real_connection(measured, server):
     address, app = server
-    with httpx.stream(
+    with httpx2.stream(
         "GET", f"{address}/api/v1/live?theme=wetter", headers={"Last-Event-ID": "unsinn"}, timeout=PATIENCE_S
     ) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")

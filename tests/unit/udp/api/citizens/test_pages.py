@@ -143,7 +143,7 @@ def test_a_personal_link_never_comes_into_a_log(town: Town, caplog: pytest.LogCa
     with caplog.at_level(logging.DEBUG):
         for path in (f"/buerger/mein/{secret}", "/buerger/mein/link_falsch", f"/buerger/mein/{secret}/x"):
             town.client.get(path)
-    ours = [one.getMessage() for one in caplog.records if not one.name.startswith(("httpx", "httpcore"))]
+    ours = [one.getMessage() for one in caplog.records if not one.name.startswith(("httpx2", "httpcore2"))]
     assert not [one for one in ours if secret in one]
 
 
