@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import os
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -22,7 +20,7 @@ from edge.codecs.javascript import JavaScriptCodecs, JavaScriptSettings
 from edge.lorawan.keyring import Keyring, SessionsFile
 from edge.wire.identifiers import DevEUI
 from edge.wire.settings import SettingsError, load, render
-from edge.wire.topics import agent_name
+from ingest.command_line import arguments_of
 from ingest.committer import Committer
 from ingest.conditions import Conditions
 from ingest.config import IngestSettings
@@ -42,7 +40,7 @@ from ingest.replay import Replay, Scope
 from ingest.retiring import retire
 from ingest.sessions import KeptSessions, Sessions, resume_counters
 from ingest.sources.projects import ProjectDoors
-from ingest.supervise import AlreadyRunning, Child, exclusive
+from ingest.supervise import AlreadyRunning, Child, end_with_any_thread, exclusive
 from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
 from udp.forecasting.sql import SqlForecasts
@@ -56,12 +54,11 @@ log = logging.getLogger("ingest")
 
 _LOOK_BACK = timedelta(days=3)  # as far as stuck values are remembered over a restart
 _RETRY_S = 2.0
-_FELL_OVER = 70  # EX_SOFTWARE of sysexits.h
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; 0 when it went well, 2 for a configuration that cannot be meant."""
-    arguments = _parser().parse_args(argv)
+    arguments = arguments_of(argv, description=__doc__, verbs=_VERBS)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -72,75 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (SettingsError, PlatformError, AlreadyRunning) as error:
         print(f"udp-ingest: {error}", file=sys.stderr)
         return 2
-
-
-def end_with_any_thread() -> None:
-    """A thread that falls over ends the whole process, which is then started again.
-
-    Half a process would go on taking messages it no longer journals, or hold every door open for a
-    commit that never comes. What was acknowledged is on disk.
-    """
-
-    def end(fault: threading.ExceptHookArgs) -> None:
-        name = fault.thread.name if fault.thread else "?"
-        told = "".join(traceback.format_exception(fault.exc_type, fault.exc_value, fault.exc_traceback))
-        log.critical("thread %s fell over, the process ends: %s", name, told)
-        logging.shutdown()
-        os._exit(_FELL_OVER)
-
-    threading.excepthook = end
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="udp-ingest", description=__doc__)
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for name, verb, text in (
-        ("run", _run, "open the doors and keep the pipeline running"),
-        ("check-config", _check_config, "read the configuration and say whether it can be meant"),
-        ("print-config", _print_config, "show what is in force, defaults included"),
-        ("pipeline", _run_pipeline, "journal to store and ledger (started by run)"),
-        ("replay", _replay, "read the journal again with today's codecs, profiles and register"),
-        ("pull", _pull, "what a sample of a foreign platform would become (run fetches by itself)"),
-        ("retire", _retire, "forget a worker that is gone for good, once its journal is worked off"),
-    ):
-        one = verbs.add_parser(name, help=text)
-        one.add_argument("--config", type=Path, required=True, metavar="PATH")
-        one.set_defaults(verb=verb)
-    pull = verbs.choices["pull"]
-    pull.add_argument("--check", type=Path, required=True, metavar="FILE", help="the sample, as JSON")
-    pull.add_argument("--mapping", metavar="NAME", help="needed where [[foreign]] names several")
-    verbs.choices["retire"].add_argument("gone", type=agent_name, metavar="WORKER")
-    replay = verbs.choices["replay"]
-    replay.add_argument("--since", type=_time, required=True, metavar="TIME", help="2026-11-01T00:00Z")
-    replay.add_argument("--until", type=_time, metavar="TIME", help="default: everything until now")
-    replay.add_argument(
-        "--device", type=_dev_eui, action="append", default=[], metavar="DEVEUI", help="this device only"
-    )
-    replay.add_argument(
-        "--profile", metavar="NAME", help="decode the named devices by this profile, or .toml file, instead"
-    )
-    replay.add_argument("--dry-run", action="store_true", help="only say what would change")
-    replay.add_argument(
-        "--withdraw-lost", action="store_true", help="mark values as bad that are no longer produced"
-    )
-    return parser
-
-
-def _time(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: 2026-11-01T00:00Z is meant") from error
-    if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} lacks its offset from UTC: 2026-11-01T00:00Z is meant")
-    return moment.astimezone(UTC)
-
-
-def _dev_eui(text: str) -> DevEUI:
-    try:
-        return DevEUI.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _now() -> datetime:
@@ -392,6 +320,17 @@ def _restarts(
 ) -> Callable[[str], bool]:
     named = {str(DevEUI.parse(one)) for one in settings.counter_resets}
     return lambda one: one in named or one in keyring.restarting or one in bindings().restarting
+
+
+_VERBS = {
+    "run": _run,
+    "check-config": _check_config,
+    "print-config": _print_config,
+    "pipeline": _run_pipeline,
+    "replay": _replay,
+    "pull": _pull,
+    "retire": _retire,
+}
 
 
 if __name__ == "__main__":

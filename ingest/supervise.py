@@ -1,12 +1,15 @@
-"""Keep the pipeline process running beside the doors: started again when it dies, gone when we go."""
+"""Keep the pipeline process running beside the doors: started again when it dies, gone when we go; and let no
+process live on by half."""
 
 from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +19,7 @@ log = logging.getLogger(__name__)
 _LONG_ENOUGH_S = 30.0  # a process that lived so long did not fail at its start
 _LONGEST_PAUSE_S = 15.0
 _TIME_TO_END_S = 30.0
+_FELL_OVER = 70  # EX_SOFTWARE of sysexits.h
 
 
 class AlreadyRunning(Exception):
@@ -96,3 +100,20 @@ def exclusive(path: Path, stop: threading.Event, *, wait: bool) -> Iterator[None
                         "this one another `worker` name"
                     ) from error
         yield
+
+
+def end_with_any_thread() -> None:
+    """A thread that falls over ends the whole process, which is then started again.
+
+    Half a process would go on taking messages it no longer journals, or hold every door open for a
+    commit that never comes. What was acknowledged is on disk.
+    """
+
+    def end(fault: threading.ExceptHookArgs) -> None:
+        name = fault.thread.name if fault.thread else "?"
+        told = "".join(traceback.format_exception(fault.exc_type, fault.exc_value, fault.exc_traceback))
+        log.critical("thread %s fell over, the process ends: %s", name, told)
+        logging.shutdown()
+        os._exit(_FELL_OVER)
+
+    threading.excepthook = end

@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import logging, threading, time
-from ingest.__main__ import end_with_any_thread
+from ingest.supervise import end_with_any_thread
 logging.basicConfig()
 end_with_any_thread()
 threading.Thread(target=lambda: 1 / 0, name="journal").start()
