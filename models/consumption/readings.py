@@ -54,16 +54,22 @@ def consumption_of(
         return Consumption(
             Series(times[:0], values[:0], readings.unit), np.zeros(0, dtype=bool), tuple(remarks)
         )
-    total = np.zeros(len(values))
-    known = np.ones(len(values), dtype=bool)
-    for i in range(1, len(values)):
-        used = _used(times, values, i, roll_over=roll_over, changes=changes, remarks=remarks)
-        width = max(1.0, float((times[i] - times[i - 1]) / step))
-        if used is not None and limit_per_step is not None and used > limit_per_step * width:
-            remarks.append(f"{_day(times[i])}: Verbrauch {used:g} über dem Möglichen, nicht übernommen")
-            used = None
-        known[i] = used is not None
-        total[i] = total[i - 1] + (used or 0.0)
+    used = np.diff(values, prepend=values[0])
+    widths = np.maximum(1.0, np.diff(times, prepend=times[0]) / step)
+    # Years of hours are worked out at once; only what is out of the ordinary is looked at one by one.
+    odd = used < 0
+    for change in changes:
+        odd[1:] |= (times[:-1] < change.at) & (change.at <= times[1:])
+    if limit_per_step is not None:
+        odd |= used > limit_per_step * widths
+    for i in np.flatnonzero(odd):
+        found = _used(times, values, int(i), roll_over=roll_over, changes=changes, remarks=remarks)
+        if found is not None and limit_per_step is not None and found > limit_per_step * widths[i]:
+            remarks.append(f"{_day(times[i])}: Verbrauch {found:g} über dem Möglichen, nicht übernommen")
+            found = None
+        used[i] = np.nan if found is None else found
+    known = np.isfinite(used)
+    total = np.cumsum(np.where(known, used, 0.0))
     return _on_grid(times, total, known, step=step, unit=readings.unit, remarks=remarks)
 
 
@@ -81,7 +87,8 @@ def _on_grid(
     gap = np.diff(at)[np.clip(closing - 1, 0, len(at) - 2)] > 1.5 * float(
         step.astype("timedelta64[us]").astype(np.int64)
     )
-    unknown = np.array([not known[a + 1 : b + 1].all() for a, b in zip(opening, closing, strict=True)])
+    refused = np.concatenate([[0], np.cumsum(~known)])
+    unknown = refused[np.minimum(closing + 1, len(at))] > refused[opening + 1]
     return Consumption(
         Series(grid[1:], np.where(unknown, np.nan, amount), unit), gap & ~unknown, tuple(remarks)
     )

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import joblib
-
 from models.jobs.outcome import Fitted
 from udp.errors import ConfigurationError
 
@@ -31,7 +29,7 @@ _TORN = (
     IndexError, struct.error, zlib.error,
 )  # fmt: skip
 _Seal = tuple[str, int, int, int]
-_NAME = re.compile(r"(\d{8}T\d{6})\.joblib")
+_NAME = re.compile(r"(\d{8}T\d{6})\.fit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class Artefacts:
     def newest(self, product: str, group: str, at: datetime) -> Artefact | None:
         """The newest fit that had learned from nothing after ``at``; None before the first. A file that is
         still the one read before is not read again: the same object comes back, and nobody may change it."""
-        for path in sorted(self._folder(product, group).glob("*.joblib"), reverse=True):
+        for path in sorted(self._folder(product, group).glob("*.fit"), reverse=True):
             found = _NAME.fullmatch(path.name)
             if found and _moment(found[1]) <= at and (loaded := self._loaded(path)) is not None:
                 return loaded
@@ -91,12 +89,15 @@ class Artefacts:
         """Written whole or not at all; the oldest beyond a handful go."""
         folder = self._folder(product, group)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / f"{artefact.fitted_at:%Y%m%dT%H%M%S}.joblib"
+        path = folder / f"{artefact.fitted_at:%Y%m%dT%H%M%S}.fit"
         fresh = path.with_suffix(".new")
-        joblib.dump(artefact, fresh, compress=3)
+        # A fleet of trees is a million small objects: joblib reads them ten times slower than pickle itself.
+        fresh.write_bytes(zlib.compress(pickle.dumps(artefact, protocol=5), 1))
         fresh.replace(path)
-        for old in sorted(folder.glob("*.joblib"), reverse=True)[_KEPT:]:
+        for old in sorted(folder.glob("*.fit"), reverse=True)[_KEPT:]:
             old.unlink(missing_ok=True)
+        for former in folder.glob("*.joblib"):
+            former.unlink(missing_ok=True)
 
     def _folder(self, product: str, group: str) -> Path:
         # A group is named by people; only a plain name may become part of a path.
@@ -113,7 +114,7 @@ def _moment(text: str) -> datetime:
 def _load(path: Path) -> Artefact | None:
     """None for a file of another form or cut off by a crash: it is fitted anew."""
     try:
-        loaded = joblib.load(path)
+        loaded = pickle.loads(zlib.decompress(path.read_bytes()))  # noqa: S301 - the folder is private
     except _TORN:
         return None
     return loaded if isinstance(loaded, Artefact) and loaded.form == FORM else None

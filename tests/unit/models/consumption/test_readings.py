@@ -71,3 +71,39 @@ def test_gas_becomes_energy_only_from_volume() -> None:
     assert energy_kwh(gas).values.tolist() == pytest.approx([10.64, 21.28])
     with pytest.raises(ValueError, match="m3"):
         energy_kwh(gas.with_values(gas.values, "kWh"))
+
+
+def one_by_one(values: list[float], place: list[int], change: MeterChange | None) -> list[float | None]:
+    """What each reading adds to the one before, looked at one after the other; None = refused."""
+    found: list[float | None] = []
+    for i in range(1, len(values)):
+        used: float | None = values[i] - values[i - 1]
+        if change is not None and START + place[i - 1] * HOUR < change.at <= START + place[i] * HOUR:
+            used = change.last - values[i - 1] + values[i] - change.first
+        elif values[i] < values[i - 1]:
+            wrapped = values[i - 1] > 900 and values[i] < 100
+            used = values[i] - values[i - 1] + 1000 if wrapped else None
+        found.append(used)
+    return found
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.floats(0, 1000)), min_size=3, max_size=30),
+    st.integers(0, 40) | st.none(),
+)
+def test_years_at_once_are_what_readings_are_one_by_one(
+    rows: list[tuple[int, float]], changed: int | None
+) -> None:
+    place = np.cumsum([step for step, _ in rows]).tolist()
+    values = [value for _, value in rows]
+    change = None if changed is None else MeterChange(START + changed * HOUR, 990.0, 5.0)
+    changes = [] if change is None else [change]
+    made = consumption_of(counter(values, place), HOUR, roll_over=1000, changes=changes)
+    seen = dict(zip(made.series.times.tolist(), made.series.values.tolist(), strict=True))
+    due = one_by_one(values, place, change)
+    for start, end, used in zip(place[:-1], place[1:], due, strict=True):
+        got = [seen[(START + hour * HOUR).item()] for hour in range(start + 1, end + 1)]
+        if used is None:
+            assert np.isnan(got).all()
+        else:
+            assert sum(got) == pytest.approx(used, abs=1e-6)

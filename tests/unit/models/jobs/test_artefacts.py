@@ -50,7 +50,7 @@ def test_a_fit_kept_by_another_process_is_seen_at_once(city):
     fill_bins(city)
     city.cycle("fuellstand").round(NOW)
     ours, theirs = (Artefacts(city.folder / "artefacts") for _ in range(2))
-    (group,) = {path.parent.name for path in (city.folder / "artefacts").rglob("*.joblib")}
+    (group,) = {path.parent.name for path in (city.folder / "artefacts").rglob("*.fit")}
     first = ours.newest("fuellstand", group, NOW)
     assert first is not None
     assert ours.newest("fuellstand", group, NOW) is first

@@ -156,7 +156,7 @@ def test_a_torn_file_is_fitted_anew(city):
     fill_bins(city)
     cycle = city.cycle("fuellstand")
     cycle.round(NOW)
-    for path in (city.folder / "artefacts").rglob("*.joblib"):
+    for path in (city.folder / "artefacts").rglob("*.fit"):
         path.write_bytes(path.read_bytes()[:100])
     assert cycle.round(NOW + timedelta(minutes=10)).fitted == 1
 
@@ -167,7 +167,7 @@ def test_wherever_a_file_is_torn_it_is_no_model(tmp_path):
     silent = Fitted(speaker, "a", fallback=False, reason="", card=None)
     kept.keep("fuellstand", "bin", Artefact(silent, NOW, "f"))
     assert kept.newest("fuellstand", "bin", NOW) is not None
-    (path,) = tmp_path.rglob("*.joblib")
+    (path,) = tmp_path.rglob("*.fit")
     whole = path.read_bytes()
     for length in range(len(whole) - 8):  # behind that stands only the checksum
         path.write_bytes(whole[:length])

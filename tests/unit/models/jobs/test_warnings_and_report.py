@@ -103,7 +103,7 @@ def reported(metered_city, tmp_path):
     Artefacts(city.folder / "artefacts").keep(
         "abfluss", "pegel-water_level", Artefact(held, NOW - timedelta(seconds=1), "x")
     )
-    (city.folder / "artefacts" / "abfluss" / "pegel-water_level" / f"{NOW:%Y%m%dT%H%M%S}.joblib").unlink()
+    (city.folder / "artefacts" / "abfluss" / "pegel-water_level" / f"{NOW:%Y%m%dT%H%M%S}.fit").unlink()
     pages = ReportPages(city.store, cycle.artefacts, "Probe", 0)
     pages.publish(tmp_path / "pages", PolicyFile(), city.inventory, city.forecasts.told(), NOW)
     return tmp_path / "pages"
