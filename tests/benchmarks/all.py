@@ -34,7 +34,9 @@ class Size(NamedTuple):
 SIZES = {
     "bench_api": Size(("--with-writer",), ("--with-writer", "--seconds", "2")),
     "bench_edge": Size((), ("--frames", "1000")),
-    "bench_models": Size((), ("--days", "60", "--bins", "20", "--meters", "1", "--fleet", "5")),
+    "bench_models": Size(
+        (), ("--days", "60", "--bins", "20", "--meters", "1", "--fleet", "5", "--fleet-meters", "2")
+    ),
     "bench_sensorthings": Size((), ("--streams", "100", "--days", "4", "--repeats", "4")),
     "bench_store": Size(("--scale", "0.3"), ("--scale", "0.002", "--repeat", "2")),
 }

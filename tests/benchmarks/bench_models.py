@@ -1,13 +1,18 @@
-"""Print how fast the models are: `python tests/benchmarks/bench_models.py` (one core, CPU seconds).
+"""Print how fast the models are: `python tests/benchmarks/bench_models.py`.
 
---days, --bins, --meters, --fleet: how much of it, for a run that only shows that it still runs.
+CPU seconds of one core, the least of several where it is short; the round of all containers and meters by the
+clock too. --days, --bins, --meters, --fleet, --fleet-meters: how much of it, for a run that only shows that
+it still runs.
 """
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,15 +24,20 @@ from models.consumption.outlook import LoadForecaster
 from models.fill_level.cleaning import Container, clean
 from models.fill_level.forecast import FillForecaster
 from models.forecaster import Forecast
+from models.jobs.rain import ExpectedRain, RainRuns
 from models.rainfall_runoff import hbv
 from models.rainfall_runoff.forecast import RunoffForecaster
+from models.rainfall_runoff.members import Memory
 from models.series import DAY, HOUR, Record, Series
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "models" / "jobs"))
+from model_fleet import refreshed
 from small_city import NOW, SmallCity, fill_bins, fill_stream
 
 START = np.datetime64("2025-01-06T00:00", "us")
 LEADS = np.array([1, 3, 6]) * HOUR
+SCENARIOS = 10
+LIMIT_S = 60.0
 
 
 def timed(work: Callable[[], object], repeats: int = 1) -> float:
@@ -44,16 +54,61 @@ def show(name: str, figure: str) -> None:
     sys.stdout.flush()
 
 
-def stream(days: int) -> Record:
+def stream(days: int, per_hour: int = 1) -> Record:
     rng = np.random.default_rng(0)
-    n = days * 24
-    rain = np.where(rng.random(n) < 0.06, rng.gamma(0.7, 3, n), 0.0)
-    flow = np.zeros(n)
+    n = days * 24 * per_hour
+    rain = np.where(rng.random(n) < 0.06, rng.gamma(0.7, 3 / per_hour, n), 0.0)
+    flow, keep = np.zeros(n), 0.95 ** (1 / per_hour)
     for i in range(1, n):
-        flow[i] = 0.95 * flow[i - 1] + 0.1 * rain[i - 1] + 0.005
-    times = START + np.arange(n) * HOUR
+        flow[i] = keep * flow[i - 1] + 0.1 * rain[i - 1] + 0.005 / per_hour
+    times = START + np.arange(n) * (HOUR // per_hour)
     noisy = flow * np.exp(rng.normal(0, 0.03, n))
     return Record(Series(times, noisy, "m3/s"), {"precipitation": Series(times, rain, "mm")})
+
+
+def scenarios(record: Record, per_hour: int) -> ExpectedRain:
+    """A run an hour of the last 62 days, ten scenarios around the rain that came, four of them dry."""
+    rng = np.random.default_rng(1)
+    by_hour = record.drivers["precipitation"].values.reshape(-1, per_hour).sum(axis=1)
+    first = max(0, len(by_hour) - 62 * 24)
+    padded = np.append(by_hour, np.zeros(25))
+    shares = rng.gamma(2.0, 0.5, (len(by_hour) - first, SCENARIOS, 1))
+    shares[:, ::3] = 0.0
+    values = np.stack([padded[h + 1 : h + 25] for h in range(first, len(by_hour))])[:, None, :] * shares
+    issued = record.target.times[::per_hour][first:]
+    runs = RainRuns(issued, issued, values, HOUR, 13 * HOUR)
+    none = RainRuns(issued[:0], issued[:0], np.empty((0, 1, 24)), HOUR // 12, HOUR)
+    return ExpectedRain(none, runs)
+
+
+def called(model: RunoffForecaster, record: Record, calls: int = 8) -> tuple[float, float]:
+    """Seconds of a call after a start, and of the call after it: a step later, with what came meanwhile."""
+    anew, late = [], []
+    for back in range(calls, 0, -1):
+        fresh = replace(model, memory=Memory())
+        for spent, place in ((anew, -1 - back), (late, -back)):
+            known, issued = record.as_of(record.target.times[place]), record.target.times[place]
+            began = time.process_time()
+            made = fresh.predict(known, issued, LEADS)
+            spent.append(time.process_time() - began)
+            if not isinstance(made, Forecast):
+                raise TypeError(made.reason)
+    return min(anew), min(late)
+
+
+def calls(days: int) -> None:
+    """One gauge at 1 h and at 5 min steps, errors of two months behind each interval."""
+    for per_hour, name in ((1, "1 h"), (12, "5 min")):
+        record = stream(min(days, 120), per_hour)
+        model = RunoffForecaster(LEADS, generations=2)
+        model.fit(record.as_of(record.target.times[len(record.target) * 2 // 5]))
+        knowing = replace(model, rain_ahead=scenarios(record, per_hour))
+        for one, what in ((model, "no rain ahead"), (knowing, f"{SCENARIOS} rain scenarios")):
+            first, again = called(one, record)
+            show(
+                f"one forecast, {name} steps, {what}, three leads (limit 50 ms)",
+                f"{1e3 * again:.0f} ms, first call after a start {1e3 * first:.0f} ms",
+            )
 
 
 def runoff(days: int) -> None:
@@ -62,12 +117,6 @@ def runoff(days: int) -> None:
         f"calibrate one gauge, {days} days hourly, three leads (limit 30 s)",
         f"{timed(lambda: model.fit(record)):.1f} s",
     )
-    issued = record.target.times[-1]
-    made = model.predict(record, issued, LEADS)
-    if not isinstance(made, Forecast):
-        raise TypeError(made.reason)
-    seconds = timed(lambda: model.predict(record, issued, LEADS), 5)
-    show("one forecast, three leads (limit 50 ms)", f"{1e3 * seconds:.0f} ms")
     water = np.random.default_rng(0).gamma(0.3, 1.0, 8760)
     p = np.array([250.0, 2, 0.7, 1, 20, 20, 100, 1.5, 1500, 0.2, 9000, 12, 0.05])
     demand = np.full(8760, 0.05)
@@ -176,6 +225,38 @@ def city(bins_count: int) -> None:
     )
 
 
+def fleet(bins_count: int, meters_count: int) -> None:
+    """All containers and meters at once, by `udp-models` in processes of their own over one store."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = refreshed(Path(folder), bins=bins_count, meters=meters_count, taught=2)
+    title = f"{bins_count} bins, {meters_count} meters with load forecasts"
+    for name, took in made.items():
+        line = f"{took.wall:.1f} s by the clock, {took.cpu:.1f} s of CPU, {took.wall / LIMIT_S:.2f} of limit"
+        show(f"{title}: {name} (limit {LIMIT_S:.0f} s)", line)
+
+
+def plain(bins_count: int) -> None:
+    """What compiling is worth in a whole step: the same process with numba told to stand aside."""
+    command = [sys.executable, __file__, "--only-clean", str(bins_count)]
+    seconds = [
+        float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+        for environment in (os.environ, os.environ | {"NUMBA_DISABLE_JIT": "1"})
+    ]
+    show(
+        "a month of one bin cleaned: compiled, ratio to plain Python",
+        f"{1e3 * seconds[0] / bins_count:.1f} ms, {seconds[1] / seconds[0]:.0f} x",
+    )
+
+
+def clean_only(count: int) -> None:
+    rng = np.random.default_rng(1)
+    times, box = START + np.arange(30 * 24) * HOUR, Container(130, 10)
+    content = np.cumsum(rng.gamma(0.3, 0.8, 30 * 24)) % 110
+    one = Series(times, np.round((130 - content) / 2) * 2, "cm")
+    clean(one, box)
+    sys.stdout.write(f"{timed(lambda: [clean(one, box) for _ in range(count)])}\n")
+
+
 def main() -> None:
     """All of it, one after the other."""
     parser = argparse.ArgumentParser(
@@ -183,13 +264,21 @@ def main() -> None:
     )
     parser.add_argument("--days", type=int, default=365, help="record of the gauge")
     parser.add_argument("--bins", type=int, default=500)
-    parser.add_argument("--meters", type=int, default=8)
-    parser.add_argument("--fleet", type=int, default=100, help="bins of the service's rounds")
+    parser.add_argument("--meters", type=int, default=4)
+    parser.add_argument("--fleet", type=int, default=500, help="bins of the service's rounds")
+    parser.add_argument("--fleet-meters", type=int, default=200, help="meters refreshed with them")
+    parser.add_argument("--only-clean", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.only_clean:
+        clean_only(given.only_clean)
+        return
     runoff(given.days)
+    calls(given.days)
     bins(given.bins)
+    plain(2)
     meters(given.meters)
-    city(given.fleet)
+    city(min(given.fleet, 100))
+    fleet(given.fleet, given.fleet_meters)
 
 
 if __name__ == "__main__":
