@@ -89,17 +89,21 @@ def clean(distance_cm: Series, container: Container) -> Cleaned | None:
         return None
     hour, reading = _hourly(distance_cm.times[usable], distance_cm.values[usable])
     known = find_obstacle(reading[np.isfinite(reading)], container)
+    below = _below_the_floor(reading, container)
+    known = replace(known, depth_cm=container.depth_cm + below)
+    floor = _floor(known)
     emission = _emissions(reading, known)
     rise = np.full(len(reading), RISE)
-    forward, _ = _forward(emission, _floor(known), rise)
+    forward, _ = _forward(emission, floor, rise)
     if known.obstacle_cm is not None:
         known = _with_share(known, forward, reading)
         emission = _emissions(reading, known)
     rise = np.where(_silent(reading), _pace(forward, reading, known), RISE)
     if known.obstacle_cm is not None or (rise != RISE).any():
-        forward, _ = _forward(emission, _floor(known), rise)
-    smoothed, emptied = _backward(forward, emission, _floor(known), rise)
-    content = np.arange(known.cells) * CELL_CM
+        forward, _ = _forward(emission, floor, rise)
+    smoothed, emptied = _backward(forward, emission, floor, rise)
+    known = replace(known, depth_cm=container.depth_cm)
+    content = np.arange(forward.shape[1]) * CELL_CM - below
     mean = forward @ content
     spread = np.sqrt(np.maximum(forward @ content**2 - mean**2, 0.0))
     unit = 100.0 / (known.depth_cm - known.full_cm)
@@ -181,6 +185,13 @@ def _emissions(reading: Floats, container: Container) -> Floats:
 
 def _bell(x: Floats, width: float) -> Floats:
     return np.asarray(np.exp(-0.5 * (x / width) ** 2) / (width * np.sqrt(2 * np.pi)))
+
+
+def _below_the_floor(reading: Floats, container: Container) -> float:
+    """How much farther than to the floor of the register is heard again and again (cm): the sensor is mounted
+    higher, or was moved. What lies there is content below zero, not nonsense."""
+    farther = float(np.nanquantile(reading, 0.99)) - container.depth_cm
+    return farther if farther > CELL_CM else 0.0
 
 
 def _floor(container: Container) -> Floats:

@@ -1,8 +1,8 @@
 """Forecast bins that report one coarse level a day, where no echo can be cleaned and no hour is known.
 
-Boosted trees on recent levels and the bin's own habits give the expected level if not emptied, together with
-a random forest the chance of reaching its threshold; errors of forecasts made within the record, with what
-was known before them, give the interval (rolling conformal prediction).
+Boosted trees on recent levels and the bin's own habits give the expected level if not emptied, two forests
+the chance of reaching its threshold; errors of forecasts made within the record, with what was known before
+them, give the interval (rolling conformal prediction).
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-)
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 
 from models.series import Floats, Integers
 
 LAGS = 7
 WEEKS = 4
+LONG_DAYS = 60
+MUCH = (2.0, 4.0, 6.0)
 INNER_SHARES = (0.5, 0.75, 1.0)
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
@@ -113,6 +111,24 @@ def _weeks(data: DailyLevels) -> list[Floats]:
     return [*made, _mean(empty), _mean(np.where(np.isfinite(rise), rise > 0, np.nan))]
 
 
+def _with_rises(x: Floats, data: DailyLevels) -> Floats:
+    """For forests (they know no gaps): with the mean rise of the last two months, and how often a day brought
+    so much. The expected level is no better for knowing that."""
+    before = np.append(-1, data.bin[:-1]) == data.bin
+    rise = np.append(0.0, np.diff(data.level))
+    rise = np.where(before & (rise >= 0), rise, np.nan)
+    past = np.full((LONG_DAYS, len(rise)), np.nan)
+    for lag in range(min(LONG_DAYS, len(rise))):
+        past[lag, lag:] = np.where(
+            data.bin[lag:] == data.bin[: len(rise) - lag], rise[: len(rise) - lag], np.nan
+        )
+    known = np.isfinite(past)
+    shares = (_mean(np.where(known, past >= much, np.nan)) for much in MUCH)
+    wide = np.column_stack([x, _mean(past), *shares])
+    # No feature is below -1 by itself but the seasons'.
+    return np.where(np.isfinite(wide), wide, -2.0)
+
+
 def _mean(rows: Floats) -> Floats:
     """Over what is known of each column; NaN where nothing is."""
     known = np.isfinite(rows)
@@ -144,7 +160,7 @@ class DailyFillModel:
     def __init__(self, days: int, seed: int = 0) -> None:
         self.days, self.seed = days, seed
         self._median: HistGradientBoostingRegressor | None = None
-        self._chance: list[HistGradientBoostingClassifier | RandomForestClassifier] = []
+        self._chance: list[RandomForestClassifier | ExtraTreesClassifier] = []
         self._strays = np.zeros((0, len(LEVELS)))
 
     def fit(self, data: DailyLevels) -> bool:
@@ -156,15 +172,16 @@ class DailyFillModel:
             return False
         self._strays = self._rolling_strays(data.day, x, later)
         self._median = self._regressor().fit(x[keep], later[keep])
-        trees = HistGradientBoostingClassifier(
-            max_iter=120, learning_rate=0.05, max_leaf_nodes=12, min_samples_leaf=40, l2_regularization=5.0,
-            random_state=self.seed,
-        )  # fmt: skip
-        forest = RandomForestClassifier(
-            60, min_samples_leaf=15, max_features=0.3, random_state=self.seed, n_jobs=1
+        forests = (
+            RandomForestClassifier(
+                100, min_samples_leaf=20, max_features=0.3, random_state=self.seed, n_jobs=1
+            ),
+            ExtraTreesClassifier(
+                150, min_samples_leaf=12, max_features=0.5, random_state=self.seed, n_jobs=1
+            ),
         )
-        x, happened = _filled(x[known]), reached[known] > 0
-        self._chance = [one.fit(x, happened) for one in (trees, forest)]
+        x, happened = _with_rises(x, data)[known], reached[known] > 0
+        self._chance = [one.fit(x, happened) for one in forests]
         return True
 
     def _rolling_strays(self, day: Integers, x: Floats, later: Floats) -> Floats:
@@ -189,7 +206,7 @@ class DailyFillModel:
         x = features(data)
         median = np.clip(self._median.predict(x), data.level, 10.0)
         bands = np.clip(median[:, None] + self._strays[_class(median)], data.level[:, None], 10.0)
-        x = _filled(x)
+        x = _with_rises(x, data)
         chance = np.mean([one.predict_proba(x)[:, 1] for one in self._chance], axis=0)
         return DailyAnswer(median, np.sort(bands, axis=1), chance)
 
@@ -198,11 +215,6 @@ class DailyFillModel:
             loss="absolute_error", max_iter=150, learning_rate=0.05, max_leaf_nodes=12, min_samples_leaf=40,
             l2_regularization=5.0, random_state=self.seed,
         )  # fmt: skip
-
-
-def _filled(x: Floats) -> Floats:
-    """A forest knows no gaps; no feature is below -1 by itself but the seasons'."""
-    return np.where(np.isfinite(x), x, -2.0)
 
 
 def _class(level: Floats) -> Integers:

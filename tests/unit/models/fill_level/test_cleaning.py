@@ -109,6 +109,21 @@ def test_a_crew_after_slides_is_still_a_crew() -> None:
     assert list(np.flatnonzero(made.emptied)) == [420]
 
 
+@pytest.mark.parametrize("higher_cm", [6.0, 12.0])
+def test_crews_are_found_though_the_sensor_hangs_higher_than_registered(higher_cm: float, made) -> None:
+    hits = found = true = 0
+    for seed in range(6):
+        truth = made(seed, 90, disturbed=False)
+        readings = truth.readings.with_values(truth.readings.values + higher_cm, "cm")
+        level = clean(readings, truth.container)
+        assert level is not None
+        detected, real = level.times[level.emptied], truth.fill.times[truth.emptied]
+        hits, found, true = hits + match(detected, real), found + len(detected), true + len(real)
+    assert true > 30
+    assert hits >= 0.95 * found
+    assert hits >= 0.9 * true
+
+
 def test_silence_does_not_fill_a_slow_container() -> None:
     """Ten days without a word: content lies between what was heard before and after, and no higher before
     anything is heard again."""

@@ -38,6 +38,17 @@ def test_features_know_nothing_of_tomorrow() -> None:
     np.testing.assert_array_equal(features(data)[seen], features(other)[seen])
 
 
+def test_answers_are_the_same_whatever_comes_later() -> None:
+    data = bins(6, 120)
+    model = DailyFillModel(1)
+    assert model.fit(data)
+    seen = data.day <= 80
+    head = DailyLevels(*(getattr(data, name)[seen] for name in ("bin", "day", "level", "threshold")))
+    whole, then = model.predict(data), model.predict(head)
+    np.testing.assert_array_equal(whole.probability[seen], then.probability)
+    np.testing.assert_array_equal(whole.quantiles[seen], then.quantiles)
+
+
 def test_better_than_persistence_with_intervals_that_hold() -> None:
     days, data = 3, bins(10, 260)
     early = data.day < 160
