@@ -33,6 +33,7 @@ from udp.citizens.projects import CitizenProjects
 from udp.citizens.settings import CitizenSettings
 from udp.devices.settings import DeviceSettings
 from udp.devices.vault import Vault, new_key
+from udp.forecasting.sql import SqlForecasts
 from udp.ledger.port import Page, Quarantined, SeenUplink, SequenceRun
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Channel, CityDescription, Device, WiredSensor
@@ -42,6 +43,8 @@ from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Qua
 from udp.store.columns import Observations
 from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.embedded.store import EmbeddedStore
+from udp.weather.archive import Archive
+from udp.weather.mosmix import PointForecast
 
 KEY = "operator-key-of-this-test"
 STATIONS = 4
@@ -181,6 +184,18 @@ def _fill(city: City) -> None:
         )
 
 
+def _expect(store: EmbeddedStore, forecasts: SqlForecasts, now: datetime) -> None:
+    """What a weather service said three hours ago: rain tonight, as sure as such services are."""
+    issued = now - timedelta(hours=3)
+    hours = np.arange(1, 72)
+    rain = np.where(hours % 9 < 2, 1.4, 0.02)
+    over = {0.1: np.where(rain > 1, 0.7, 0.05), 1.0: np.where(rain > 1, 0.4, 0.01), 5.0: np.full(71, 0.01)}
+    valid = np.datetime64(issued.replace(tzinfo=None), "us") + hours * np.timedelta64(1, "h")
+    warm = 6 + 4 * np.sin(hours / 24 * 2 * math.pi)
+    made = PointForecast(issued, "Probe", "10416", valid, rain, over, warm, 0.6 + hours / 60)
+    Archive(store, forecasts).keep_forecast(made, issued + timedelta(minutes=70))
+
+
 def _tell(ledger: SqlLedger, now: datetime) -> None:
     reception = Reception(GatewayEUI(b"\xaa" * 8), "crx-gw-1", now, -90.0, 7.0)
     ledger.write(
@@ -223,7 +238,9 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     ledger = SqlLedger(f"sqlite:///{folder}/ledger.sqlite")
     store = EmbeddedStore(EmbeddedSettings(folder / "store"), lambda: datetime.now(UTC))
     pages = folder / "pages"
-    ports = Ports(registry, store, ledger, SqlKeys(registry.database, Secret(KEY)), pages)
+    forecasts = SqlForecasts(f"sqlite:///{folder}/forecasts.sqlite")
+    keys = SqlKeys(registry.database, Secret(KEY))
+    ports = Ports(registry, store, ledger, keys, pages, forecasts=forecasts)
     office = _office(registry)
     app = create_app(replace(ports, citizens=office))
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -231,6 +248,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
             f"http://127.0.0.1:{listener.getsockname()[1]}", pages, registry, store, started, ledger, office
         )
         _fill(made)
+        _expect(store, forecasts, started)
         _tell(ledger, started - timedelta(seconds=1))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -242,6 +260,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
             server.should_exit = True
             thread.join(timeout=20)
     store.close()
+    forecasts.close()
     ledger.close()
     registry.close()
 

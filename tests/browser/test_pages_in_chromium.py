@@ -22,6 +22,7 @@ PAGES = [
     "/messwert/{air}/",
     "/messwert/{rain}/",
     "/messwert/{silent}/",
+    "/vorhersage/",
     "/impressum/",
     "/datenschutz/",
     "/barrierefreiheit/",
@@ -129,6 +130,24 @@ def test_links_are_large_enough_to_touch(city: Any, browser: Any, page: str) -> 
     assert small == []
 
 
+def test_the_weather_to_come_is_drawn_with_its_source_and_told_without_scripts(
+    city: Any, browser: Any
+) -> None:
+    browser.scripts(on=False)
+    browser.size(360, 640)
+    browser.driver.get(city.address + "/vorhersage/")
+    text = body(browser)
+    for words in (
+        "Regen erwartet",
+        "Datenbasis: Deutscher Wetterdienst",
+        "Ausgegeben",
+        "In den nächsten 24 Stunden",
+    ):
+        assert words in text, words
+    assert len(browser.driver.find_elements("css selector", ".schmal svg")) == 2
+    assert len(browser.driver.find_elements("css selector", "tbody tr")) == 48
+
+
 def test_without_scripts_everything_is_there(city: Any, browser: Any) -> None:
     browser.scripts(on=False)
     browser.driver.get(city.address + "/")
@@ -165,7 +184,7 @@ def test_the_keyboard_reaches_the_content_at_once(city: Any, browser: Any) -> No
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("page", ["/", "/ortsteil/rauxel/", "/messwert/{air}/", "/betrieb/"])
+@pytest.mark.parametrize("page", ["/", "/ortsteil/rauxel/", "/messwert/{air}/", "/vorhersage/", "/betrieb/"])
 def test_shown_text_has_contrast(city: Any, browser: Any, page: str, dark: bool) -> None:
     """Computed colours against the first opaque background behind them (WCAG 2.2, 1.4.3)."""
     browser.size(1280, 800, dark=dark)
