@@ -13,8 +13,8 @@ from edge.sources.datagram import DatagramSettings
 from edge.sources.registers import ModbusSettings
 from edge.spool import SpoolSettings
 from edge.transports.http import HttpSettings
+from edge.wire.broker import SessionSettings
 from edge.wire.messages import Clock
-from edge.wire.session import SessionSettings
 from edge.wire.topics import agent_name
 
 CLOCKS: Final = {"ntp": Clock.NTP, "server": Clock.SERVER, "unknown": Clock.UNKNOWN}

@@ -21,7 +21,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.wire.session import Session, SessionSettings
+from edge.wire.broker import SessionSettings
+from edge.wire.session import Session
 
 log = logging.getLogger(__name__)
 

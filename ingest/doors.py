@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 import uvicorn
 
-from edge.wire.session import Session, SessionSettings
+from edge.wire.broker import SessionSettings
+from edge.wire.session import Session
 from ingest.broker_check import BrokerCheckSettings, DropWatch, try_broker
 from ingest.committer import Committer
 from ingest.conditions import Conditions

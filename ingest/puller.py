@@ -16,8 +16,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import urllib3
 
+from edge.wire.broker import is_loopback
 from edge.wire.instants import microseconds
-from edge.wire.session import is_loopback
 from edge.wire.settings import Secret
 from ingest.committer import Committer
 from ingest.conditions import Conditions

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from edge.transports.port import Refusal, TransportEnded
 from edge.wire import cbor
+from edge.wire.broker import is_loopback
 from edge.wire.messages import Command, Receipt
-from edge.wire.session import is_loopback
 from edge.wire.settings import Secret
 
 log = logging.getLogger(__name__)

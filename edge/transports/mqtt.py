@@ -9,8 +9,9 @@ from typing import Final
 
 from edge.wire import cbor, topics
 from edge.wire.arrivals import Token
+from edge.wire.broker import SessionSettings
 from edge.wire.messages import Command, Receipt
-from edge.wire.session import Session, SessionSettings
+from edge.wire.session import Session
 
 log = logging.getLogger(__name__)
 

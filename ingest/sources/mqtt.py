@@ -13,8 +13,8 @@ from typing import Protocol
 from edge.wire import cbor, topics
 from edge.wire.arrivals import Delivery as Brought
 from edge.wire.arrivals import Token
+from edge.wire.broker import SessionSettings
 from edge.wire.instants import microseconds
-from edge.wire.session import SessionSettings
 from ingest.committer import Committer
 from ingest.heard import Unusable
 from ingest.journal import Delivery, JournalUnavailable

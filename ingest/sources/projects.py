@@ -15,7 +15,7 @@ from enum import Enum
 from hmac import compare_digest
 from pathlib import Path
 
-from edge.wire.session import TlsSettings, is_loopback
+from edge.wire.broker import TlsSettings, is_loopback
 from edge.wire.settings import Secret
 from udp.citizens.project import Door, digest
 from udp.errors import StoreRejected, StoreUnavailable

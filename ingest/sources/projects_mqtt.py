@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from edge.wire.broker import SessionSettings
 from edge.wire.instants import microseconds
-from edge.wire.session import SessionSettings
 from edge.wire.settings import Secret
 from ingest.committer import Committer
 from ingest.journal import Delivery, JournalUnavailable

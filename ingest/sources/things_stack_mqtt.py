@@ -10,7 +10,8 @@ import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from edge.wire.session import Session, SessionSettings
+from edge.wire.broker import SessionSettings
+from edge.wire.session import Session
 from ingest.sources import things_stack
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from cryptography.x509.oid import NameOID
 from installation import free_port, listens, wait_until
 
 from edge.wire import topics
-from edge.wire.session import Session, SessionSettings, TlsSettings
+from edge.wire.broker import SessionSettings, TlsSettings
+from edge.wire.session import Session
 from udp.launch.broker import BrokerPlan, find_mosquitto, write_configuration
 
 pytestmark = pytest.mark.external_service

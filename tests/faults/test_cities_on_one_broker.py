@@ -17,7 +17,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.wire import topics
-from edge.wire.session import Session, SessionSettings
+from edge.wire.broker import SessionSettings
+from edge.wire.session import Session
 from edge.wire.settings import Secret
 from ingest.broker_check import BrokerCheckSettings, try_broker
 from udp.launch.broker import BrokerPlan, find_mosquitto, write_configuration

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from edge.wire.session import is_loopback
+from edge.wire.broker import is_loopback
 from edge.wire.settings import Secret
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from edge.wire.session import is_loopback
+from edge.wire.broker import is_loopback
 
 
 @dataclass(frozen=True, slots=True)

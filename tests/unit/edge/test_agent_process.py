@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from edge.wire import cbor, topics
+from edge.wire.broker import SessionSettings
 from edge.wire.messages import (
     Command,
     CommandResult,
@@ -29,7 +30,7 @@ from edge.wire.messages import (
     Receipt,
     Uplink,
 )
-from edge.wire.session import Session, SessionSettings
+from edge.wire.session import Session
 
 pytestmark = pytest.mark.external_service
 PATIENCE_S = 30.0

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from edge.wire.session import TlsSettings
+from edge.wire.broker import TlsSettings
 
 SCRIPT = Path(__file__).parents[3] / "gateway-firmware/bin/certificates"
 

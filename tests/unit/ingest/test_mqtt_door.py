@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from edge.wire import cbor, topics
+from edge.wire.broker import SessionSettings
 from edge.wire.messages import Receipt
-from edge.wire.session import Session, SessionSettings
+from edge.wire.session import Session
 from ingest.broker_check import BrokerCheckSettings, DropWatch, try_broker
 from ingest.committer import CommitSettings, Committer
 from ingest.conditions import Conditions

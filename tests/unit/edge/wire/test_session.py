@@ -16,7 +16,8 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from edge.wire.arrivals import Delivery, Token
-from edge.wire.session import OFFLINE, ONLINE, Session, SessionSettings
+from edge.wire.broker import SessionSettings
+from edge.wire.session import OFFLINE, ONLINE, Session
 from edge.wire.settings import Secret
 
 pytestmark = pytest.mark.external_service
