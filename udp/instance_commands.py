@@ -112,8 +112,13 @@ def _undo(config: Settings, given: argparse.Namespace) -> int:
         done = undo_import(given.folder, Target(registry.database, store), utc_now())
         audit.write("udp import", "import undone", subject=str(given.folder), detail=f"{done.rows} rows")
     _say(f"{done.rows} rows of the register and {done.streams} Datastreams are gone")
-    if done.forgotten:
-        _say("  their values are deleted up to midnight (UTC); younger ones stay in the store, under no name")
+    if done.young:
+        _say(
+            f"  their values are deleted up to midnight (UTC); of {done.young} Datastreams values of today stay, "
+            f"under no name: say udp import {given.folder} --undo once more tomorrow"
+        )
+    elif done.forgotten:
+        _say("  the store holds no value of them any more")
     else:
         _say("  this store cannot forget single Datastreams: their values stay in it, under no name")
     if done.kept:

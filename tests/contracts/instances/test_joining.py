@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,24 @@ def test_a_refused_join_is_taken_back_without_a_trace(lived: Any, neighbour: Any
     mine = {n for n, one in neighbour.registry.ever().datastreams.items() if one.thing != "mast-9"}
     assert not mine & given
     assert mine
+
+
+def test_values_of_today_are_deleted_by_the_same_word_tomorrow(lived: Any, make: Any, tmp_path: Path) -> None:
+    """The store forgets whole days: what is left is told, and gone when the day is over."""
+    export_instance(lived.source, tmp_path / "out", confidential=True)
+    there = make("there")
+    import_instance(tmp_path / "out", there.target)
+    given = sorted(there.registry.ever().datastreams)
+    newest = max(there.store.read(given, everything()).phenomenon_time).astype("datetime64[us]").item()
+    today = newest.replace(tzinfo=UTC, hour=23)
+    done = undo_import(tmp_path / "out", there.target, today)
+    left = there.store.read(given, everything())
+    assert done.young == len(set(left.datastream.tolist())) > 0
+    done = undo_import(tmp_path / "out", there.target, today + timedelta(hours=1))
+    assert (done.rows, done.young) == (0, 0)
+    assert not len(there.store.read(given, everything()))
+    with pytest.raises(ConfigurationError, match="nothing to undo"):
+        undo_import(tmp_path / "out", there.target, today + timedelta(hours=2))
 
 
 def test_an_empty_instance_is_empty_again_after_the_way_back(lived: Any, make: Any, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -136,13 +136,16 @@ def spent(connection: Connection) -> set[int]:
 
 
 def uncleared(database: Database, manifest: str) -> list[int]:
-    """Numbers of a taken-back import whose values the store has not been asked to forget yet."""
+    """Numbers of a taken-back import whose values the store has not forgotten yet."""
     mine = (_spent.c.manifest == manifest) & _spent.c.cleared.is_(False)
     with database.reading() as connection:
         return sorted(connection.execute(select(_spent.c.number).where(mine)).scalars())
 
 
-def clear(database: Database, manifest: str) -> None:
-    """The store has been asked."""
+def clear(database: Database, manifest: str, *, but: Collection[int]) -> None:
+    """The store has forgotten all of them `but` these, or never can."""
     with database.writing() as connection:
-        connection.execute(_spent.update().where(_spent.c.manifest == manifest).values(cleared=True))
+        mine = _spent.update().where(_spent.c.manifest == manifest)
+        connection.execute(mine.values(cleared=True))
+        for number in but:
+            connection.execute(mine.where(_spent.c.number == number).values(cleared=False))

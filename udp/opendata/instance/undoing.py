@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Table, and_, select
@@ -19,26 +19,33 @@ from udp.opendata.instance.register_rows import meant, plain, reflected
 from udp.opendata.instance.state import Key
 from udp.registry import schema
 from udp.registry.sql import grow, lock
-from udp.store.port import Prunable
+from udp.store.acceptance import whole_day
+from udp.store.columns import Period
+from udp.store.port import ObservationStore, Prunable
+
+_AT_ONCE = 500
+_END = datetime(2262, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
     """`rows`: gone from the register. `streams`: Datastreams gone. `forgotten`: whether the store was able to
-    forget their values (until today; numbers of Datastreams are never given again). `kept`: Datastreams that
-    were here before the import and keep what it added."""
+    forget their values (numbers of Datastreams are never given again). `young`: Datastreams of which it still
+    has values of today, which it can forget from tomorrow on. `kept`: Datastreams that were here before the
+    import and keep what it added."""
 
     rows: int
     streams: int
     forgotten: bool
+    young: int
     kept: int
 
 
 def undo_import(folder: Path, target: Target, now: datetime) -> Undone:
     """ConfigurationError if this export was not imported here, or something was built upon it since.
 
-    The register first, in one transaction; killed after it, the next call goes on with the store. Audit log
-    and proofs of deletion are never shortened: their lines stay.
+    The register first, in one transaction; killed after it, or where the store still has values of today, the
+    next call goes on with the store. Audit log and proofs of deletion are never shortened: their lines stay.
     """
     read_manifest(folder)
     name = sha256(folder / NAME)
@@ -56,11 +63,21 @@ def undo_import(folder: Path, target: Target, now: datetime) -> Undone:
             state.forget(connection, name, gone)
             grow(connection, now)
         pending = state.uncleared(target.database, name)
-    forgotten = isinstance(target.store, Prunable)
+    forgotten, young = isinstance(target.store, Prunable), set[int]()
     if isinstance(target.store, Prunable) and pending:
         target.store.prune(pending, now)
-    state.clear(target.database, name)
-    return Undone(len(rows), len(pending), forgotten, len(numbers or ()) - len(added))
+        young = _young(target.store, pending, now)
+    state.clear(target.database, name, but=young)
+    return Undone(len(rows), len(pending), forgotten, len(young), len(numbers or ()) - len(added))
+
+
+def _young(store: ObservationStore, streams: Sequence[int], now: datetime) -> set[int]:
+    """Which of these have values left, asked of the store itself: nothing before that midnight is."""
+    period = Period(whole_day(now, now), _END)
+    found: set[int] = set()
+    for at in range(0, len(streams), _AT_ONCE):
+        found |= set(store.read(streams[at : at + _AT_ONCE], period).datastream.tolist())
+    return found
 
 
 def _delete(connection: Connection, rows: Sequence[tuple[str, Key]], added: set[int]) -> set[int]:
