@@ -114,8 +114,8 @@ def _undo(config: Settings, given: argparse.Namespace) -> int:
     _say(f"{done.rows} rows of the register and {done.streams} Datastreams are gone")
     if done.young:
         _say(
-            f"  their values are deleted up to midnight (UTC); of {done.young} Datastreams values of today stay, "
-            f"under no name: say udp import {given.folder} --undo once more tomorrow"
+            f"  their values are deleted up to midnight (UTC); of {done.young} Datastreams values of today "
+            f"stay, under no name: say udp import {given.folder} --undo once more tomorrow"
         )
     elif done.forgotten:
         _say("  the store holds no value of them any more")
