@@ -11,17 +11,17 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from edge.wire.identifiers import DevEUI
 from udp.api import columns_json, representations, staff_schemas
 from udp.api.current import MISSED_INTERVALS, SHORTEST_INTERVAL_S, Snapshot
 from udp.api.desk import Asking, AtDesk
 from udp.api.events import described
 from udp.api.problems import KeyRequired, NotAllowed
 from udp.api.sensorthings.mqtt.listener import Listener
+from udp.api.speakers import canonical, device_of, place_of, thing_of_agent, thing_of_gateway
 from udp.ledger.hearing import Hearing
 from udp.ledger.port import Quarantined, Report
 from udp.policy import PUBLIC, operates
-from udp.registry.port import Device, Inventory, WiredSensor
+from udp.registry.port import Inventory, WiredSensor
 
 _MOST_OCTETS = 512
 _RECENT_EVENTS = 50
@@ -84,7 +84,7 @@ def content(
     hearing: Mapping[str, Hearing],
 ) -> dict[str, Any]:
     """The document; times are ISO 8601, ages whole seconds."""
-    devices = _devices(report, {_plain(one): heard for one, heard in hearing.items()}, inventory, now)
+    devices = _devices(report, {canonical(one): heard for one, heard in hearing.items()}, inventory, now)
     return {
         "now": columns_json.time(now),
         "conditions": dict(report.conditions),
@@ -155,17 +155,17 @@ def _devices(
     report: Report, hearing: Mapping[str, Hearing], inventory: Inventory, now: datetime
 ) -> list[dict[str, Any]]:
     """Devices of the register, silent ones included, and those only the radio knows."""
-    heard = {_plain(one.dev_eui): one for one in report.devices}
+    heard = {canonical(one.dev_eui): one for one in report.devices}
     rows = []
     for dev_eui in sorted({str(one) for one in inventory.devices} | set(heard)):
-        device = _device(dev_eui, inventory)
+        device = device_of(dev_eui, inventory)
         fresh = heard.get(dev_eui)
         age_s = None if fresh is None else _age_s(fresh.last_received_at, now)
         rows.append(
             {
                 "dev_eui": dev_eui,
                 "known": device is not None,
-                **_place(device.thing if device else None, inventory),
+                **place_of(device.thing if device else None, inventory),
                 "profile": device.profile if device else None,
                 "citizen": device.citizen if device else None,
                 "expected_interval_s": device.expected_interval_s if device else None,
@@ -192,7 +192,7 @@ def _hearing(heard: Hearing | None, inventory: Inventory) -> dict[str, Any]:
         "heard_by": [
             {
                 "gateway": one.gateway,
-                "name": _place(_thing_of_gateway(one.gateway, inventory), inventory)["thing_name"]
+                "name": place_of(thing_of_gateway(one.gateway, inventory), inventory)["thing_name"]
                 or one.name,
                 "uplinks": one.uplinks,
                 "last_received_at": columns_json.time(one.last_received_at),
@@ -210,7 +210,7 @@ def _gateways(
     """Gateways as receptions and their forwarders' statistics show them, never heard ones included."""
     sensors = {one.thing: one for (_, name), one in inventory.wired.items() if name == _GATEWAY}
     heard = {one.gateway: one for one in report.gateways}
-    places = {gateway: _thing_of_gateway(gateway, inventory) for gateway in heard}
+    places = {gateway: thing_of_gateway(gateway, inventory) for gateway in heard}
     # Without the property gateway_eui one gateway would otherwise stand here twice.
     unheard = sensors.keys() - set(places.values()) if None not in places.values() else set()
     for thing in sorted(unheard):
@@ -225,7 +225,7 @@ def _gateways(
         rows.append(
             {
                 "gateway": gateway,
-                **_place(place, inventory),
+                **place_of(place, inventory),
                 "agent": sensor.agent if sensor else None,
                 "last_received_at": columns_json.time(one.last_received_at) if one else None,
                 "age_s": _age_s(one.last_received_at, now) if one else None,
@@ -258,7 +258,7 @@ def _modules(inventory: Inventory, newest: Mapping[int, datetime], now: datetime
                     "stale": _stale(age_s, stream.expected_interval_s),
                 }
             )
-        rows.append({"agent": agent, "sensor": name, **_place(sensor.thing, inventory), "streams": streams})
+        rows.append({"agent": agent, "sensor": name, **place_of(sensor.thing, inventory), "streams": streams})
     return rows
 
 
@@ -279,7 +279,7 @@ def _agents(report: Report, inventory: Inventory, snapshot: Snapshot, now: datet
         rows.append(
             {
                 "agent": name,
-                **_place(_thing_of_agent(name, inventory), inventory),
+                **place_of(thing_of_agent(name, inventory), inventory),
                 "highest_sequence": one.highest_sequence if one else None,
                 "last_sent_at": columns_json.time(one.last_sent_at) if one else None,
                 "last_journalled_at": columns_json.time(one.last_journalled_at) if one else None,
@@ -315,46 +315,6 @@ def _quarantined(one: Quarantined) -> dict[str, Any]:
         "size": len(one.octets),
         "octets": one.octets[:_MOST_OCTETS].hex(),
     }
-
-
-def _place(thing: str | None, inventory: Inventory) -> dict[str, Any]:
-    found = inventory.things.get(thing) if thing else None
-    return {
-        "thing": thing,
-        "thing_name": found.name if found else None,
-        "theme": found.theme if found else None,
-        "district": found.location.district if found else None,
-        "simulated": found.simulated if found else None,
-    }
-
-
-def _thing_of_gateway(gateway: str, inventory: Inventory) -> str | None:
-    """By the property `gateway_eui` of a Thing, else by an agent of that name."""
-    eui = gateway.lower()
-    named = (
-        key
-        for key, one in inventory.things.items()
-        if str(one.properties.get("gateway_eui", "")).lower() == eui
-    )
-    return next(named, None) or _thing_of_agent(gateway, inventory)
-
-
-def _thing_of_agent(agent: str, inventory: Inventory) -> str | None:
-    return next((one.thing for (name, _), one in inventory.wired.items() if name == agent), None)
-
-
-def _device(dev_eui: str, inventory: Inventory) -> Device | None:
-    try:
-        return inventory.devices.get(DevEUI.parse(dev_eui))
-    except ValueError:
-        return None
-
-
-def _plain(dev_eui: str) -> str:
-    try:
-        return str(DevEUI.parse(dev_eui))
-    except ValueError:
-        return dev_eui
 
 
 def _stale(age_s: int | None, interval_s: float) -> bool:
