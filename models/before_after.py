@@ -43,9 +43,10 @@ def effect_of(
     settle_days: int = 7,
 ) -> Effect | NotCalibrated:
     """Daily means of spot minus the mean of all controls known that day, before and after ``measure``
-    without ``settle_days`` of building. A yearly wave that spot and controls feel differently is removed
-    when both sides together cover more than twenty months."""
-    days, difference = _differences(spot, controls)
+    without ``settle_days`` of building. What the spot feels more or less of the weather than the controls do
+    is removed (a heat spot is hotter still in summer), and a yearly wave of its own when both sides together
+    cover more than twenty months; where the measure fell together with the season, the interval says so."""
+    days, difference, level = _differences(spot, controls)
     solid = np.isfinite(difference)
     before = solid & (days < measure - DAY)
     after = solid & (days > measure + settle_days * DAY)
@@ -54,20 +55,23 @@ def effect_of(
             f"Wirkung: {before.sum()} Tage vorher, {after.sum()} nachher; je {LEAST_DAYS} nötig"
         )
     use = before | after
-    flat = _without_season(days[use], difference[use], after[use])
+    flat, inflation = _without_weather(days[use], difference[use], level[use], after[use])
     early, late = flat[~after[use]], flat[after[use]]
     change = float(late.mean() - early.mean())
     worth = np.array([_worth(early), _worth(late)])
-    variance = np.array([early.var(ddof=1), late.var(ddof=1)]) / worth
+    variance = np.array([early.var(ddof=1), late.var(ddof=1)]) / worth * inflation
+    if not variance.sum() > 0:
+        return NotCalibrated("Wirkung: die Messreihen unterscheiden sich nie; Sensoren prüfen")
     # Welch's degrees of freedom for two samples of unlike spread.
     freedom = float(variance.sum() ** 2 / (variance**2 / np.maximum(worth - 1, 1)).sum())
     wide = float(student.ppf(0.975, max(freedom, 2.0)) * np.sqrt(variance.sum()))
     return Effect(change, change - wide, change + wide, int(before.sum()), int(after.sum()))
 
 
-def _differences(spot: Series, controls: Sequence[Series]) -> tuple[Times, Floats]:
+def _differences(spot: Series, controls: Sequence[Series]) -> tuple[Times, Floats, Floats]:
+    """Days, spot minus controls and level of the controls, NaN where unknown."""
     if not len(spot) or not controls:
-        return np.array([], dtype="datetime64[us]"), np.array([])
+        return np.array([], dtype="datetime64[us]"), np.array([]), np.array([])
     first = spot.times[0].astype("datetime64[D]").astype("datetime64[us]")
     days = np.arange(first, spot.times[-1], DAY)
     others = np.stack([_daily(one, days) for one in controls])
@@ -78,7 +82,8 @@ def _differences(spot: Series, controls: Sequence[Series]) -> tuple[Times, Float
     level = np.nansum(np.where(known, others - usual[:, None], 0.0), axis=0) / np.maximum(
         known.sum(axis=0), 1
     )
-    return days, _daily(spot, days) - np.where(known.any(axis=0), level, np.nan)
+    level = np.where(known.any(axis=0), level, np.nan)
+    return days, _daily(spot, days) - level, level
 
 
 def _daily(series: Series, days: Times) -> Floats:
@@ -92,13 +97,18 @@ def _daily(series: Series, days: Times) -> Floats:
     return np.where(count >= 3, total / np.maximum(count, 1.0), np.nan)
 
 
-def _without_season(days: Times, difference: Floats, after: Booleans) -> Floats:
-    if float((days[-1] - days[0]) / DAY) < 600:
-        return difference
-    phase = 2 * np.pi * days.astype("datetime64[D]").astype(np.int64) / 365.25
-    x = np.stack([np.ones(len(days)), after.astype(np.float64), np.cos(phase), np.sin(phase)], axis=1)
-    found = np.linalg.lstsq(x, difference, rcond=None)[0]
-    return np.asarray(difference - x[:, 2:] @ found[2:])
+def _without_weather(days: Times, difference: Floats, level: Floats, after: Booleans) -> tuple[Floats, float]:
+    """The difference without what weather and season explain, and by how much its change is less certain
+    because they changed too (covariates in BACI; Stewart-Oaten & Bence 2001, Ecol. Monogr. 71)."""
+    columns = [np.ones(len(days)), level - level.mean()]
+    if float((days[-1] - days[0]) / DAY) >= 600:
+        phase = 2 * np.pi * days.astype("datetime64[D]").astype(np.int64) / 365.25
+        columns += [np.cos(phase), np.sin(phase)]
+    weather, later = np.stack(columns, axis=1), after.astype(np.float64)
+    found = np.linalg.lstsq(np.column_stack([weather, later]), difference, rcond=None)[0]
+    alone = later - weather @ np.linalg.lstsq(weather, later, rcond=None)[0]
+    share = float(alone.var() / later.var())
+    return np.asarray(difference - weather[:, 1:] @ found[1:-1]), 1.0 / max(share, 1e-3)
 
 
 def _worth(values: Floats) -> float:

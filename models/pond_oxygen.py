@@ -59,6 +59,8 @@ def learn_nights(oxygen: Series, temperature: Series) -> NightModel | NotCalibra
     rows = nights(oxygen, temperature)
     if len(rows) < LEAST_NIGHTS:
         return NotCalibrated(f"Teich: {len(rows)} vollständige Nächte, nötig sind {LEAST_NIGHTS}")
+    if np.ptp(rows[:, [0, 2]]) == 0 or (rows[:, 0] < 0).any():
+        return NotCalibrated("Teich: der Sauerstoff ändert sich nie oder ist negativ; Sonde prüfen")
     whole = _estimate(rows)
     errors = [
         rows[i, 2] - NightModel(*_estimate(np.delete(rows, i, 0)), np.array([])).minimum(*rows[i, [0, 1, 3]])

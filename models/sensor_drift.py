@@ -88,6 +88,9 @@ def co2_baseline(
     than ``tolerance_ppm`` that stays is such a self-calibration."""
     if len(co2) < 2 or float((co2.times[-1] - co2.times[0]) / DAY) < 21:
         return NotCalibrated("CO2: mindestens drei Wochen nötig")
+    solid = co2.values[np.isfinite(co2.values)]
+    if len(solid) and np.ptp(solid) == 0:
+        return NotCalibrated("CO2: der Wert ändert sich nie; Sensor prüfen")
     week = ((co2.times - co2.times[0]) // (7 * DAY)).astype(np.int64)
     lowest = np.array([_low(co2.values[week == number]) for number in range(int(week[-1]) + 1)])
     known = lowest[np.isfinite(lowest)]

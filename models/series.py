@@ -25,6 +25,7 @@ HOUR: Step = np.timedelta64(3_600_000_000, "us")
 DAY: Step = np.timedelta64(86_400_000_000, "us")
 # A regular series with losses still has most rows one step apart.
 _REGULAR_SHARE, _ENOUGH_FOR_CLOCKS = 0.2, 10
+_HOLE = 5 * 365 * DAY
 _USUAL_MINUTES = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 360, 720, 1440)
 
 
@@ -142,6 +143,19 @@ class Series:
             return np.timedelta64(int(distances[np.argmax(counts)]), "us")
         usual = float(np.median(np.repeat(distances, counts))) / 60_000_000
         return np.timedelta64(60_000_000 * min(_USUAL_MINUTES, key=lambda m: abs(np.log(usual / m))), "us")
+
+    def without_strays(self) -> Series:
+        """Only the stretch with the most measurements, where holes of years separate several: a clock that
+        stood at 1970 for a moment made a grid of half a century."""
+        solid = np.flatnonzero(np.isfinite(self.values))
+        holes = np.flatnonzero(np.diff(self.times[solid]) > _HOLE)
+        if not holes.size:
+            return self
+        starts, ends = np.append(0, holes + 1), np.append(holes, len(solid) - 1)
+        best = int(np.argmax(ends - starts))
+        part = slice(int(solid[starts[best]]), int(solid[ends[best]]) + 1)
+        known = None if self.known_at is None else self.known_at[part]
+        return Series._trusted(self.times[part], self.values[part], self.unit, known)
 
     def regular(self, step: Step | None = None) -> Series:
         """On an unbroken grid from first to last time, gaps explicit as NaN."""

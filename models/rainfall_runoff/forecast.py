@@ -7,6 +7,7 @@ validation and those that have matured since.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,6 +27,9 @@ from models.threads import one_thread
 NOWCAST = hours(2)
 LEAST_DAYS = 14.0
 ROWS_INSTEAD_OF_DAYS = 2000
+# A gauge set from metres to centimetres says a hundred times as much, a flood hardly ever a day long.
+OTHER_UNIT = 30.0
+RAIN_SILENCE = hours(12)
 
 
 @dataclass
@@ -50,7 +54,7 @@ class RunoffForecaster:
         step = record.target.step
         if self.reason or step is None:
             return
-        regular = record.target.regular(step)
+        regular = record.target.without_strays().regular(step)
         learning = _Learning(regular.times, regular.values, step, self.seed, self.generations)
         weather = weather_of(record, regular.times, step)
         with one_thread():
@@ -70,8 +74,7 @@ class RunoffForecaster:
         if made is None or not np.isfinite(made[0]).all():
             return NotCalibrated("Der Pegel schweigt, oder dieser Vorhersagezeitraum ist nicht gelernt")
         point, quantiles = made
-        beyond = bool((quantiles[0] > self.gauge.highest).any())
-        remarks = ("oberhalb alles bisher Gemessenen: Extrapolation",) if beyond else ()
+        remarks = tuple(_remarks(self.gauge, record.as_of(issued_at), issued_at, quantiles[0]))
         return Forecast(issued_at, leads, point[0], levels, quantiles[0], self.gauge.unit, remarks)
 
     def hindcast(
@@ -84,9 +87,10 @@ class RunoffForecaster:
     def _answers(
         self, record: Record, origins: Times, leads: Leads, levels: tuple[float, ...], memory: Memory | None
     ) -> tuple[Floats, Floats] | None:
-        if self.gauge is None or not len(record.target):
+        if self.gauge is None or not len(record.target) or not len(origins):
             return None
-        regular = record.target.regular(self.gauge.step)
+        # What lies in the future of all origins cannot outvote the present.
+        regular = record.as_of(origins.max()).target.without_strays().regular(self.gauge.step)
         weather = weather_of(record, regular.times, self.gauge.step)
         with one_thread():
             return answer(
@@ -99,6 +103,19 @@ class RunoffForecaster:
                 rain_ahead=self.rain_ahead,
                 memory=memory,
             )
+
+
+def _remarks(gauge: Gauge, known: Record, issued_at: Instant, quantiles: Floats) -> Iterator[str]:
+    """What a reader must know of these numbers."""
+    if (quantiles > gauge.highest).any():
+        yield "oberhalb alles bisher Gemessenen: Extrapolation"
+    lately = known.target.between(issued_at - DAY, issued_at + HOUR).values
+    if np.isfinite(lately).any() and np.nanmedian(lately) > OTHER_UNIT * gauge.highest > 0:
+        yield f"Pegel seit einem Tag mehr als {OTHER_UNIT:.0f}-mal so hoch wie je gelernt: Einheit prüfen"
+    rain = known.driver("precipitation")
+    heard = rain.times[np.isfinite(rain.values)] if rain is not None else np.array([], "datetime64[us]")
+    if not heard.size or issued_at - heard[-1] > RAIN_SILENCE:
+        yield "Der Regenmesser schweigt: gefallener Regen ist unbekannt und fehlt in der Vorhersage"
 
 
 def weather_of(record: Record, grid: Times, step: Step) -> Weather:

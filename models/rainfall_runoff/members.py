@@ -15,7 +15,7 @@ import numpy as np
 from models.rainfall_runoff.features import Moments, design, inputs, outlook
 from models.rainfall_runoff.gauge import Gauge
 from models.rainfall_runoff.lead_model import POWERS
-from models.rainfall_runoff.rain_ahead import RainAhead, mark
+from models.rainfall_runoff.rain_ahead import KnownRainAhead, RainAhead, mark
 from models.series import Booleans, Floats, Integers, Times
 
 
@@ -72,8 +72,11 @@ class Members:
         shown = {model.spread_power: made[model.spread_power].rows(own)}
         return point, model.spread(shown, now=self.known.values[at[of]], point=point, scale=scale, of=of)
 
-    def rests_on(self, at: Integers) -> Integers:
-        """Bits (rows, inputs) that are equal where `raw` would be: its rain ahead and its moment."""
+    def rests_on(self, at: Integers) -> Integers | None:
+        """Bits (rows, inputs) that are equal where `raw` would be: its rain ahead and its moment. None where
+        the source of rain cannot tell."""
+        if not isinstance(self.rain_ahead, KnownRainAhead):
+            return None
         rain = self.rain_ahead.basis(self.times[at], self.gauge.step, self.steps)
         state = inputs(self.known, at, self.steps, self.gauge.concept.step_hours)
         bits = np.ascontiguousarray(state).view(np.int64)
@@ -110,7 +113,8 @@ class Memory:
         """`Members.raw`, computed only where something changed since the last call. ``at`` ascends."""
         if self._gauge is not members.gauge:
             self._gauge, self._pages = members.gauge, {}
-        basis = members.rests_on(at)
+        if (basis := members.rests_on(at)) is None:
+            return members.raw(at)
         page = self._pages.get(members.steps)
         raw = members.raw(at) if page is None else _renewed(members, at, basis, page)
         self._pages[members.steps] = _Page(basis, raw)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,11 @@ class RainAhead(Protocol):
     def table(self, origins: Times, step: Step, steps: int) -> Floats:
         """mm per step, shape (members, origins, steps); element k is the rain of (origin + k step, origin +
         (k+1) step]. NaN = not known. Answers depend on nothing issued after the origin."""
+
+
+@runtime_checkable
+class KnownRainAhead(RainAhead, Protocol):
+    """A source that tells whether its answer is still the same; of others nothing is kept between calls."""
 
     def basis(self, origins: Times, step: Step, steps: int) -> Integers:
         """A number per origin (origins,) that is another one where `table` answers otherwise; cheaper."""

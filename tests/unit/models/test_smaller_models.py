@@ -54,6 +54,26 @@ def test_a_sham_measure_shows_no_effect() -> None:
     assert proven <= 6
 
 
+def test_a_spot_that_is_hotter_still_in_summer_is_no_effect_of_its_sham_measure() -> None:
+    proven = 0
+    for seed in range(40):
+        spot, controls = heat_spot(0.0, 300 + seed, 160)
+        more = spot.with_values(spot.values + 0.15 * controls[0].values)
+        found = effect_of(more, controls, START + 80 * DAY)
+        assert not isinstance(found, NotCalibrated)
+        proven += found.proven
+    assert proven <= 6
+
+
+def test_sensors_that_never_move_show_no_effect_and_are_named() -> None:
+    flat = hourly(np.full(24 * 120, 20.0))
+    answer = effect_of(flat, [flat], START + 60 * DAY)
+    assert isinstance(answer, NotCalibrated)
+    assert "unterscheiden sich nie" in answer.reason
+    assert isinstance(co2_baseline(hourly(np.full(24 * 60, 400.0), "ppm")), NotCalibrated)
+    assert isinstance(learn_nights(flat, flat), NotCalibrated)
+
+
 def test_a_control_that_drops_out_is_no_effect() -> None:
     spot, controls = heat_spot(0.0, 7)
     gone = controls[1].with_values(

@@ -3,10 +3,11 @@
 import numpy as np
 
 from models import metrics
-from models.forecaster import NotCalibrated
+from models.forecaster import Forecast, NotCalibrated
 from models.rainfall_runoff.concept import weather_on
 from models.rainfall_runoff.daily import DailyCatchment, Forcing
-from models.series import HOUR, Series
+from models.rainfall_runoff.forecast import RunoffForecaster
+from models.series import HOUR, Floats, Record, Series, Step, Times
 
 START = np.datetime64("2024-01-01T00:00", "us")
 MINUTES = np.timedelta64(5, "m")
@@ -59,3 +60,64 @@ def test_a_basin_without_rain_is_not_calibrated() -> None:
     refused = DailyCatchment().fit(dry, flow)
     assert refused is not None
     assert "Regen" in refused.reason
+
+
+def _record(days: int) -> Record:
+    rng = np.random.default_rng(4)
+    rain = np.where(rng.random(24 * days) < 0.06, rng.gamma(1.0, 4.0, 24 * days), 0.0)
+    store, flow = 5.0, np.empty(len(rain))
+    for i, fallen in enumerate(rain):
+        store = 0.93 * store + fallen
+        flow[i] = 0.1 + 0.05 * store
+    times = START + np.arange(len(rain)) * HOUR
+    return Record(Series(times, flow, "m3/s"), {"precipitation": Series(times, rain, "mm")})
+
+
+def test_rows_of_a_clock_that_stood_at_1970_change_nothing() -> None:
+    record, leads = _record(30), np.array([3 * HOUR])
+    wrong = np.array(["1970-01-01T00:00", "2095-01-01T00:00"], dtype="datetime64[us]")
+    target = Series.tidy(
+        np.append(record.target.times, wrong), np.append(record.target.values, [1.0, 2.0]), "m3/s"
+    )
+    answers = []
+    for one in (record, Record(target, record.drivers)):
+        model = RunoffForecaster(leads, generations=5)
+        model.fit(one)
+        answers.append(model.predict(one, record.target.times[-1], leads))
+    assert isinstance(answers[0], Forecast)
+    assert isinstance(answers[1], Forecast)
+    np.testing.assert_array_equal(answers[0].quantiles, answers[1].quantiles)
+
+
+class _Shower:
+    """Somebody else's source of rain: it answers, and knows nothing of what is kept between calls."""
+
+    def table(self, origins: Times, _step: Step, steps: int) -> Floats:
+        return np.full((1, len(origins), steps), 2.0)
+
+
+def test_a_source_of_rain_needs_to_answer_and_nothing_else() -> None:
+    record, leads = _record(30), np.array([3 * HOUR])
+    model = RunoffForecaster(leads, generations=5, rain_ahead=_Shower())
+    model.fit(record)
+    made = model.predict(record, record.target.times[-1], leads)
+    assert isinstance(made, Forecast)
+    point, _ = model.hindcast(record, record.target.times[-1:], leads) or (made.point, None)
+    np.testing.assert_array_equal(made.point, point[0])
+
+
+def test_a_silent_rain_gauge_and_another_unit_are_said_with_the_numbers() -> None:
+    record, leads = _record(30), np.array([3 * HOUR])
+    model = RunoffForecaster(leads, generations=5)
+    model.fit(record)
+    now, times = record.target.times[-1], record.target.times
+    heard = model.predict(record, now, leads)
+    rain = record.drivers["precipitation"]
+    mute = rain.with_values(np.where(times > now - 24 * HOUR, np.nan, rain.values))
+    silent = model.predict(Record(record.target, {"precipitation": mute}), now, leads)
+    litres = record.target.with_values(np.where(times > now - 24 * HOUR, 1000.0, 1.0) * record.target.values)
+    mixed = model.predict(Record(litres, record.drivers), now, leads)
+    assert all(isinstance(one, Forecast) for one in (heard, silent, mixed))
+    assert not any("Regenmesser" in one or "Einheit" in one for one in heard.remarks)
+    assert any("Regenmesser schweigt" in one for one in silent.remarks)
+    assert any("Einheit prüfen" in one for one in mixed.remarks)
