@@ -120,6 +120,13 @@ _KNOWN = tuple(
             _CLOCK + "niemand kennt.",
         ),
         (
+            r"device (?P<device>\S+): its clock stands still: Datastream (?P<stream>\S+) has (?P<most>\S+) "
+            r"different values of (?P<time>.*) UTC already",
+            "Die Uhr des Geräts {device} steht: Datastream {stream} hat von {time} UTC schon {most} "
+            "verschiedene Werte.",
+            _CLOCK + "nicht ihre ist.",
+        ),
+        (
             r"(?P<who>.*): its clock stands still: Datastream (?P<stream>\S+) has (?P<most>\S+) different "
             r"values of (?P<time>.*) UTC already",
             "Die Uhr steht: Datastream {stream} hat von {time} UTC schon {most} verschiedene Werte ({who}).",
