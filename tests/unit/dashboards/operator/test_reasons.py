@@ -71,7 +71,7 @@ def test_a_reason_has_german_words_and_a_remedy(reason: str) -> None:
         (
             "device 0102030405060708: its clock stands still: Datastream 11 has 1000 different values of "
             "2026-11-20 12:00:00.000000 UTC already",
-            "Die Uhr des Geräts 0102030405060708 steht: Datastream 11 hat von 2026-11-20 12:00:00.000000 UTC ",
+            "Die Uhr des Geräts 0102030405060708 steht: Datastream 11 hat von 2026-11-20 12:00:00.000000",
         ),
         (
             "The Things Stack event is a JSON list, not an object",
