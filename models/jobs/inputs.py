@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +16,9 @@ from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore
 
 _TICK = timedelta(microseconds=1)
+# A row of the store's columns is 50 bytes, held several times while it is sorted: a year of a fleet of 500
+# containers would be more than a small server has.
+ROWS_AT_ONCE = 1_000_000
 # A classroom is as warm in January as in May.
 _INDOORS = frozenset({"school_room"})
 
@@ -61,6 +64,25 @@ class Inputs:
         # From midnight: a window that slid with every minute would make everything look changed.
         start = (self.issued_at - history).replace(hour=0, minute=0, second=0, microsecond=0)
         period = Period(start, self.issued_at + _TICK)
+        found: dict[int, Series] = {}
+        for some in self._portions(datastreams, history):
+            found |= self._fetch_some(some, period)
+        return found
+
+    def _portions(self, datastreams: Collection[int], history: timedelta) -> Iterator[list[int]]:
+        """As many Datastreams as memory should hold rows of at once, by how often they are to report."""
+        some, rows = [], 0.0
+        for number in datastreams:
+            some.append(number)
+            every = max(1.0, float(self.inventory.datastreams[number].expected_interval_s))
+            rows += history.total_seconds() / every
+            if rows >= ROWS_AT_ONCE:
+                yield some
+                some, rows = [], 0.0
+        if some:
+            yield some
+
+    def _fetch_some(self, datastreams: Collection[int], period: Period) -> dict[int, Series]:
         found = self.store.read(datastreams, period, as_of=self.issued_at)
         found = found.take((found.lead == 0) & (found.quality != Quality.BAD))
         numbers, starts = np.unique(found.datastream, return_index=True)
