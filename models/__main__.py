@@ -26,7 +26,7 @@ from models.jobs.parallel import Runner
 from models.jobs.rain import RainDesk
 from models.jobs.report_pages import ReportPages
 from models.jobs.scoring import score
-from models.jobs.stopping import stop_when_told
+from models.jobs.stopping import given_up_with, stop_when_told
 from udp.datasets.source import PolicyFile
 from udp.errors import ConfigurationError, PlatformError
 from udp.forecasting.port import Verdict
@@ -41,14 +41,15 @@ _REPORT_EVERY_S = 3600.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0 done, 1 a part did not answer, 2 the settings cannot be meant."""
+    """Exit code 0 done, 1 a part did not answer, 2 the settings cannot be meant, 130 Ctrl-C."""
     asked = _parser().parse_args(argv)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
         settings = load(ModelSettings, asked.config) if asked.config else ModelSettings()
-        return int(asked.act(settings, asked))
+        with given_up_with("udp-models: abgebrochen; was schon gelernt und vorhergesagt ist, bleibt."):
+            return int(asked.act(settings, asked))
     except (SettingsError, ConfigurationError) as error:
         print(f"udp-models: {error}", file=sys.stderr)
         return 2

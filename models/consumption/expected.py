@@ -72,7 +72,7 @@ class ExpectedLoad:
         if not solid.any() or float((load.times[solid][-1] - load.times[solid][0]) / DAY) < 60:
             return None
         x = features(load.times, warmth_of(load.times, temperature), self.calendar)
-        self._ceiling = float(np.quantile(load.values[solid], 0.998)) * 1.2
+        self._ceiling = max(0.0, float(np.quantile(load.values[solid], 0.998)) * 1.2)
         y = np.sqrt(np.clip(load.values, 0.0, self._ceiling))
         fold = ((load.times - load.times[0]) // BLOCK).astype(np.int64) % FOLDS
         crossed = np.full(len(load), np.nan)

@@ -26,6 +26,7 @@ from models.evaluate.loads import loads_ahead
 from models.evaluate.meters import consumption
 from models.evaluate.streams import streams
 from models.evaluate.tables import Table, UnusableTable
+from models.jobs.stopping import given_up_with
 
 NOT_EVALUATED = "NOT EVALUATED: "
 
@@ -56,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "consumption": lambda data: consumption(data, calendar),
         "load": lambda data: loads_ahead(data, calendar),
     }
-    return _print(asked.data, [one for name, one in sections.items() if asked.only in (None, name)])
+    with given_up_with("stopped; what is printed above is whole"):
+        return _print(asked.data, [one for name, one in sections.items() if asked.only in (None, name)])
 
 
 def _print(data: Path, sections: Sequence[Callable[[Path], Iterator[str]]]) -> int:

@@ -83,6 +83,7 @@ class Cleaned:
 def clean(distance_cm: Series, container: Container) -> Cleaned | None:
     """Hourly content from raw distances; codes outside (0, 1.15 depth) are "no echo". None for fewer than
     three usable readings."""
+    distance_cm = distance_cm.without_strays()
     usable = np.isfinite(distance_cm.values) & (distance_cm.values > 0)
     usable &= distance_cm.values < 1.15 * container.depth_cm
     if usable.sum() < 3:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 
 def stop_when_told() -> None:
@@ -19,9 +21,32 @@ def stop_when_told() -> None:
         signal.signal(number, _end)
 
 
+@contextmanager
+def given_up_with(word: str) -> Iterator[None]:
+    """Within, Ctrl-C ends the process with ``word`` and exit code 130, also in compiled code."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_number: int, _frame: object) -> None:
+        os.write(2, f"\n{word}\n".encode())
+        _end_workers()
+        os._exit(130)
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _end(_number: int, _frame: object) -> None:
+    _end_workers()
+    os._exit(0)
+
+
+def _end_workers() -> None:
     for worker in multiprocessing.active_children():
         if worker.pid is not None:  # not worker.kill(), which joblib's processes do not have
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGKILL)
-    os._exit(0)

@@ -209,7 +209,9 @@ def test_feedback_on_a_kind_of_an_earlier_version_teaches_nothing(fleet) -> None
     assert model.tails == before
 
 
-@pytest.mark.parametrize("values", [np.zeros(24 * 90), np.full(24 * 90, np.nan), np.ones(5)])
+@pytest.mark.parametrize(
+    "values", [np.zeros(24 * 90), np.full(24 * 90, np.nan), -np.arange(1.0, 24 * 90), np.ones(5)]
+)
 def test_unusable_history_is_said(values: np.ndarray) -> None:
     model = new_model("x", calendar=CALENDAR)
     answer = model.fit(Series(START + np.arange(len(values)) * HOUR, values, "kWh"), None)

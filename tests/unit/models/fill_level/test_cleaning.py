@@ -152,3 +152,16 @@ def test_unusable_readings_give_no_level(values: list[float]) -> None:
 def test_impossible_geometry_names_the_remedy() -> None:
     with pytest.raises(ValueError, match="swap"):
         Container(50, 80)
+
+
+def test_a_clock_that_stood_at_1970_is_left_out(made) -> None:
+    truth = made(1, 20, disturbed=False)
+    wrong = Series.tidy(
+        np.append(truth.readings.times, np.datetime64("1970-01-01T00:00", "us")),
+        np.append(truth.readings.values, 50.0),
+        "cm",
+    )
+    found, due = clean(wrong, truth.container), clean(truth.readings, truth.container)
+    assert found is not None
+    assert due is not None
+    np.testing.assert_array_equal(found.filtered, due.filtered)

@@ -175,3 +175,26 @@ def test_a_dask_cluster_forecasts_the_same(city, tmp_path):
         key: (one.bands, one.chance, one.summary) for key, one in alone.told().statements.items()
     }
     alone.close()
+
+
+@pytest.mark.parametrize(
+    ("module", "word"), [("models.__main__", "abgebrochen"), ("models.evaluate.__main__", "stopped")]
+)
+def test_ctrl_c_in_a_command_is_one_sentence_and_no_traceback(tmp_path, module, word):
+    """Also where the exception would be raised in compiled code."""
+    waits = "def wait(*_):\n    print('there', flush=True)\n    while True: time.sleep(0.01)\n"
+    acts = {
+        "models.__main__": "m._check = wait; m._VERBS = (('check-config', wait, ''),) + tuple("
+        "one for one in m._VERBS if one[0] != 'check-config'); m.main(['check-config'])",
+        "models.evaluate.__main__": f"m._print = wait; m.main(['--data', {str(tmp_path)!r}])",
+    }
+    text = f"import time, importlib\n{waits}m = importlib.import_module({module!r})\n{acts[module]}\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "there\n"
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert word in said
+    assert "Traceback" not in said
