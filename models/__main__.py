@@ -112,7 +112,7 @@ def _fit(settings: ModelSettings, asked: argparse.Namespace) -> int:
         cycle = replace(desk.fresh(), fit_budget_s=float("inf"))
         tally = cycle.round(_at(asked, settings), forecast=False, force=asked.force)
         print(telling.cards(desk.forecasts.told().cards, asked.product))
-    print(tally)
+    print(telling.fitted(tally))
     return 0
 
 
@@ -122,7 +122,7 @@ def _forecast(settings: ModelSettings, asked: argparse.Namespace) -> int:
         tally = desk.fresh().round(_at(asked, settings), fit=False, force=asked.force)
     for reason, count in tally.silent.most_common():
         print(f"{count} ohne Vorhersage: {reason}")
-    print(tally)
+    print(telling.forecast(tally))
     return 0
 
 

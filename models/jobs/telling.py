@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from models.jobs.cycle import Tally
 from models.jobs.outcome import Fitted
 from models.jobs.scoring import Score
 from udp.forecasting.port import Card, Case, Verdict
 from udp.registry.port import Inventory
 
 _VERDICTS = {Verdict.NONE: "", Verdict.FINE: "in Ordnung", Verdict.FAULT: "Fehler bestätigt"}
+
+
+def fitted(tally: Tally) -> str:
+    """What one round of learning did."""
+    waiting = f", {tally.postponed} verschoben" if tally.postponed else ""
+    learned = f"{tally.fitted} neu gelernt" if tally.fitted else "Nichts neu zu lernen"
+    return f"{learned}{waiting} ({tally.seconds:.1f} s)".replace(".", ",")
+
+
+def forecast(tally: Tally) -> str:
+    """What one round of forecasts did."""
+    return (
+        f"{tally.asked} neu vorhergesagt, {tally.unchanged} unverändert, {sum(tally.silent.values())} ohne "
+        f"Vorhersage; {tally.values} Werte ({tally.seconds:.1f} s)"
+    ).replace(".", ",")
 
 
 def cards(found: Sequence[Card], products: Collection[str]) -> str:

@@ -58,7 +58,9 @@ def command(city, capsys):
 def test_learn_forecast_score_and_report(command, city):
     assert "fuellstand" in command("fit", "--at", AT, "--product", "fuellstand", "abfluss")
     assert "Nicht kalibriert" in command("fit", "--at", AT, "--product", "abfluss")
-    assert " 9 forecast" in command("forecast", "--at", AT, "--product", "fuellstand", "abfluss")
+    assert "Nichts neu zu lernen" in command("fit", "--at", AT, "--product", "fuellstand", "abfluss")
+    assert "9 neu vorhergesagt" in command("forecast", "--at", AT, "--product", "fuellstand", "abfluss")
+    assert "9 unverändert" in command("forecast", "--at", AT, "--product", "fuellstand", "abfluss")
     assert "noch keine Vorhersage gereift" in command("score", "--at", AT)
     assert "Keine offenen Fälle." in command("faelle")
     assert "geprüft bis" in command("backtest", "--at", AT, "--product", "fuellstand")
