@@ -8,12 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.consumption.cases import FAMILIES, QUIET_DAYS, Case, MeterModel, open_cases
-from models.consumption.statistics import Load
-from models.series import DAY, Floats, Instant
+from models.consumption.statistics import KINDS, Load
+from models.consumption.unit_jump import factor_of, tenth
+from models.series import DAY, Booleans, Floats, Instant
 
 # They need no expectation: they stand also where the expectation is not trusted.
 WITHOUT_EXPECTATION = frozenset({"stuck", "never zero"})
 _NO_EXCESS = frozenset({"meter", "low"})
+# A wrong factor shows first as one of these.
+_MAYBE_SCALE = frozenset({"meter", "low"})
+_NAMES: Mapping[float, str] = {
+    1e-3: "ein Tausendstel", 1e-2: "ein Hundertstel", 1e-1: "ein Zehntel",
+    1e1: "das Zehnfache", 1e2: "das Hundertfache", 1e3: "das Tausendfache",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,8 @@ def faults(
         else:
             found.append(Fault(family, case, seen, None))
     end = load.times[-1] if len(load.times) else np.datetime64(0, "us")
-    priced = [_priced(model, one, load) for one in found]
+    wrong = _wrong_factor(asked, load, threshold) if trusted else np.zeros(len(load.times), dtype=bool)
+    priced = [_priced(model, _named(one, wrong, load), load) for one in found]
     closed = [
         replace(one, closed_at=one.last_seen_at)
         if end - one.last_seen_at > QUIET_DAYS[one.family] * DAY
@@ -72,6 +80,28 @@ def _joined(before: Fault, case: Case, seen: Instant) -> Fault:
     return Fault(
         before.family, replace(worse, opened_at=before.case.opened_at), max(seen, before.last_seen_at), None
     )
+
+
+def _wrong_factor(asked: Mapping[str, Floats], load: Load, threshold: float) -> Booleans:
+    """Where the meter counts by a power of ten too much or too little (n,)."""
+    low = tenth(load.measured, load.expected, level=load.level, step_hours=load.step_hours)
+    return low | (asked["scale"] > threshold) if "scale" in asked else low
+
+
+def _named(fault: Fault, wrong: Booleans, load: Load) -> Fault:
+    """A fault of the meter during which it counted by a wrong factor is called so: that is what to mend."""
+    if fault.family not in _MAYBE_SCALE:
+        return fault
+    inside = (load.times >= fault.case.opened_at - DAY) & (load.times <= fault.last_seen_at + DAY)
+    off = np.flatnonzero(inside & wrong)
+    if not len(off):
+        return fault
+    # The eight hours before the first sign were off already, those after it are.
+    few = slice(max(0, off[0] - round(5 / load.step_hours)), off[-1] + 1)
+    size = _NAMES.get(factor_of(load.measured[few], load.expected[few]), "etwas ganz anderes")
+    since = np.datetime_as_string(load.times[few.start].astype("datetime64[m]")).replace("T", " ")
+    reason = f"{KINDS['scale']} Seit {since} UTC zählt er etwa {size} des Erwarteten."
+    return replace(fault, case=replace(fault.case, kind="scale", reason=reason))
 
 
 def _awake_until(

@@ -8,13 +8,14 @@ after a while and does not alarm for ever.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.compiled import compiled
-from models.consumption.off_hours import weekend_excess
+from models.consumption.off_hours import nights_excess, weekend_excess
 from models.consumption.trailing import trailing_median
+from models.consumption.unit_jump import tenfold
 from models.series import Booleans, Floats, Times
 
 HABIT_DAYS = 56
@@ -24,15 +25,18 @@ CREEP_GAP_DAYS = 45
 # Half a day of one value is no chance, and a quarter of a day without any is no switched fuse.
 STUCK_HOURS, MISSING_HOURS = 12, 6
 NIGHT = (0.0, 5.0)
+# Times the highest of the last four weeks: more is the meter's doing, not the building's.
+HIGHEST = 1.5
 KINDS: Mapping[str, str] = {
+    "scale": "Zähler zählt um eine Zehnerpotenz falsch: Einheit (m³ oder Liter) oder Faktor verstellt?",
     "spike": "Einzelner Ausreißer: weit über allem Üblichen",
     "stuck": "Zähler steht: derselbe Wert wieder und wieder",
     "missing": "Kein Verbrauch, wo sonst immer einer ist",
     "low day": "Ein Tag weit unter dem Erwarteten: Phase oder Zähler ausgefallen?",
     "low week": "Eine Woche unter dem Erwarteten",
     "night": "Nachts mehr als sonst: läuft etwas durch?",
-    "nights": "Seit einer Woche nachts mehr als sonst: läuft etwas durch?",
-    "weekend": "Wochenenden werden Arbeitstagen ähnlich: Betrieb ohne Nutzung?",
+    "nights": "Seit Tagen nachts mehr als sonst: läuft etwas durch?",
+    "weekend": "Zwei Wochenenden lang ähnlich wie an Arbeitstagen: Betrieb ohne Nutzung?",
     "base load": "Die Grundlast ist gestiegen: zu jeder Tageszeit mehr als sonst",
     "creep": "Der Verbrauch steigt seit Wochen langsam",
     "high day": "Ein Tag weit über dem Erwarteten: Rohrbruch?",
@@ -61,29 +65,47 @@ def statistics(load: Load, *, water: bool = False) -> dict[str, Floats]:
     """All statistics by name of kind."""
     floor = 0.03 * load.level + 1e-9
     ratio = np.log((np.maximum(load.measured, 0.0) + floor) / (load.expected + floor))
-    day, always = load.per_day, np.ones(len(ratio), dtype=bool)
-    level_day, level_week, fortnight = (_log_ratio(load, n * day, always, floor) for n in (1, 7, 14))
-    habit = _habit(level_day, day)
     alike = _run_length(load.measured, load.measured > 0)
     gone = _run_length(load.measured, ~(load.measured > 0.02 * load.expected), any_value=True)
-    rest = np.maximum(load.measured, 0.0) - load.expected
+    recent = _trailing_max(load.measured, 28 * load.per_day)
+    scale = tenfold(load.measured, load.expected, recent, level=load.level, step_hours=load.step_hours)
     result = {
-        "spike": _spike(load, ratio),
+        "scale": scale,
+        "spike": _spike(load, ratio, recent),
         "stuck": _from(alike, STUCK_HOURS / load.step_hours),
         "missing": _from(gone, MISSING_HOURS / load.step_hours),
-        "low day": habit - level_day,
-        "low week": habit - level_week,
-        "night": _at_night(load, day, floor),
-        "nights": _at_night(load, 7 * day, floor),
-        "weekend": weekend_excess(load.times, rest, load.expected, load.level, day),
-        "base load": _against_past(_least_excess(load, 2 * day), day),
-        "creep": fortnight - _habit(level_day, day, CREEP_GAP_DAYS),
-    }
+    } | _of_the_building(_without_meter_faults(load, scale, recent), floor)
     if water:
         result["never zero"] = _since_zero(load.measured)
         # A pipe that bursts empties itself within a day; of other media such days are only busy ones.
-        result["high day"] = level_day - habit
+        level_day = _log_ratio(load, load.per_day, np.ones(len(ratio), dtype=bool), floor)
+        result["high day"] = level_day - _habit(level_day, load.per_day)
     return result
+
+
+def _of_the_building(load: Load, floor: float) -> dict[str, Floats]:
+    """What is asked of the use itself, once the meter's own faults are out of the way."""
+    day, always = load.per_day, np.ones(len(load.measured), dtype=bool)
+    level_day, level_week, fortnight = (_log_ratio(load, n * day, always, floor) for n in (1, 7, 14))
+    habit = _habit(level_day, day)
+    rest = np.maximum(load.measured, 0.0) - load.expected
+    return {
+        "low day": habit - level_day,
+        "low week": habit - level_week,
+        "night": _at_night(load, day, floor),
+        "nights": nights_excess(load.times, rest, load.expected, load.level),
+        "weekend": weekend_excess(load.times, rest, load.expected, load.level),
+        "base load": _against_past(_least_excess(load, 2 * day), day),
+        "creep": fortnight - _habit(level_day, day, CREEP_GAP_DAYS),
+    }
+
+
+def _without_meter_faults(load: Load, scale: Floats, recent: Floats) -> Load:
+    """A wrong factor is no consumption, and what is far above all of the last weeks says nothing of hours
+    that follow. Causal: a step is left out once it is known to be wrong, not before."""
+    most = HIGHEST * np.maximum(np.maximum(recent, load.expected), 0.2 * load.level)
+    measured = np.minimum(load.measured, np.where(recent > 0, most, np.inf))
+    return replace(load, measured=np.where(scale > 0, np.nan, measured))
 
 
 def _log_ratio(load: Load, width: int, chosen: Booleans, floor: float) -> Floats:
@@ -115,9 +137,8 @@ def _habit(level: Floats, per_day: int, left_out: int = GAP_DAYS) -> Floats:
     return np.concatenate([np.zeros(start), np.repeat(usual, per_day)])[: len(level)]
 
 
-def _spike(load: Load, ratio: Floats) -> Floats:
+def _spike(load: Load, ratio: Floats, recent: Floats) -> Floats:
     """How far a single step is above the larger of its expectation and the highest of the days before."""
-    recent = _trailing_max(load.measured, 28 * load.per_day)
     scale = load.level + 1e-9
     above = np.log(
         (np.maximum(load.measured, 0) + 0.1 * scale) / (np.maximum(recent, load.expected) + 0.1 * scale)
