@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.consumption.expected import Calendar, ExpectedLoad
-from models.consumption.statistics import KINDS, Load, statistics
+from models.consumption.statistics import KINDS, OF_WASTE, Load, statistics
 from models.consumption.tails import Tail
+from models.consumption.unit_jump import unit_jump_at
 from models.forecaster import NotCalibrated
 from models.series import DAY, HOUR, Booleans, Floats, Instant, Series
 
@@ -34,10 +35,11 @@ PRIOR: Mapping[str, float] = {
     "weekend": 1.0, "nights": 0.7, "night": 0.7, "base load": 0.7, "creep": 0.7, "high day": -0.5,
     "low day": -0.5, "low week": -1.0,
 }  # fmt: skip
-# What runs without use shows in more than one of these; chance rarely in two at once. Half of what the second
-# says is added, and no more than three tens: they look at the same hours and are not independent.
-OF_WASTE = ("base load", "night", "nights", "creep", "weekend")
+# Waste shows in more than one question, chance rarely in two at once. Half of what the second says is added,
+# and no more than three tens: they look at the same hours and are not independent.
 SECOND_WEIGHT, SECOND_MOST = 0.5, 3.0
+# Ten years of quarter hours; more steps between first and last time are a wrong clock.
+LONGEST_GRID = 350_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,21 @@ class MeterModel:
     reference_expected: Floats = field(default_factory=lambda: np.array([]))
 
     def fit(self, load: Series, temperature: Series | None) -> NotCalibrated | None:
-        """Learn from a reference without known faults."""
+        """Learn from a reference without known faults, on the grid of its most frequent step."""
+        if load.step is not None and (load.times[-1] - load.times[0]) / load.step > LONGEST_GRID:
+            return NotCalibrated(f"{self.meter}: Zeitstempel reichen über Jahrzehnte; Uhr des Zählers prüfen")
+        load = _gridded(load)
+        if (jumped := unit_jump_at(load)) is not None:
+            return NotCalibrated(
+                f"{self.meter}: Verbrauch springt am {jumped} auf mehr als das Dreihundertfache oder dessen "
+                "Kehrwert; Einheit prüfen und ab dann neu lernen"
+            )
+        solid = load.values[np.isfinite(load.values)]
+        if len(solid) and not (solid > 0).any():
+            return NotCalibrated(f"{self.meter}: nur Nullen (oder weniger) im Vergleichszeitraum")
         crossed = self.expected.fit(load, temperature)
         if crossed is None:
             return NotCalibrated(f"{self.meter}: weniger als 60 Tage Verbrauch als Vergleich")
-        if not (np.nan_to_num(load.values) > 0).any():
-            return NotCalibrated(f"{self.meter}: nur Nullen im Vergleichszeitraum")
         self.reference, self.reference_expected = load, crossed
         self.level = float(np.nanmean(load.values))
         asked = statistics(self._load(load, crossed), water=self.water)
@@ -84,9 +95,11 @@ class MeterModel:
 
     def strangeness(self, load: Series, temperature: Series | None) -> tuple[dict[str, Floats], Load]:
         """By kind over the new load (n,), causal: element i uses rows up to i. The reference stands
-        before it, so that habits are known from the first day."""
+        before it, so that habits are known from the first day. Irregular loads are put on their grid: the
+        times are those of the returned `Load`."""
         if self.reference is None:
             raise RuntimeError(f"{self.meter} is not calibrated")
+        load = _gridded(load)
         due = self.expected.predict(load.times, temperature)
         both = Load(
             np.concatenate([self.reference.times, load.times]),
@@ -98,13 +111,18 @@ class MeterModel:
         asked = statistics(both, water=self.water)
         tail = slice(len(self.reference), None)
         now = Load(load.times, load.values, due, both.step_hours, self.level)
-        strange = {kind: self.tails[kind].strangeness(values[tail]) for kind, values in asked.items()}
+        strange = {
+            kind: self.tails[kind].strangeness(values[tail])
+            for kind, values in asked.items()
+            if kind in self.tails  # what an earlier version did not learn is not asked
+        }
         return {kind: values + PRIOR.get(kind, 0.0) for kind, values in _borne_out(strange).items()}, now
 
     def was_fine(self, case: Case, load: Series, temperature: Series | None) -> None:
         """Feedback: the case's statistic around its opening belongs to the healthy reference from now on."""
         if self.reference is None or case.kind not in self.tails:
             return  # a kind of an earlier version teaches nothing
+        load = _gridded(load)
         due = self.expected.predict(load.times, temperature)
         asked = statistics(self._load(load, due), water=self.water)
         near = (load.times >= case.opened_at) & (load.times <= case.opened_at + HOLD)
@@ -118,6 +136,12 @@ class MeterModel:
     def _step_hours(self, load: Series) -> float:
         step = load.step or (self.reference.step if self.reference is not None else None)
         return float((step or HOUR) / HOUR)
+
+
+def _gridded(load: Series) -> Series:
+    """Rows that were left out become gaps: windows count steps."""
+    apart = np.diff(load.times)
+    return load if not len(apart) or (apart == apart[0]).all() else load.regular()
 
 
 def _borne_out(strange: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -207,7 +231,9 @@ def _one_per_fault(
             and awake[name][max(0, at - hold) : at + 1].any()
             and at - since <= 60 * hold
         ]
-        just_raised = bool(kept) and at - kept[-1][0] <= hold
+        just_raised = any(
+            at - since <= hold for since, name, _ in kept if (name == "meter") == (family == "meter")
+        )
         if just_raised or (rivals and case.strangeness <= max(rivals) + NEWS):
             continue
         kept.append((at, family, case))

@@ -92,6 +92,8 @@ class ExpectedLoad:
         """The same for any weather (n, 3), in any order of times."""
         if self._model is None:
             raise RuntimeError("fit the expected load first")
+        if not len(times):
+            return np.zeros(0)
         with one_thread():
             made = self._model.predict(features(times, warmth, self.calendar))
         return np.asarray(np.maximum(made, 0.0) ** 2)

@@ -121,7 +121,7 @@ def _at_night(unusual: Floats, day: Integers, part: Integers) -> Floats:
     """Amplitude of a night's excess over the last 24 hours, in mean loads, at each end of a part (k,)."""
     days, parts = unusual.shape
     out = np.full(len(day), np.nan)
-    weights: Floats = np.linalg.inv(0.02 * np.eye(parts) + 0.02)
+    weights = np.linalg.inv(0.02 * np.eye(parts) + 0.02).astype(np.float64)
     whole = np.empty((days, parts))
     count, done = 0, 0
     window, template = np.empty(parts), _AT_NIGHT.astype(np.float64)
@@ -139,7 +139,9 @@ def _at_night(unusual: Floats, day: Integers, part: Integers) -> Floats:
         for j in range(parts):
             window[j] = unusual[d, j] if j <= p else unusual[d - 1, j]
         if np.isfinite(window).all():
-            out[i] = _projected(window, template, weights)
+            # A day that is low is no night that is high.
+            night = (window * template).sum() / template.sum()
+            out[i] = min(_projected(window, template, weights), night)
     return out
 
 

@@ -10,13 +10,12 @@ import numpy as np
 from models.consumption.cases import FAMILIES, QUIET_DAYS, Case, MeterModel, open_cases
 from models.consumption.statistics import KINDS, Load
 from models.consumption.unit_jump import factor_of, tenth
-from models.series import DAY, Booleans, Floats, Instant
+from models.series import DAY, Booleans, Floats, Instant, Integers
 
 # They need no expectation: they stand also where the expectation is not trusted.
 WITHOUT_EXPECTATION = frozenset({"stuck", "never zero"})
 _NO_EXCESS = frozenset({"meter", "low"})
-# A wrong factor shows first as one of these.
-_MAYBE_SCALE = frozenset({"meter", "low"})
+CREEPS_AFTER = 21 * DAY
 _NAMES: Mapping[float, str] = {
     1e-3: "ein Tausendstel", 1e-2: "ein Hundertstel", 1e-1: "ein Zehntel",
     1e1: "das Zehnfache", 1e2: "das Hundertfache", 1e3: "das Tausendfache",
@@ -56,7 +55,8 @@ def faults(
             found.append(Fault(family, case, seen, None))
     end = load.times[-1] if len(load.times) else np.datetime64(0, "us")
     wrong = _wrong_factor(asked, load, threshold) if trusted else np.zeros(len(load.times), dtype=bool)
-    priced = [_priced(model, _named(one, wrong, load), load) for one in found]
+    named = _with_wrong_factors(found, wrong, load)
+    priced = [_priced(model, one, load) for one in named]
     closed = [
         replace(one, closed_at=one.last_seen_at)
         if end - one.last_seen_at > QUIET_DAYS[one.family] * DAY
@@ -75,8 +75,11 @@ def _same(before: Fault, family: str, case: Case) -> bool:
 
 
 def _joined(before: Fault, case: Case, seen: Instant) -> Fault:
-    """Begins where it began; called what it shows most."""
+    """Begins where it began; called what it shows most. What showed otherwise weeks before it crept does not
+    creep: the sum of two weeks rises with any waste."""
     worse = case if case.strangeness > before.case.strangeness else before.case
+    if worse.kind == "creep" and case.opened_at - before.case.opened_at < CREEPS_AFTER:
+        worse = replace(before.case, strangeness=worse.strangeness)
     return Fault(
         before.family, replace(worse, opened_at=before.case.opened_at), max(seen, before.last_seen_at), None
     )
@@ -88,20 +91,32 @@ def _wrong_factor(asked: Mapping[str, Floats], load: Load, threshold: float) -> 
     return low | (asked["scale"] > threshold) if "scale" in asked else low
 
 
-def _named(fault: Fault, wrong: Booleans, load: Load) -> Fault:
-    """A fault of the meter during which it counted by a wrong factor is called so: that is what to mend."""
-    if fault.family not in _MAYBE_SCALE:
-        return fault
-    inside = (load.times >= fault.case.opened_at - DAY) & (load.times <= fault.last_seen_at + DAY)
-    off = np.flatnonzero(inside & wrong)
-    if not len(off):
-        return fault
-    # The eight hours before the first sign were off already, those after it are.
-    few = slice(max(0, off[0] - round(5 / load.step_hours)), off[-1] + 1)
+def _with_wrong_factors(found: list[Fault], wrong: Booleans, load: Load) -> list[Fault]:
+    """Whatever opened while the meter counted by a wrong factor is one fault of the meter, called so: that is
+    what to mend, and no waste has a price then."""
+    off = np.flatnonzero(wrong)
+    for run in np.split(off, np.flatnonzero(np.diff(off) > 2 * load.per_day) + 1):
+        if not len(run):
+            continue
+        start, end = load.times[run[0]] - DAY, load.times[run[-1]] + DAY
+        concerned = [one for one in found if start <= one.case.opened_at <= end]
+        if concerned:
+            found = [one for one in found if one not in concerned]
+            found.append(_scale(concerned, run, load))
+    return found
+
+
+def _scale(concerned: list[Fault], run: Integers, load: Load) -> Fault:
+    # Six of eight hours tell: five before the first sign were off already.
+    few = slice(max(0, run[0] - round(5 / load.step_hours)), run[-1] + 1)
     size = _NAMES.get(factor_of(load.measured[few], load.expected[few]), "etwas ganz anderes")
     since = np.datetime_as_string(load.times[few.start].astype("datetime64[m]")).replace("T", " ")
     reason = f"{KINDS['scale']} Seit {since} UTC zählt er etwa {size} des Erwarteten."
-    return replace(fault, case=replace(fault.case, kind="scale", reason=reason))
+    first = min(concerned, key=lambda one: one.case.opened_at).case
+    most = max(one.case.strangeness for one in concerned)
+    of_meter = [one.last_seen_at for one in concerned if one.family in _NO_EXCESS]
+    case = replace(first, kind="scale", strangeness=most, reason=reason)
+    return Fault("meter", case, max([load.times[run[-1]], *of_meter]), None)
 
 
 def _awake_until(

@@ -27,6 +27,8 @@ STUCK_HOURS, MISSING_HOURS = 12, 6
 NIGHT = (0.0, 5.0)
 # Times the highest of the last four weeks: more is the meter's doing, not the building's.
 HIGHEST = 1.5
+# What runs without use shows in one or more of these.
+OF_WASTE = ("base load", "night", "nights", "creep", "weekend")
 KINDS: Mapping[str, str] = {
     "scale": "Zähler zählt um eine Zehnerpotenz falsch: Einheit (m³ oder Liter) oder Faktor verstellt?",
     "spike": "Einzelner Ausreißer: weit über allem Üblichen",
@@ -66,7 +68,8 @@ def statistics(load: Load, *, water: bool = False) -> dict[str, Floats]:
     floor = 0.03 * load.level + 1e-9
     ratio = np.log((np.maximum(load.measured, 0.0) + floor) / (load.expected + floor))
     alike = _run_length(load.measured, load.measured > 0)
-    gone = _run_length(load.measured, ~(load.measured > 0.02 * load.expected), any_value=True)
+    # A gap is silence of the device, which others watch; it is not consumption that stopped.
+    gone = _run_length(load.measured, load.measured <= 0.02 * load.expected, any_value=True)
     recent = _trailing_max(load.measured, 28 * load.per_day)
     scale = tenfold(load.measured, load.expected, recent, level=load.level, step_hours=load.step_hours)
     result = {
@@ -75,6 +78,9 @@ def statistics(load: Load, *, water: bool = False) -> dict[str, Floats]:
         "stuck": _from(alike, STUCK_HOURS / load.step_hours),
         "missing": _from(gone, MISSING_HOURS / load.step_hours),
     } | _of_the_building(_without_meter_faults(load, scale, recent), floor)
+    # Where nothing has been used for a day, nothing is wasted, whatever a smaller expectation says of it.
+    unused = gone >= np.log1p(24.0 / load.step_hours)
+    result |= {kind: np.where(unused, np.nan, result[kind]) for kind in OF_WASTE}
     if water:
         result["never zero"] = _since_zero(load.measured)
         # A pipe that bursts empties itself within a day; of other media such days are only busy ones.

@@ -25,7 +25,7 @@ from models.jobs.product import Ask, Group, finite_mean, silent
 from models.series import DAY, HOUR, Floats, Instant, Series
 from udp.registry.port import Inventory
 
-VERSION = "2"
+VERSION = "3"
 NAME = "cross-fitted load"
 _NAIVE = "last week"
 # The newest part is scored, not learned from: at most two months, at most three tenths of the record.
@@ -66,8 +66,9 @@ class MeterMaterial:
 class Consumption:
     """One group per medium: meters share what the tails of their statistics look like. ``threshold`` is the
     strangeness (-log10 of times per month in a healthy meter, after the prior odds of its kind) from which a
-    case opens: 2.5 gave one false alarm per meter in four months on a year of real meters with their faults
-    known, 4.4 one in ten. Prices in euro."""
+    case opens. On four months of sixteen healthy meters that were not learned from, 2.5 gave 0.20 cases per
+    meter-month (half the meters 0.15-0.25), 4.2 gave 0.1; where the season itself was new, 0.36 and 0.19.
+    Prices in euro."""
 
     history: timedelta = timedelta(days=430)
     price_kwh: float = 0.30
