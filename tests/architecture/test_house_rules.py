@@ -60,3 +60,19 @@ def test_nothing_that_belongs_to_one_machine_is_tracked():
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     assert not [path for path in tracked if path.startswith(("var/", ".venv/"))]
+
+
+def test_loops_are_compiled_in_one_place():
+    """Elsewhere `njit(cache=True)` refuses to start for a system user that owns no home directory."""
+    users = {name(path) for path in MODULES if "numba" in imported(path)}
+    assert users == {"models/compiled.py"}
+
+
+def imported(path: Path) -> set[str]:
+    packages: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            packages |= {one.name.split(".")[0] for one in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            packages.add((node.module or "").split(".")[0])
+    return packages
