@@ -26,11 +26,10 @@ from udp.weather.settings import WeatherSettings
 
 # Every first part of an address that the platform has itself, at one city or another.
 RESERVED = frozenset({
-    "abmelden", "anmelden", "api", "app", "barrierefreiheit", "betrieb", "buerger", "daten", "datenschutz",
-    "edge", "grafana", "health", "impressum", "klima", "konto", "messwert", "metrics", "mitmachen", "mqtt",
-    "ngsi-ld",
-    "offene-daten", "opendata", "ortsteil", "prognosen", "quellcode", "static", "thema", "udp", "v1", "v1.0",
-    "v1.1", "v2", "webhook", "application", "things-stack",
+    "abmelden", "anmelden", "api", "app", "application", "barrierefreiheit", "betrieb", "buerger", "daten",
+    "datenschutz", "edge", "grafana", "health", "impressum", "klima", "konto", "messwert", "metrics",
+    "mitmachen", "mqtt", "ngsi-ld", "offene-daten", "opendata", "ortsteil", "prognosen", "quellcode",
+    "static", "thema", "things-stack", "udp", "v1", "v1.0", "v1.1", "v2", "vorhersage", "webhook",
 })  # fmt: skip
 _PREFIX = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 
