@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
 from udp.citizens import consent
 from udp.citizens.application import Written
@@ -80,7 +81,8 @@ def broken_form(city: Any, browser: Any) -> Iterator[Any]:
     browser.driver.get(city.address + "/buerger/anmelden")
     time.sleep(2.1)  # faster than any person could fill it in, the form is refused as a whole
     browser.driver.find_element(By.CSS_SELECTOR, "form button.haupt").send_keys(Keys.ENTER)
-    browser.driver.find_element(By.ID, "fehler")
+    # Enter comes back before the answer does.
+    WebDriverWait(browser.driver, 20).until(lambda driver: driver.find_elements(By.ID, "fehler"))
     yield browser
 
 
