@@ -212,7 +212,6 @@ class Session:
             self._subscribe()
         else:
             self._connected()
-        log.info("connected to MQTT broker %s:%d", self.settings.host, self.settings.port)
 
     def _subscribe(self) -> None:
         if self._plain:
@@ -227,6 +226,8 @@ class Session:
             self.trouble = ""
             self.connection = self._connections
             self._condition.notify_all()
+        hears = f", hears {', '.join(self._subscriptions)}" if self._subscriptions else ""
+        log.info("connected to MQTT broker %s:%d%s", self.settings.host, self.settings.port, hears)
         self._wake()
 
     def _on_connect_fail(self, _client: mqtt.Client, _userdata: object) -> None:

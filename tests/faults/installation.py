@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -164,6 +165,15 @@ class Installation:
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def wait_until_heard(self, *workers: str, topic: str = "application/") -> None:
+        """Until ingest, or each of `workers`, hears a network server's topics.
+
+        Before that nobody has promised anything: a broker also confirms what no session wants.
+        """
+        heard = re.compile(f"hears .*{topic}")
+        for worker in workers or ("ingest",):
+            wait_until(lambda name=worker: heard.search(self.log(name)) is not None, 30, f"{worker} hears")
 
     def rss_mb(self, name: str) -> float:
         """Resident memory of a process and its children."""

@@ -41,7 +41,7 @@ class Publisher:
 
 def test_the_same_message_a_hundred_times_by_three_ways_out_of_order(installation):
     installation.start()
-    wait_until(lambda: "connected to MQTT" in installation.log("ingest"), 30, "ingest subscribed")
+    installation.wait_until_heard()
     first, second = installation.gateway(0), installation.gateway(1)
     device = installation.devices[0]
     for count in (3, 1, 2):
@@ -67,7 +67,7 @@ def test_the_same_message_a_hundred_times_by_three_ways_out_of_order(installatio
 
 def test_one_percent_garbage_at_full_load(installation):
     installation.start()
-    wait_until(lambda: "connected to MQTT" in installation.log("ingest"), 30, "ingest subscribed")
+    installation.wait_until_heard()
     server = Publisher(installation, "chirpstack")
     forger = Publisher(installation, "gw-1")
     rubbish = [

@@ -46,10 +46,7 @@ def test_kills_at_random_instants_lose_and_double_nothing(installation):
 def test_chirpstack_events_with_qos_1_survive_kills_of_ingest(installation):
     chance = random.Random(7)
     installation.start("broker", "ingest")
-    time.sleep(
-        1.5
-    )  # the session with its subscription must exist once: before that nobody has promised anything
-    wait_until(lambda: "connected to MQTT" in installation.log("ingest"), 30, "ingest subscribed")
+    installation.wait_until_heard()
     server = ChirpStack(installation, installation.devices)
     server.start()
     for _ in range(12):

@@ -45,7 +45,7 @@ def test_webhooks_that_are_retried_survive_kills_of_ingest(installation):
 def test_what_is_lost_on_things_stack_mqtt_is_counted_exactly(installation):
     """QoS 0: nobody promises anything. Nothing is doubled or invented, and every loss is shown."""
     installation.start("broker", "ingest")
-    wait_until(lambda: installation.log("ingest").count("connected to MQTT") >= 3, 30, "ingest subscribed")
+    installation.wait_until_heard(topic="v3/")
     server = CommunityServer(installation)
     server.start()
     wait_until(lambda: installation.stored().total() > 50, 30, "the first uplinks are stored")

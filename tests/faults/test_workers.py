@@ -29,8 +29,7 @@ def test_one_of_two_workers_is_killed_and_the_other_goes_on(tmp_path, metrics_se
     chance = random.Random(20261121)
     try:
         platform.start()
-        for name in platform.workers:
-            wait_until(lambda name=name: platform.log(name).count("connected to MQTT") >= 2, 30, "subscribed")
+        platform.wait_until_heard(*platform.workers)
         radio, server = Radio(platform), ChirpStack(platform, platform.devices)
         radio.start()
         server.start()
