@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 
 from dashboards.wording import LocalTime, number
 
+WEEKDAYS = ("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So")
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -48,9 +50,8 @@ def _round_step(raw: float) -> float:
 
 def days(start: datetime, end: datetime, time: LocalTime, *, dated: bool) -> Sequence[tuple[datetime, str]]:
     """Every local midnight in the period, labelled Mo 16. or, where there is little room, Mo."""
-    names = ("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So")
     return [
-        (midnight, names[midnight.weekday()] + (f" {midnight.day}." if dated else ""))
+        (midnight, WEEKDAYS[midnight.weekday()] + (f" {midnight.day}." if dated else ""))
         for midnight in _steps(start, end, time, 24)
     ]
 

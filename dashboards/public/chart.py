@@ -114,7 +114,7 @@ def element(plotted: Markup, picture: Picture, frame: Frame, *, name: str, alone
 def plot(series: Series, picture: Picture, frame: Frame, time: LocalTime) -> Markup:
     """Axes and curve, without the element: the same for the page and for a file of its own."""
     canvas = Canvas(frame, series.start, series.end, value_scale(series, picture))
-    parts = [_grid(canvas, picture), _time_axis(frame, series.start, series.end, time)]
+    parts = [grid(canvas, picture.axis), _time_axis(frame, series.start, series.end, time)]
     parts += [_FORMS[picture.drawing](canvas, series), _doubts(canvas, series.samples)]
     if not series.samples:
         middle = (frame.left + frame.width - frame.right) / 2
@@ -140,9 +140,10 @@ def value_scale(series: Series, picture: Picture) -> Scale:
 
 
 # Hundreds of charts are drawn in a row: axes by f-string and escape() cost a third of Markup.format.
-def _grid(canvas: Canvas, picture: Picture) -> Markup:
+def grid(canvas: Canvas, axis: str) -> Markup:
+    """The value axis: its name, a line and a number for each round value."""
     frame = canvas.frame
-    parts = [f'<text class="label" x="0" y="14">{escape(picture.axis)}</text>']
+    parts = [f'<text class="label" x="0" y="14">{escape(axis)}</text>']
     for tick in canvas.scale.ticks:
         y = canvas.y(tick)
         parts.append(
@@ -156,15 +157,22 @@ def _grid(canvas: Canvas, picture: Picture) -> Markup:
 @lru_cache(maxsize=32)  # all charts of a round share a few periods
 def _time_axis(frame: Frame, start: datetime, end: datetime, time: LocalTime) -> Markup:
     canvas = Canvas(frame, start, end, Scale(0, 1, (), 0))
+    # A day's name stands in the middle of its day, an hour's below its tick.
+    if end - start > timedelta(days=2):
+        return time_axis(canvas, days(start, end, time, dated=frame.dated), timedelta(hours=12))
+    return time_axis(canvas, hours(start, end, time, frame.hour_step))
+
+
+def time_axis(
+    canvas: Canvas, ticks: Sequence[tuple[datetime, str]], behind: timedelta = timedelta(0)
+) -> Markup:
+    """The line below with its ticks; each label stands `behind` its tick, and only where it has room."""
+    frame = canvas.frame
     bottom = frame.height - frame.bottom
-    long = end - start > timedelta(days=2)
-    ticks = days(start, end, time, dated=frame.dated) if long else hours(start, end, time, frame.hour_step)
     parts = [f'<path class="axis" d="M{frame.left} {bottom}H{frame.width - frame.right}"/>']
     for moment, label in ticks:
-        x = canvas.x(moment)
-        parts.append(f'<path class="axis" d="M{pixels(x)} {bottom}v5"/>')
-        # A day's name stands in the middle of its day, an hour's below its tick.
-        at = canvas.x(moment + timedelta(hours=12)) if long else x
+        parts.append(f'<path class="axis" d="M{pixels(canvas.x(moment))} {bottom}v5"/>')
+        at = canvas.x(moment + behind)
         if frame.left <= at - 16 and at + 16 <= frame.width:
             parts.append(
                 f'<text class="label" x="{pixels(at)}" y="{frame.height - 8}" text-anchor="middle">'

@@ -9,7 +9,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from dashboards.public.axes import Scale, days, hours, scale
-from dashboards.public.chart import Canvas, Frame, Picture, element, path_of, pixels
+from dashboards.public.chart import Canvas, Frame, Picture, element, grid, path_of, pixels, time_axis
 from dashboards.public.outlook import Expected, Outlook
 from dashboards.public.quantities import Drawing
 from dashboards.public.series import Series
@@ -36,7 +36,7 @@ def draw_outlook(
     start, end = measured.start, outlook.expected[-1].at
     canvas = _Field(frame, start, end, _scale(measured, outlook, words))
     parts = [
-        canvas.grid(words.axis), canvas.time_axis(time), canvas.now(outlook.issued_at),
+        grid(canvas, words.axis), canvas.time_axis(time), canvas.now(outlook.issued_at),
         canvas.bands(outlook), canvas.measured(measured), canvas.middle(outlook), canvas.limit(words),
     ]  # fmt: skip
     about = Picture(words.title, words.sentence, words.axis, Drawing.LINE, words.decimals)
@@ -58,44 +58,14 @@ class _Field(Canvas):
     def y(self, value: float) -> float:
         return Canvas.y(self, min(max(value, self.scale.low), self.scale.high))
 
-    def grid(self, axis: str) -> Markup:
-        right = self.frame.width - self.frame.right
-        parts = [Markup('<text class="label" x="0" y="14">{}</text>').format(axis)]
-        parts += [
-            Markup(
-                '<path class="grid" d="M{} {}H{}"/>'
-                '<text class="label" x="{}" y="{}" text-anchor="end">{}</text>'
-            ).format(
-                self.frame.left, pixels(self.y(tick)), right, self.frame.left - 6, pixels(self.y(tick) + 4),
-                self.scale.label(tick),
-            )
-            for tick in self.scale.ticks
-        ]  # fmt: skip
-        return Markup().join(parts)
-
     def time_axis(self, time: LocalTime) -> Markup:
-        bottom = self.frame.height - self.frame.bottom
         long = (self.end - self.start).total_seconds() > 2.5 * 86_400
         ticks = (
             days(self.start, self.end, time, dated=self.frame.dated)
             if long
             else hours(self.start, self.end, time, self.frame.hour_step * 2)
         )
-        parts = [
-            Markup('<path class="axis" d="M{} {}H{}"/>').format(
-                self.frame.left, bottom, self.frame.width - self.frame.right
-            )
-        ]
-        for moment, label in ticks:
-            x = self.x(moment)
-            parts.append(Markup('<path class="axis" d="M{} {}v5"/>').format(pixels(x), bottom))
-            if self.frame.left <= x - 16 and x + 16 <= self.frame.width:
-                parts.append(
-                    Markup('<text class="label" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-                        pixels(x), self.frame.height - 8, label
-                    )
-                )
-        return Markup().join(parts)
+        return time_axis(self, ticks)
 
     def now(self, moment: datetime) -> Markup:
         x, bottom = self.x(moment), self.frame.height - self.frame.bottom

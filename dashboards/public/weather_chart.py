@@ -3,53 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from dashboards.public.axes import Scale, hours, scale
-from dashboards.public.chart import Canvas, Frame, Picture, element, path_of, pixels
-from dashboards.public.quantities import Drawing
+from dashboards.public.axes import WEEKDAYS, Scale, hours, scale
+from dashboards.public.chart import Canvas, Frame, grid, path_of, pixels, time_axis
 from dashboards.public.weather import Hour
 from dashboards.wording import LocalTime
 
-DAYS = ("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So")
 _HOUR = timedelta(hours=1)
 # A shower of a tenth of a millimetre must not fill the picture.
 _LEAST_MM, _LEAST_K = 2.0, 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sketch:
-    """What stands around a drawing; all texts are plain and get escaped."""
-
-    title: str
-    sentence: str
-    axis: str
-    decimals: int
-
-
-def draw_rain(
-    known: Sequence[Hour], words: Sketch, frame: Frame, time: LocalTime, *, name: str, alone: bool = False
-) -> Markup:
+def plot_rain(known: Sequence[Hour], axis: str, frame: Frame, time: LocalTime) -> Markup:
     """Bars of what is expected before lighter ones up to what one hour in ten exceeds."""
     most = max((max(one.rain or 0.0, one.high or 0.0) for one in known), default=0.0)
     canvas = _canvas(known, frame, scale(0, max(most, _LEAST_MM), smallest=_LEAST_MM))
-    parts = [_grid(canvas, words.axis, time)]
+    parts: list[str] = [_axes(canvas, axis, time)]
     for one in known:
         parts += [_bar(canvas, one, one.high, "span"), _bar(canvas, one, one.rain, "bar")]
-    return _element(parts, words, Drawing.BARS, frame, name=name, alone=alone)
+    return Markup("".join(parts))  # noqa: S704  (numbers, our own names and escaped texts only)
 
 
-def draw_air(
-    known: Sequence[Hour], words: Sketch, frame: Frame, time: LocalTime, *, name: str, alone: bool = False
-) -> Markup:
+def plot_air(known: Sequence[Hour], axis: str, frame: Frame, time: LocalTime) -> Markup:
     """A line within the band in which it usually stays; hours without a word are gaps."""
     told = [(one.ends, one.air, one.air_error or 0.0) for one in known if one.air is not None]
     low, high = min(air - off for _, air, off in told), max(air + off for _, air, off in told)
     canvas = _canvas(known, frame, scale(low, high, smallest=_LEAST_K))
-    parts = [_grid(canvas, words.axis, time)]
+    parts: list[str] = [_axes(canvas, axis, time)]
     for run in _runs(told):
         there = [(canvas.x(at), canvas.y(air + off)) for at, air, off in run]
         back = [(canvas.x(at), canvas.y(air - off)) for at, air, off in reversed(run)]
@@ -58,7 +41,7 @@ def draw_air(
             f'<path class="span" d="{path_of(there + back)}Z"/>'
             f'<path class="line" stroke-dasharray="5 4" d="{middle}"/>'
         )
-    return _element(parts, words, Drawing.LINE, frame, name=name, alone=alone)
+    return Markup("".join(parts))  # noqa: S704  (numbers, our own names and escaped texts only)
 
 
 def _canvas(known: Sequence[Hour], frame: Frame, values: Scale) -> Canvas:
@@ -88,34 +71,10 @@ def _bar(canvas: Canvas, one: Hour, amount: float | None, style: str) -> str:
     )
 
 
-def _grid(canvas: Canvas, axis: str, time: LocalTime) -> str:
-    frame, right = canvas.frame, canvas.frame.width - canvas.frame.right
-    bottom = frame.height - frame.bottom
-    parts = [f'<text class="label" x="0" y="14">{escape(axis)}</text>']
-    for tick in canvas.scale.ticks:
-        y = canvas.y(tick)
-        parts.append(
-            f'<path class="grid" d="M{frame.left} {pixels(y)}H{right}"/><text class="label" '
-            f'x="{frame.left - 6}" y="{pixels(y + 4)}" text-anchor="end">'
-            f"{escape(canvas.scale.label(tick))}</text>"
-        )
-    parts.append(f'<path class="axis" d="M{frame.left} {bottom}H{right}"/>')
-    for moment, label in hours(canvas.start, canvas.end, time, 2 * frame.hour_step):
-        x, local = canvas.x(moment), time.local(moment)
+def _axes(canvas: Canvas, axis: str, time: LocalTime) -> Markup:
+    ticks = [
         # Midnight tells which day begins, so that "6 Uhr" is never taken for today's.
-        text = DAYS[local.weekday()] if local.hour == 0 else label
-        parts.append(f'<path class="axis" d="M{pixels(x)} {bottom}v5"/>')
-        if frame.left <= x - 16 and x + 16 <= frame.width:
-            parts.append(
-                f'<text class="label" x="{pixels(x)}" y="{frame.height - 8}" text-anchor="middle">'
-                f"{escape(text)}</text>"
-            )
-    return "".join(parts)
-
-
-def _element(
-    parts: Sequence[str], words: Sketch, drawing: Drawing, frame: Frame, *, name: str, alone: bool
-) -> Markup:
-    about = Picture(words.title, words.sentence, words.axis, drawing, words.decimals)
-    # Numbers, our own names and escaped texts only.
-    return element(Markup("".join(parts)), about, frame, name=name, alone=alone)  # noqa: S704
+        (moment, label if moment.hour else WEEKDAYS[moment.weekday()])
+        for moment, label in hours(canvas.start, canvas.end, time, 2 * canvas.frame.hour_step)
+    ]
+    return grid(canvas, axis) + time_axis(canvas, ticks)

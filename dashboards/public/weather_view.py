@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
-from dashboards.public.chart import NARROW, WIDE
+from dashboards.public.axes import WEEKDAYS
+from dashboards.public.chart import NARROW, WIDE, Picture, element
+from dashboards.public.quantities import Drawing
 from dashboards.public.weather import Ahead, Hour
-from dashboards.public.weather_chart import DAYS, Sketch, draw_air, draw_rain
+from dashboards.public.weather_chart import plot_air, plot_rain
 from dashboards.wording import NBSP, LocalTime, duration, number, with_unit
 
 _DAY = timedelta(hours=24)
@@ -29,7 +31,6 @@ class Drawn:
 
     name: str
     heading: str
-    sentence: str
     narrow: Markup
     wide: Markup
     file: str
@@ -93,22 +94,27 @@ def _pictures(ahead: Ahead, known: Sequence[Hour], now: datetime, time: LocalTim
     mark = " (simuliert)" if ahead.simulated else ""
     found = []
     if any(one.rain is not None for one in known):
-        words = Sketch(f"Erwarteter Regen{mark}", _rain(known, now, time), _RAIN_AXIS, 1)
-        narrow, wide, file = (
-            draw_rain(known, words, frame, time, name=f"regen-{size}", alone=size == "datei")
-            for frame, size in ((NARROW, "s"), (WIDE, "b"), (WIDE, "datei"))
-        )
+        about = Picture(f"Erwarteter Regen{mark}", _rain(known, now, time), _RAIN_AXIS, Drawing.BARS, 1)
         told = "Dunkel: erwartete Menge. Hell: bis hierher in 9 von 10 Fällen; in einem von 10 kommt mehr."
-        found.append(Drawn("regen", words.title, words.sentence, narrow, wide, file, told))
+        sizes = [plot_rain(known, about.axis, frame, time) for frame in (NARROW, WIDE)]
+        found.append(_drawn("regen", about, told, *sizes))
     if any(one.air is not None for one in known):
-        words = Sketch(f"Erwartete Temperatur{mark}", _air(known, now), _AIR_AXIS, 0)
-        narrow, wide, file = (
-            draw_air(known, words, frame, time, name=f"temperatur-{size}", alone=size == "datei")
-            for frame, size in ((NARROW, "s"), (WIDE, "b"), (WIDE, "datei"))
-        )
+        about = Picture(f"Erwartete Temperatur{mark}", _air(known, now), _AIR_AXIS, Drawing.LINE, 0)
         told = "Gestrichelt: erwartete Temperatur. Fläche: so weit liegt die Vorhersage im Mittel daneben."
-        found.append(Drawn("temperatur", words.title, words.sentence, narrow, wide, file, told))
+        sizes = [plot_air(known, about.axis, frame, time) for frame in (NARROW, WIDE)]
+        found.append(_drawn("temperatur", about, told, *sizes))
     return found
+
+
+def _drawn(name: str, about: Picture, caption: str, narrow: Markup, wide: Markup) -> Drawn:
+    return Drawn(
+        name=name,
+        heading=about.title,
+        narrow=element(narrow, about, NARROW, name=f"{name}-s"),
+        wide=element(wide, about, WIDE, name=f"{name}-b"),
+        file=element(wide, about, WIDE, name=f"{name}-datei", alone=True),
+        caption=caption,
+    )
 
 
 def _rain(known: Sequence[Hour], now: datetime, time: LocalTime) -> str:
@@ -168,7 +174,7 @@ def _row(one: Hour, time: LocalTime) -> Sequence[str]:
     error = "" if one.air_error is None else f" ±{NBSP}{number(one.air_error, 1)}"
     local = time.local(one.ends)
     return (
-        f"{DAYS[local.weekday()]} {local.hour}{NBSP}Uhr",
+        f"{WEEKDAYS[local.weekday()]} {local.hour}{NBSP}Uhr",
         "–" if one.rain is None else number(one.rain, 1),
         "–" if one.high is None else number(one.high, 1),
         "–" if one.chance is None else _percent(one.chance),
