@@ -90,7 +90,7 @@ def _outlook(entry: Entry) -> Outlook:
         level=None if told is None else told.number("level"),
         chances=[] if told is None else each(told.entries("values"), "probability", _chance),
         critical=_critical(summary) if known else None,
-        days_to_dry=None if summary.raw("days_to_dry") is None else summary.number("days_to_dry"),
+        days_to_dry=summary.optional_number("days_to_dry"),
     )
 
 
@@ -110,7 +110,7 @@ def _chance(entry: Entry) -> tuple[float, float]:
 
 def _critical(summary: Entry) -> tuple[float | None, float | None, float | None]:
     keys = ("hours_to_critical_10", "hours_to_critical", "hours_to_critical_90")
-    early, middle, late = (None if summary.raw(key) is None else summary.number(key) for key in keys)
+    early, middle, late = (summary.optional_number(key) for key in keys)
     return early, middle, late
 
 

@@ -44,7 +44,6 @@ class Run:
 class Ahead:
     """`attribution` stands beside everything that is shown of it. Without `point` no hours are known."""
 
-    source: str
     attribution: str
     simulated: bool
     point: Run | None = None
@@ -66,7 +65,6 @@ def fetch_ahead(interface: Interface) -> Ahead:
     entry = Entry(interface.get("/api/v1/weather-forecast", remember=True).content, "weather-forecast")
     point, radar = (None if entry.raw(name) is None else entry.entry(name) for name in ("point", "radar"))
     return Ahead(
-        source=entry.text("source"),
         attribution=entry.text("attribution"),
         simulated=entry.flag("simulated"),
         point=None if point is None else _run(point),
@@ -81,13 +79,14 @@ def _run(entry: Entry) -> Run:
 
 
 def _hour(entry: Entry) -> Hour:
-    rain, chance, high, air, error = (
-        None if entry.raw(key) is None else entry.number(key)
-        for key in (
-            "rain_mm", "rain_probability", "rain_mm_1_in_10", "temperature_c", "temperature_error_k",
-        )
-    )  # fmt: skip
-    return Hour(entry.moment("valid_time"), rain, chance, high, air, error)
+    return Hour(
+        ends=entry.moment("valid_time"),
+        rain=entry.optional_number("rain_mm"),
+        chance=entry.optional_number("rain_probability"),
+        high=entry.optional_number("rain_mm_1_in_10"),
+        air=entry.optional_number("temperature_c"),
+        air_error=entry.optional_number("temperature_error_k"),
+    )
 
 
 def _minutes(entry: Entry) -> Minutes:

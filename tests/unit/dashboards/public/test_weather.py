@@ -55,9 +55,7 @@ def test_rain_and_warmth_with_source_age_and_how_sure(page, tmp_path):
     assert text.count('<th scope="row">') == HOURS and text.count('scope="col"') == 5
     rows = list(csv.DictReader((tmp_path / "pages" / "vorhersage" / "vorhersage.csv").open(newline="")))
     assert len(rows) == HOURS and rows[2]["rain_mm"] == "1.25" and rows[2]["rain_mm_1_in_10"] == "3.5"
-    assert {row["attribution"] for row in rows} == {
-        "Datenbasis: Deutscher Wetterdienst, eigene Elemente ergänzt"
-    }
+    assert {row["attribution"] for row in rows} == {CREDIT}
     assert {(row["forecast"], row["issued_at"]) for row in rows} == {("true", "2026-11-21T09:00:00Z")}
 
 
