@@ -138,10 +138,11 @@ class Series:
         wanders no distance is frequent: then the usual one, as devices are set (5 min, an hour ...)."""
         if len(self) < 2:
             return None
-        distances, counts = np.unique(np.diff(self.times).astype(np.int64), return_counts=True)
+        between = np.diff(self.times).astype(np.int64)
+        distances, counts = np.unique(between, return_counts=True)
         if counts.max() >= _REGULAR_SHARE * counts.sum() or len(self) < _ENOUGH_FOR_CLOCKS:
             return np.timedelta64(int(distances[np.argmax(counts)]), "us")
-        usual = float(np.median(np.repeat(distances, counts))) / 60_000_000
+        usual = float(np.median(between)) / 60_000_000
         return np.timedelta64(60_000_000 * min(_USUAL_MINUTES, key=lambda m: abs(np.log(usual / m))), "us")
 
     def without_strays(self) -> Series:

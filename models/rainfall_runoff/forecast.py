@@ -69,12 +69,12 @@ class RunoffForecaster:
         """Uses all rain for the state and the last 30 days of matured forecasts for the intervals."""
         if self.gauge is None:
             return NotCalibrated(self.reason)
-        now = np.array([issued_at], dtype="datetime64[us]")
-        made = self._answers(record.as_of(issued_at), now, leads, levels, self.memory)
+        known, now = record.as_of(issued_at), np.array([issued_at], dtype="datetime64[us]")
+        made = self._answers(known, now, leads, levels, self.memory)
         if made is None or not np.isfinite(made[0]).all():
             return NotCalibrated("Der Pegel schweigt, oder dieser Vorhersagezeitraum ist nicht gelernt")
         point, quantiles = made
-        remarks = tuple(_remarks(self.gauge, record.as_of(issued_at), issued_at, quantiles[0]))
+        remarks = tuple(_remarks(self.gauge, known, issued_at, quantiles[0]))
         return Forecast(issued_at, leads, point[0], levels, quantiles[0], self.gauge.unit, remarks)
 
     def hindcast(
