@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 
 from models.forecaster import NotCalibrated
 from models.rainfall_runoff.calibrate import Bound, evolve, runoff_loss
+from models.rainfall_runoff.features import forward_fill
 from models.rainfall_runoff.gr4j import gr4j
 from models.rainfall_runoff.gr4j import initial_state as gr4j_state
 from models.rainfall_runoff.hbv import hbv
@@ -37,15 +38,15 @@ class Forcing:
     temperature: Floats
     evaporation: Floats
 
-    def head(self, days: int) -> Forcing:
-        """The first days only."""
-        return Forcing(self.precipitation[:days], self.temperature[:days], self.evaporation[:days])
-
     def __post_init__(self) -> None:
         rain = np.asarray(self.precipitation, dtype=np.float64)
         object.__setattr__(self, "precipitation", np.where(np.isfinite(rain) & (rain > 0), rain, 0.0))
         object.__setattr__(self, "temperature", _carried(self.temperature))
         object.__setattr__(self, "evaporation", np.maximum(_carried(self.evaporation), 0.0))
+
+    def head(self, days: int) -> Forcing:
+        """The first days only."""
+        return Forcing(self.precipitation[:days], self.temperature[:days], self.evaporation[:days])
 
     @property
     def annual_snow(self) -> float:
@@ -55,13 +56,10 @@ class Forcing:
 
 
 def _carried(values: Floats) -> Floats:
-    """Gaps filled by the last value before them; before the first value, by the first."""
+    """Gaps filled by the last value before them; before the first value, by the first; 0 without any."""
     values = np.asarray(values, dtype=np.float64)
-    solid = np.flatnonzero(np.isfinite(values))
-    if len(solid) in (0, len(values)):
-        return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    place = np.maximum(np.searchsorted(solid, np.arange(len(values)), side="right") - 1, 0)
-    return np.asarray(values[solid[place]])
+    solid = values[np.isfinite(values)]
+    return np.nan_to_num(forward_fill(values)[0], nan=solid[0] if solid.size else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
