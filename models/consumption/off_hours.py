@@ -65,21 +65,15 @@ def _mean_of_days(values: Floats, parts: DayParts, width: int) -> Floats:
     """Mean of the values at the same part of the last ``width`` days, NaN when fewer than half are known."""
     table = np.full((len(parts.weekday), PARTS), np.nan)
     table[parts.day, parts.part] = values
-    solid = np.isfinite(table)
-    total, count = (
-        np.cumsum(np.concatenate([np.zeros((width, PARTS)), one]), axis=0)
-        for one in (np.where(solid, table, 0.0), solid.astype(np.float64))
-    )
-    seen = count[width:] - count[:-width]
-    mean = np.where(2 * seen >= width, (total[width:] - total[:-width]) / np.maximum(seen, 1.0), np.nan)
-    return np.asarray(mean[parts.day, parts.part])
+    return np.asarray(_recent_mean(table, width)[parts.day, parts.part])
 
 
-def _recent_mean(z: Floats, width: int) -> Floats:
-    """Mean of the last ``width`` values, NaN when fewer than half are known."""
-    solid = np.isfinite(z)
+def _recent_mean(rows: Floats, width: int) -> Floats:
+    """Mean of the last ``width`` rows (n, ...), NaN when fewer than half are known."""
+    solid = np.isfinite(rows)
+    before = np.zeros((width, *rows.shape[1:]))
     total, count = (
-        np.cumsum(np.concatenate([np.zeros(width), one])) for one in (np.where(solid, z, 0.0), solid)
+        np.cumsum(np.concatenate([before, one]), axis=0) for one in (np.where(solid, rows, 0.0), solid)
     )
     seen = count[width:] - count[:-width]
     return np.where(2 * seen >= width, (total[width:] - total[:-width]) / np.maximum(seen, 1.0), np.nan)
