@@ -54,19 +54,28 @@ class DailyLevels:
 
 def features(data: DailyLevels) -> Floats:
     """(n, k), each row from its own and earlier days of its bin only."""
-    n = len(data.level)
     columns: list[Floats] = [data.level, data.threshold, ((data.day + 3) % 7).astype(np.float64)]
     columns.append(np.cos(2 * np.pi * data.day / 365.25))
-    rise = np.full(n, np.nan)
-    for lag in range(1, LAGS + 1):
-        past = np.full(n, np.nan)
-        past[lag:] = np.where(data.bin[lag:] == data.bin[:-lag], data.level[:-lag], np.nan)
-        columns.append(past)
-        if lag == 1:
-            rise = np.where(data.level >= past, data.level - past, np.nan)
+    columns += [*_earlier(data.bin, data.level, LAGS + 1)[1:]]
+    rise = _rises(data)
     columns += [*_habits(data, rise), _since_low(data), *_weeks(data), data.threshold - data.level]
     columns += [_of_the_day(data.day, data.level), _of_the_day(data.day, rise)]
     return np.stack(columns, axis=1)
+
+
+def _earlier(bins: Integers, values: Floats, count: int) -> Floats:
+    """The values of today, of the day before ... in the same bin (count, n); NaN where there is none."""
+    n = len(values)
+    past = np.full((count, n), np.nan)
+    for lag in range(min(count, n)):
+        past[lag, lag:] = np.where(bins[lag:] == bins[: n - lag], values[: n - lag], np.nan)
+    return past
+
+
+def _rises(data: DailyLevels) -> Floats:
+    """By how much the level is above the day before; NaN where it fell or the bin begins."""
+    before = _earlier(data.bin, data.level, 2)[1]
+    return np.where(data.level >= before, data.level - before, np.nan)
 
 
 def _habits(data: DailyLevels, rise: Floats) -> tuple[Floats, Floats, Floats]:
@@ -99,11 +108,8 @@ def _since_low(data: DailyLevels) -> Floats:
 def _weeks(data: DailyLevels) -> list[Floats]:
     """Of the last week and the last four: mean level and mean rise; how often empty, how often it rose, and
     the level on the same weekday."""
-    n, days = len(data.level), 7 * WEEKS
-    past = np.full((days + 1, n), np.nan)
-    past[0] = data.level
-    for lag in range(1, min(days + 1, n)):
-        past[lag, lag:] = np.where(data.bin[lag:] == data.bin[:-lag], data.level[:-lag], np.nan)
+    days = 7 * WEEKS
+    past = _earlier(data.bin, data.level, days + 1)
     rise = np.where(past[:-1] >= past[1:], past[:-1] - past[1:], np.nan)
     rows = (past[:7], past[:days], rise[:7], rise, past[7::7])
     made = [_mean(one) for one in rows]
@@ -114,14 +120,7 @@ def _weeks(data: DailyLevels) -> list[Floats]:
 def _with_rises(x: Floats, data: DailyLevels) -> Floats:
     """For forests (they know no gaps): with the mean rise of the last two months, and how often a day brought
     so much. The expected level is no better for knowing that."""
-    before = np.append(-1, data.bin[:-1]) == data.bin
-    rise = np.append(0.0, np.diff(data.level))
-    rise = np.where(before & (rise >= 0), rise, np.nan)
-    past = np.full((LONG_DAYS, len(rise)), np.nan)
-    for lag in range(min(LONG_DAYS, len(rise))):
-        past[lag, lag:] = np.where(
-            data.bin[lag:] == data.bin[: len(rise) - lag], rise[: len(rise) - lag], np.nan
-        )
+    past = _earlier(data.bin, _rises(data), LONG_DAYS)
     known = np.isfinite(past)
     shares = (_mean(np.where(known, past >= much, np.nan)) for much in MUCH)
     wide = np.column_stack([x, _mean(past), *shares])
