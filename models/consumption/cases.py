@@ -73,7 +73,7 @@ class MeterModel:
         """Learn from a reference without known faults, on the grid of its most frequent step."""
         if load.step is not None and (load.times[-1] - load.times[0]) / load.step > LONGEST_GRID:
             return NotCalibrated(f"{self.meter}: Zeitstempel reichen über Jahrzehnte; Uhr des Zählers prüfen")
-        load = _gridded(load)
+        load = load.regular()  # rows that were left out become gaps: windows count steps
         if (jumped := unit_jump_at(load)) is not None:
             return NotCalibrated(
                 f"{self.meter}: Verbrauch springt am {jumped} auf mehr als das Dreihundertfache oder dessen "
@@ -99,7 +99,7 @@ class MeterModel:
         times are those of the returned `Load`."""
         if self.reference is None:
             raise RuntimeError(f"{self.meter} is not calibrated")
-        load = _gridded(load)
+        load = load.regular()
         due = self.expected.predict(load.times, temperature)
         both = Load(
             np.concatenate([self.reference.times, load.times]),
@@ -122,7 +122,7 @@ class MeterModel:
         """Feedback: the case's statistic around its opening belongs to the healthy reference from now on."""
         if self.reference is None or case.kind not in self.tails:
             return  # a kind of an earlier version teaches nothing
-        load = _gridded(load)
+        load = load.regular()
         due = self.expected.predict(load.times, temperature)
         asked = statistics(self._load(load, due), water=self.water)
         near = (load.times >= case.opened_at) & (load.times <= case.opened_at + HOLD)
@@ -136,12 +136,6 @@ class MeterModel:
     def _step_hours(self, load: Series) -> float:
         step = load.step or (self.reference.step if self.reference is not None else None)
         return float((step or HOUR) / HOUR)
-
-
-def _gridded(load: Series) -> Series:
-    """Rows that were left out become gaps: windows count steps."""
-    apart = np.diff(load.times)
-    return load if not len(apart) or (apart == apart[0]).all() else load.regular()
 
 
 def _borne_out(strange: Mapping[str, Floats]) -> dict[str, Floats]:
