@@ -20,15 +20,13 @@ from pathlib import Path
 
 from models.consumption.expected import Calendar
 from models.evaluate.basins import daily_runoff
-from models.evaluate.bins import fill_daily, is_daily, numbered, one_row_each
+from models.evaluate.bins import BIN, fill_daily, is_daily, one_row_each
 from models.evaluate.echoes import fill_hourly
 from models.evaluate.loads import loads_ahead
 from models.evaluate.meters import consumption
 from models.evaluate.streams import streams
-from models.evaluate.tables import Table, UnusableTable
+from models.evaluate.tables import NOT_EVALUATED, Table, UnusableTable, notes
 from models.jobs.stopping import given_up_with
-
-NOT_EVALUATED = "NOT EVALUATED: "
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,13 +93,13 @@ def fill(data: Path) -> Iterator[str]:
         try:
             table = one_row_each(Table.read(file))
             times = table.times()
-            bins, names = numbered(table)
+            bins, names = table.numbered("container", BIN)
             table.say_times(times, bins)
             if is_daily(table, times, bins):
                 yield from fill_daily(table, times, bins)
             else:
                 yield from fill_hourly(table, times, bins, names)
-            yield from (f"  note: {remark}" for remark in dict.fromkeys(table.remarks))
+            yield from notes(table.remarks)
         except UnusableTable as error:
             yield f"{NOT_EVALUATED}{error}"
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from models import metrics
 from models.evaluate.streams import DEMAND, FLOW, RAIN, WARMTH
-from models.evaluate.tables import Table, UnusableTable, metadata
+from models.evaluate.tables import NOT_EVALUATED, Table, UnusableTable, metadata, notes
 from models.forecaster import NotCalibrated
 from models.rainfall_runoff.daily import DailyCatchment, Forcing
 from models.series import DAY, Floats, Times
@@ -31,7 +31,7 @@ def daily_runoff(data: Path) -> Iterator[str]:
         try:
             made = _basin(file, dict(metadata(folder).get(file.stem, {})))
         except UnusableTable as error:
-            yield f"NOT EVALUATED: {error}"
+            yield f"{NOT_EVALUATED}{error}"
             continue
         if made[0] is not None:
             rows.append(made[0])
@@ -54,9 +54,9 @@ def _basin(file: Path, about: dict[str, Any]) -> tuple[tuple[float, float, float
     model, began = DailyCatchment(), time.process_time()
     refused = model.fit(forcing.head(cut), runoff[:cut])
     made = model.simulate(forcing) if refused is None else refused
-    notes = [f"  note: {remark}" for remark in dict.fromkeys(table.remarks)]
+    noted = list(notes(table.remarks))
     if isinstance(made, NotCalibrated):
-        return None, [f"{file.stem}: {made.reason}", *notes]
+        return None, [f"{file.stem}: {made.reason}", *noted]
     seen, simulated = runoff[cut:], made[cut:]
     peak = metrics.peak_score(seen, simulated, count=10, window=5)
     before = metrics.nash_sutcliffe(seen[1:], seen[:-1])
@@ -67,14 +67,12 @@ def _basin(file: Path, about: dict[str, Any]) -> tuple[tuple[float, float, float
         f"test from {days[cut].astype('datetime64[D]')}; 1-day persistence NSE {before:.3f}; "
         f"{time.process_time() - began:.0f} s CPU)"
     )
-    return (nse, kge, peak.height), [line, *notes]
+    return (nse, kge, peak.height), [line, *noted]
 
 
 def _on_days(table: Table, times: Times, about: dict[str, Any]) -> tuple[Times, Forcing, Floats]:
     """Every day from first to last, what stands in for missing columns said; gaps are NaN."""
     known = times[~np.isnat(times)].astype("datetime64[D]").astype("datetime64[us]")
-    if not len(known):
-        raise UnusableTable(f"{table.file}: no row has a time")
     days = np.arange(known.min(), known.max() + DAY, DAY)
     if len(days) > len(np.unique(known)):
         table.remarks.append(f"{len(days) - len(np.unique(known))} days missing; read as gaps")

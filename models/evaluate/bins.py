@@ -35,13 +35,6 @@ def one_row_each(table: Table) -> Table:
     return table.long("container", "distance") if wide and len(numeric) > 1 else table
 
 
-def numbered(table: Table) -> tuple[Integers, list[str]]:
-    """Which container each row is of (from 0), and their names. Raises `UnusableTable`."""
-    column = table.columns[table.needed("container", BIN)].astype(str)
-    names, place = np.unique(column.to_numpy(dtype=str), return_inverse=True)
-    return place.astype(np.int64), [str(name) for name in names]
-
-
 def fill_daily(table: Table, times: Times, bins: Integers) -> Iterator[str]:
     """Level 0-10 (or 0-100) shown as percentage points; the first half of the days teaches."""
     levels = _levels(table, times, bins)

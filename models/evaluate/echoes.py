@@ -120,7 +120,7 @@ def _fleet(table: Table, times: Times, bins: Integers, names: list[str]) -> list
     depth, full = _measure(table, DEPTH), _measure(table, FULL)
     true_name, emptied_name = table.name_of(TRUTH), table.name_of(EMPTIED)
     true = table.numbers(true_name) if true_name is not None else None
-    emptied = _marks(table, emptied_name) if emptied_name is not None else None
+    emptied = table.marks(emptied_name) if emptied_name is not None else None
     fleet = []
     for number, name in enumerate(names):
         rows = (bins == number) & ~np.isnat(times)
@@ -158,11 +158,6 @@ def _in_cm(table: Table, name: str) -> Floats:
 def _measure(table: Table, names: Mapping[str, float]) -> Floats | None:
     found = table.name_of(tuple(names))
     return None if found is None else table.numbers(found) * names[found]
-
-
-def _marks(table: Table, name: str) -> Booleans:
-    column = table.columns[name].astype(str).str.lower()
-    return np.asarray(column.isin(("1", "1.0", "true", "yes", "ja")))
 
 
 def _box(table: Table, made: Series, *, name: str, depth: float | None, full: float | None) -> Container:

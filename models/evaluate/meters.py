@@ -11,7 +11,7 @@ import numpy as np
 from models.alarm_metrics import Alarm, Event, random_floor, score_alarms
 from models.consumption.cases import MeterModel, new_model, open_cases, share_scales
 from models.consumption.expected import Calendar
-from models.evaluate.tables import Table, UnusableTable
+from models.evaluate.tables import Table, UnusableTable, notes
 from models.series import HOUR, Booleans, Instant, Series, Times
 
 METER = ("meter", "meter_id", "id", "building", "device", "sensor", "name")
@@ -47,22 +47,23 @@ def read_meters(folder: Path) -> Meters | None:
     if table is None:
         return None
     times = table.times()
-    meter, value = table.needed("meter", METER), table.needed("consumption per step", VALUE)
-    values, names = table.numbers(value), table.columns[meter].astype(str).to_numpy(dtype=str)
+    place, names = table.numbered("meter", METER)
+    values = table.numbers(table.needed("consumption per step", VALUE))
+    table.say_times(times, place)
     test = _test(table, times)
     kind = table.name_of(UTILITY)
-    media = np.full(len(names), "") if kind is None else table.columns[kind].astype(str).to_numpy(dtype=str)
+    media = np.full(len(times), "") if kind is None else table.columns[kind].astype(str).to_numpy(dtype=str)
     if kind is None:
         table.remarks.append("no column utility: all meters taken as energy; say water where it is")
     found = []
-    for name in np.unique(names):
-        rows = (names == name) & ~np.isnat(times)
+    for number, name in enumerate(names):
+        rows = (place == number) & ~np.isnat(times)
         if not rows.any():
             continue
         water = media[rows][0].strip().lower() in WATER
         later = np.sort(times[rows & test])
         load = Series.tidy(times[rows], values[rows], "m3" if water else "kWh")
-        found.append(Meter(str(name), load, later[0] if len(later) else load.times[-1], water))
+        found.append(Meter(name, load, later[0] if len(later) else load.times[-1], water))
     return Meters(found, _weather(folder, table.remarks), table.remarks)
 
 
@@ -75,7 +76,7 @@ def _either(folder: Path, stem: str) -> Table | None:
 
 def _test(table: Table, times: Times) -> Booleans:
     if "test" in table.columns:
-        return np.asarray(table.columns["test"].astype(str).str.lower().isin(("true", "1", "1.0")))
+        return table.marks("test")
     known = times[~np.isnat(times)]
     middle = known.min() + (known.max() - known.min()) // 2
     table.remarks.append(f"no column test: tested from the middle, {middle.astype('datetime64[h]')}")
@@ -99,25 +100,29 @@ def _events(folder: Path) -> list[Event] | None:
     table = _either(folder, "events")
     if table is None:
         return None
-    columns = {
-        what: table.needed(what, names)
-        for what, names in (("meter", METER), ("start", ("start", "begin")), ("end", ("end", "stop")))
-    }
+    meter = table.columns[table.needed("meter", METER)].astype(str)
+    starts, ends = (
+        _every_moment(table, table.needed(names[0], names)) for names in (("start", "begin"), ("end", "stop"))
+    )
     kind = table.name_of(("type", "fault", "kind"))
     cost = table.name_of(("cost_eur", "cost", "euro"))
     money = table.numbers(cost) if cost is not None else np.zeros(len(table.columns))
-    # The reader of times takes the column called time.
-    spans = [
-        Table(table.file, table.columns[[columns[what]]].rename(columns={columns[what]: "time"})).times()
-        for what in ("start", "end")
-    ]
     return [
         Event(
-            str(table.columns[columns["meter"]].iloc[i]), spans[0][i], spans[1][i],
+            str(meter.iloc[i]), starts[i], ends[i],
             "" if kind is None else str(table.columns[kind].iloc[i]), float(np.nan_to_num(money[i])),
         )
         for i in range(len(table.columns))
     ]  # fmt: skip
+
+
+def _every_moment(table: Table, name: str) -> Times:
+    """A fault without one of its ends can neither be found nor missed. Raises `UnusableTable`."""
+    made = table.moments(name)
+    if np.isnat(made).any():
+        row = int(np.argmax(np.isnat(made)))
+        raise UnusableTable(f"{table.file}, line {row + 2}, column {name}: is empty; a fault needs both ends")
+    return made
 
 
 def consumption(data: Path, calendar: Calendar) -> Iterator[str]:
@@ -136,7 +141,7 @@ def consumption(data: Path, calendar: Calendar) -> Iterator[str]:
             continue
         models.append(model)
         fresh.append(one.load.between(one.split, one.load.times[-1] + HOUR))
-    yield from (f"  note: {remark}" for remark in dict.fromkeys(read.remarks))
+    yield from notes(read.remarks)
     if not events:
         yield "consumption: no events.csv (meter, type, start, end, cost_eur): alarms cannot be judged"
         return

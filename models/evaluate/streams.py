@@ -13,7 +13,7 @@ import numpy as np
 from models import metrics
 from models.backtest import truth
 from models.baselines import LinearArx, Persistence
-from models.evaluate.tables import Table, UnusableTable, metadata, on_steps, step_hours
+from models.evaluate.tables import NOT_EVALUATED, Table, UnusableTable, metadata, notes, on_steps, step_hours
 from models.forecaster import LEVELS
 from models.rainfall_runoff.forecast import RunoffForecaster
 from models.rainfall_runoff.rain_ahead import MeasuredRain, NoRainAhead, RainAhead
@@ -71,7 +71,7 @@ def streams(data: Path) -> Iterator[str]:
         try:
             yield from _file(file, dict(metadata(folder).get(file.stem, {})), medians)
         except UnusableTable as error:
-            yield f"NOT EVALUATED: {error}"
+            yield f"{NOT_EVALUATED}{error}"
     yield from medians.lines()
 
 
@@ -96,8 +96,7 @@ def _file(file: Path, about: dict[str, Any], medians: Medians) -> Iterator[str]:
         if values is None:
             continue
         yield from _stream(f"{file.stem} {target}", Record(on_steps(values), drivers), rain, medians)
-    for remark in dict.fromkeys(table.remarks):
-        yield f"  note: {remark}"
+    yield from notes(table.remarks)
 
 
 def _targets(table: Table, about: dict[str, Any]) -> dict[str, tuple[float, str]]:

@@ -7,7 +7,7 @@ the usual codes of loggers are gaps. What was corrected on the way is said, neve
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +16,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.series import Floats, Integers, Series, Step, Times
+from models.series import Booleans, Floats, Integers, Series, Step, Times
 
 TIME = ("time", "t", "date", "datetime", "timestamp", "time_utc", "timestamp_utc")
 GAPS = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "--", "inf", "-inf"})
 # Loggers write these where there was no value (USGS, DWD, CAMELS).
 LOGGER_GAPS = (-999.0, -9999.0, -99999.0, -999999.0, -99.9, -999.9, -999.99)
+
+
+YES = frozenset({"1", "1.0", "true", "yes", "ja"})
+NO = frozenset({"0", "0.0", "false", "no", "nein"})
+NOT_EVALUATED = "NOT EVALUATED: "
 
 
 class UnusableTable(ValueError):
@@ -73,8 +78,24 @@ class Table:
         return Table(self.file, made, self.remarks)
 
     def times(self) -> Times:
-        """UTC; what names no zone is taken as UTC, and that is said. Raises `UnusableTable`."""
+        """When each row was (UTC), NaT where it has no time or one of the future: a clock that runs ahead
+        must not become tomorrow's truth. Both are said. Raises `UnusableTable`, also when no row is left."""
         name = self.needed("time", TIME)
+        made = self.moments(name)
+        ahead = made > _tomorrow()
+        for count, text in (
+            (np.isnat(made).sum(), "rows without a time left out"),
+            (ahead.sum(), "rows of the future left out"),
+        ):
+            if count:
+                self.remarks.append(f"{count} {text}")
+        made[ahead] = np.datetime64("NaT")
+        if np.isnat(made).all():
+            raise UnusableTable(f"{self.file}, column {name}: no row has a time of the past")
+        return made
+
+    def moments(self, name: str) -> Times:
+        """Of one column, NaT where it is empty; what names no zone is UTC. Raises `UnusableTable`."""
         column = self.columns[name]
         made = pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601") if _text(column) else None
         if made is None:
@@ -86,7 +107,7 @@ class Table:
                 f"{self.file}, line {row + 2}, column {name}: {column.iloc[row]!r} is no time; "
                 "write 2026-11-21T08:00Z"
             )
-        return np.asarray(made.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")
+        return np.array(made.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")
 
     def numbers(self, name: str) -> Floats:
         """Of one column, gaps as NaN. Raises `UnusableTable` for a text among them."""
@@ -108,6 +129,16 @@ class Table:
             self.remarks.append(f"{name}: {code.sum()} x {values[code][0]:g} read as gaps")
         return np.where(np.isfinite(values) & ~code, values, np.nan)
 
+    def marks(self, name: str) -> Booleans:
+        """Where a column says yes, in any usual way; what is neither yes nor no is named and counts as no."""
+        column = self.columns[name].astype(str).str.strip().str.lower()
+        yes = column.isin(YES).to_numpy(dtype=bool)
+        neither = ~yes & ~column.isin(NO | GAPS).to_numpy(dtype=bool)
+        if neither.any():
+            first = column.iloc[int(np.argmax(neither))]
+            self.remarks.append(f"{name}: {neither.sum()} x neither yes nor no, as {first!r}; read as no")
+        return np.asarray(yes)
+
     def measured(self, what: str, units: Mapping[str, float], times: Times, unit: str) -> Series | None:
         """The column that ``units`` (name -> factor to ``unit``) knows, on the file's own regular step; None
         when there is none."""
@@ -118,25 +149,34 @@ class Table:
         if what == "rain" and (values < 0).any():
             self.remarks.append(f"{name}: {(values < 0).sum()} negative values read as gaps")
             values = np.where(values < 0, np.nan, values)
-        return Series.tidy(times, values, unit, now=_tomorrow())
+        return Series.tidy(times, values, unit)
+
+    def numbered(self, what: str, names: Sequence[str]) -> tuple[Integers, list[str]]:
+        """Which place (from 0) each row is of, and the places' names. Raises `UnusableTable`."""
+        column = self.columns[self.needed(what, names)].astype(str)
+        known, number = np.unique(column.to_numpy(dtype=str), return_inverse=True)
+        return number.astype(np.int64), [str(one) for one in known]
 
     def say_times(self, times: Times, places: Integers | None = None) -> None:
-        """Remarks on rows out of order, repeated or of the future, each of ``places`` for itself."""
+        """Remarks on rows out of order or repeated, each of ``places`` for itself."""
         solid = ~np.isnat(times)
         known, place = times[solid], np.zeros(len(times), dtype=np.int64)[solid]
         place = place if places is None else places[solid]
-        future, same = int((known > _tomorrow()).sum()), np.diff(place) == 0
+        same = np.diff(place) == 0
         back = int((same & (np.diff(known) < np.timedelta64(0, "us"))).sum())
         order = np.lexsort((known, place))
         twice = int(((np.diff(place[order]) == 0) & (known[order][1:] == known[order][:-1])).sum())
         for count, text in (
-            (len(times) - len(known), "rows without a time left out"),
-            (future, "rows of the future left out"),
             (back, "times go back; sorted"),
             (twice, "times stand twice; the last counts"),
         ):
             if count:
                 self.remarks.append(f"{count} {text}")
+
+
+def notes(remarks: Sequence[str]) -> Iterator[str]:
+    """What was corrected, each once, as it is printed."""
+    yield from (f"  note: {remark}" for remark in dict.fromkeys(remarks))
 
 
 def on_steps(series: Series) -> Series:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from models.evaluate.__main__ import main
+from models.evaluate.meters import read_meters
 
 HOURS = np.timedelta64(1, "h")
 START = np.datetime64("2024-01-01T00:00")
@@ -49,6 +50,12 @@ def echoes(count: int = 4, days: int = 50) -> pd.DataFrame:
                           "distance_cm": np.round(rows), "depth_cm": 100.0})
         )  # fmt: skip
     return pd.concat(parts)
+
+
+def hourly_meter(days: int) -> pd.DataFrame:
+    """One meter that always uses the same."""
+    times = pd.date_range("2023-01-01", periods=24 * days, freq="h")
+    return pd.DataFrame({"meter": "M1", "t": times, "value": 1.0})
 
 
 def test_an_empty_directory_is_said(tmp_path: Path, capsys) -> None:
@@ -185,6 +192,65 @@ def test_echoes_are_understood_in_every_sensible_form(tmp_path: Path, capsys) ->
     assert max(found.values()) < 1.3 * min(found.values())
 
 
+def test_a_sensor_whose_clock_runs_ahead_changes_nothing_and_is_named(tmp_path: Path, capsys) -> None:
+    table = echoes()
+    later = np.datetime64("now", "s") + np.timedelta64(60, "D")
+    ahead = pd.concat([table, table.head(1).assign(time=later.astype("datetime64[ns]"))])
+    said = {}
+    for name, one in (("plain", table), ("ahead", ahead)):
+        put(tmp_path / name / "fill", "sensors.parquet", one)
+        assert main(["--data", str(tmp_path / name), "--only", "fill"]) == 0
+        said[name] = capsys.readouterr().out.splitlines()
+    assert said["ahead"] == [*said["plain"], "  note: 1 rows of the future left out"]
+
+
+@pytest.mark.parametrize(("mark", "judged"), [("true", True), ("yes", True), ("no", False)])
+def test_what_is_marked_as_test_is_tested(tmp_path: Path, mark: str, judged: bool) -> None:
+    table = hourly_meter(10).assign(test="no")
+    table.loc[24 * 8 :, "test"] = mark
+    put(tmp_path, "readings.csv", table)
+    read = read_meters(tmp_path)
+    assert read is not None
+    (meter,) = read.meters
+    assert bool(meter.split == table["t"][24 * 8].to_datetime64()) is judged
+
+
+def test_a_mark_that_is_neither_yes_nor_no_is_said(tmp_path: Path) -> None:
+    table = hourly_meter(10).assign(test="no")
+    table.loc[200:, "test"] = "vielleicht"
+    put(tmp_path, "readings.csv", table)
+    read = read_meters(tmp_path)
+    assert read is not None
+    assert "test: 40 x neither yes nor no, as 'vielleicht'; read as no" in read.remarks
+
+
+def test_a_meter_whose_clock_runs_ahead_ends_today_and_rows_without_any_time_are_refused(
+    tmp_path: Path, capsys
+) -> None:
+    table = hourly_meter(10)
+    later = table["t"].iloc[-1]
+    ahead = table.tail(1).assign(t=pd.Timestamp.now().normalize() + pd.Timedelta(days=60))
+    put(tmp_path, "readings.csv", pd.concat([table, table.tail(3), ahead]))
+    read = read_meters(tmp_path)
+    assert read is not None
+    assert read.meters[0].load.times[-1] == later.to_datetime64()
+    assert {"1 rows of the future left out", "3 times stand twice; the last counts"} < set(read.remarks)
+    put(tmp_path / "consumption", "readings.csv", table.assign(t=""))
+    assert main(["--data", str(tmp_path), "--only", "consumption"]) == 1
+    assert "readings.csv, column t: no row has a time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("begin", "said"), [("gestern", "'gestern'"), ("", "is empty")])
+def test_a_fault_without_a_readable_start_is_named_by_its_column(
+    tmp_path: Path, capsys, begin: str, said: str
+) -> None:
+    put(tmp_path / "consumption", "readings.parquet", hourly_meter(10))
+    fault = {"meter": ["M1"], "type": ["night"], "begin": [begin], "end": ["2023-01-02"]}
+    put(tmp_path / "consumption", "events.csv", pd.DataFrame(fault))
+    assert main(["--data", str(tmp_path), "--only", "consumption"]) == 1
+    assert f"events.csv, line 2, column begin: {said}" in capsys.readouterr().err
+
+
 def test_echoes_without_a_known_column_say_what_would_do(tmp_path: Path, capsys) -> None:
     put(tmp_path / "fill", "x.parquet", echoes(1, 3)[["container", "time"]].assign(blob=1))
     assert main(["--data", str(tmp_path)]) == 1
@@ -192,9 +258,9 @@ def test_echoes_without_a_known_column_say_what_would_do(tmp_path: Path, capsys)
 
 
 def test_meters_without_faults_or_weather_are_said(tmp_path: Path, capsys) -> None:
-    times = pd.date_range("2023-01-01", periods=24 * 120, freq="h")
-    use = 5.0 + 3.0 * ((times.hour > 7) & (times.hour < 18))
-    table = pd.DataFrame({"meter": "M1", "utility": "electricity", "t": times, "value": use})
+    table = hourly_meter(120)
+    hour = table["t"].dt.hour
+    table = table.assign(utility="electricity", value=5.0 + 3.0 * ((hour > 7) & (hour < 18)))
     put(tmp_path / "consumption", "readings.parquet", table)
     assert main(["--data", str(tmp_path), "--only", "consumption"]) == 0
     out = capsys.readouterr().out
