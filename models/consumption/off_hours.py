@@ -31,12 +31,17 @@ HABIT, HABIT_LEFT_OUT, HABIT_EVERY = 56, 10, 7
 _AT_NIGHT = np.array([1.0] * 3 + [0.0] * 8 + [1.0], dtype=np.float64)
 
 
-def weekend_excess(times: Times, rest: Floats, expected: Floats, level: float) -> Floats:
-    """How far the last two weekends have gone from their own expectation towards a working day's, in usual
-    spreads (n,); changes when a day of a weekend has ended."""
+def off_hours(times: Times, rest: Floats, expected: Floats, level: float) -> dict[str, Floats]:
+    """Both questions by name of kind, each (n,); ``rest`` = measured - expected."""
     parts = day_parts(times, rest, expected, level)
     if parts is None:
-        return np.full(len(times), np.nan)
+        return {kind: np.full(len(times), np.nan) for kind in ("nights", "weekend")}
+    return {"nights": _nights_excess(parts, len(times)), "weekend": _weekend_excess(parts, len(times))}
+
+
+def _weekend_excess(parts: DayParts, length: int) -> Floats:
+    """How far the last two weekends have gone from their own expectation towards a working day's, in usual
+    spreads (length,); changes when a day of a weekend has ended."""
     share = _towards_working_day(parts.rest, parts.expected, parts.weekday)
     days = np.flatnonzero(parts.weekday >= 5)
     usual = trailing_median(share[days], USUAL, LEFT_OUT, LEAST_PAST)[: len(days)]
@@ -47,18 +52,15 @@ def weekend_excess(times: Times, rest: Floats, expected: Floats, level: float) -
     mean[days] = _recent_mean(z, WEEKEND_DAYS)
     ended = parts.day[over]
     rest_day = parts.weekday[ended] >= 5
-    return held(len(times), at[rest_day], mean[ended[rest_day]])
+    return held(length, at[rest_day], mean[ended[rest_day]])
 
 
-def nights_excess(times: Times, rest: Floats, expected: Floats, level: float) -> Floats:
+def _nights_excess(parts: DayParts, length: int) -> Floats:
     """By how many mean loads the nights of the last days were above what is usual, when the rest of the day
-    does not tell the same (n,); changes every two hours."""
-    parts = day_parts(times, rest, expected, level)
-    if parts is None:
-        return np.full(len(times), np.nan)
+    does not tell the same (length,); changes every two hours."""
     unusual = parts.rest - _habit_by_part(parts.rest)
     night = _at_night(unusual, parts.day, parts.part)
-    return held(len(times), parts.ends, _mean_of_days(night, parts, NIGHT_DAYS))
+    return held(length, parts.ends, _mean_of_days(night, parts, NIGHT_DAYS))
 
 
 def _mean_of_days(values: Floats, parts: DayParts, width: int) -> Floats:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.compiled import compiled
-from models.consumption.off_hours import nights_excess, weekend_excess
+from models.consumption.off_hours import off_hours
 from models.consumption.trailing import trailing_median
 from models.consumption.unit_jump import tenfold
 from models.series import Booleans, Floats, Times
@@ -99,8 +99,7 @@ def _of_the_building(load: Load, floor: float) -> dict[str, Floats]:
         "low day": habit - level_day,
         "low week": habit - level_week,
         "night": _at_night(load, day, floor),
-        "nights": nights_excess(load.times, rest, load.expected, load.level),
-        "weekend": weekend_excess(load.times, rest, load.expected, load.level),
+        **off_hours(load.times, rest, load.expected, load.level),
         "base load": _against_past(_least_excess(load, 2 * day), day),
         "creep": fortnight - _habit(level_day, day, CREEP_GAP_DAYS),
     }
