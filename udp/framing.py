@@ -6,6 +6,7 @@ takes for a body what we take for the next request: it would pass unseen (RFC 91
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import h11
@@ -21,6 +22,13 @@ class Unambiguous(H11Protocol):
         super().__init__(*given, **named)
         self.conn = _Connection(h11.SERVER, _MOST_HEAD_OCTETS)
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Of a body uvicorn drops what came with the head and takes the rest for messages."""
+        if _announces_body(event.headers):
+            self.send_400_response("The opening of a WebSocket has no body.")
+        else:
+            super().handle_websocket_upgrade(event)
+
 
 class _Connection(h11.Connection):
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
@@ -31,3 +39,10 @@ class _Connection(h11.Connection):
             if {b"content-length", b"transfer-encoding"} <= names:
                 raise h11.RemoteProtocolError("both Content-Length and Transfer-Encoding")
         return event
+
+
+def _announces_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and int(value) > 0)
+        for name, value in headers
+    )

@@ -273,6 +273,26 @@ def test_a_request_whose_end_can_be_read_in_two_ways_hides_no_other(door, framin
     assert answer.count(b"HTTP/1.1 ") == 1 and b"hidden" not in answer
 
 
+OPENING = (
+    b"GET /herne/mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n"
+)
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("body", [b"", b"\x82\x80\x00\x00\x00", b"0\r\n\r\n"])
+def test_an_opening_that_announces_a_body_is_refused_at_once(door, framing, body):
+    answer = raw(door, OPENING + framing + b"\r\n\r\n" + body)
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"body" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_an_opening_may_say_that_it_has_no_body(door):
+    with socket.create_connection(("127.0.0.1", door), _WITHIN_S) as line:
+        line.sendall(OPENING + b"Content-Length: 0\r\n\r\n")
+        assert line.recv(65_536).startswith(b"HTTP/1.1 101 ")
+
+
 def test_a_body_that_looks_like_a_request_is_a_body(door):
     found = heard(door, "/herne/x", method="GET", body=HIDDEN)
     assert found["octets"] == len(HIDDEN)
