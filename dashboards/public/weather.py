@@ -45,6 +45,7 @@ class Ahead:
     """`attribution` stands beside everything that is shown of it. Without `point` no hours are known."""
 
     attribution: str
+    licence_url: str
     simulated: bool
     point: Run | None = None
     hours: Sequence[Hour] = ()
@@ -66,6 +67,7 @@ def fetch_ahead(interface: Interface) -> Ahead:
     point, radar = (None if entry.raw(name) is None else entry.entry(name) for name in ("point", "radar"))
     return Ahead(
         attribution=entry.text("attribution"),
+        licence_url=entry.text("licence_url", ""),
         simulated=entry.flag("simulated"),
         point=None if point is None else _run(point),
         hours=[] if point is None else each(point.entries("hours"), "hours", _hour),

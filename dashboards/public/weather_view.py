@@ -44,6 +44,7 @@ class WeatherView:
 
     sentence: str
     attribution: str = ""
+    licence_url: str = ""
     issued: str = ""
     issued_iso: str = ""
     old: str = ""
@@ -61,11 +62,12 @@ def weather_view(ahead: Ahead | None, now: datetime, time: LocalTime) -> Weather
     radar = _radar(ahead, now, time)
     if ahead.point is None or not known or now - ahead.point.issued_at > _GONE:
         told = "Zurzeit liegt keine aktuelle Vorhersage des Wetterdienstes vor."
-        return WeatherView(told, ahead.attribution, radar=radar)
+        return WeatherView(told, ahead.attribution, ahead.licence_url, radar=radar)
     issued = ahead.point.issued_at
     return WeatherView(
         sentence=f"{_rain(known, now, time)} {_air(known, now)}".strip(),
         attribution=ahead.attribution,
+        licence_url=ahead.licence_url,
         issued=time.full(issued),
         issued_iso=_iso(issued),
         old="" if _fresh(ahead, now) else _old(issued, now, time),

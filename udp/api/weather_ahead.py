@@ -16,11 +16,12 @@ from udp.api.desk import Asking, AtDesk, answer
 from udp.api.schemas import Answer, Moment
 from udp.api.v1 import add_readable
 from udp.errors import NotFound
+from udp.opendata.offer import licence_page
 from udp.policy import operates
 from udp.weather.coming import Hour, Minutes, Point, Radar
 
 _SECONDS = 60
-# What the service asks for where its data are worked on (GeoNutzV, section 3).
+# What the service asks for where its data are worked on (GeoNutzV, section 3; CC BY 4.0, section 3 a).
 _CHANGED = "eigene Elemente ergänzt"
 
 
@@ -67,7 +68,9 @@ class WeatherAnswer(Answer):
 
     forecast: bool = True
     source: str = Field(examples=["Deutscher Wetterdienst"])
-    attribution: str
+    attribution: str = Field(examples=[f"Datenbasis: Deutscher Wetterdienst, {_CHANGED} (CC-BY-4.0)"])
+    licence: str = Field(examples=["CC-BY-4.0"])
+    licence_url: str = Field(examples=["https://creativecommons.org/licenses/by/4.0/"])
     simulated: bool
     point: WeatherPoint | None
     radar: WeatherRadar | None
@@ -91,7 +94,10 @@ async def weather_forecast(request: Request, at: AtDesk, who: Asking) -> Respons
     body = {
         "forecast": True,
         "source": settings.provider,
-        "attribution": f"Datenbasis: {settings.provider}, {_CHANGED}",
+        "attribution": f"Datenbasis: {settings.provider}, {_CHANGED}"
+        + (f" ({settings.licence})" if settings.licence else ""),
+        "licence": settings.licence,
+        "licence_url": licence_page(settings.licence),
         "simulated": any(one.simulated for one in things),
         "point": _point(known.point, settings.station) if known.point else None,
         "radar": _radar(known.radar) if known.radar else None,

@@ -145,8 +145,9 @@ class Site:
             return {}
         server = f"http://{_LOOPBACK}:{self.environment.weather_port}"
         past = self.environment.history_days * 86_400
+        named = {"provider": _VIRTUAL_WEATHER, "licence": ""}
         # It warns of nothing: an empty list from it would be told as peace.
-        return {"weather": {"server": server, "warncells": [], "past": past, "provider": _VIRTUAL_WEATHER}}
+        return {"weather": {"server": server, "warncells": [], "past": past, **named}}
 
     def _dashboards(self) -> Table:
         return {

@@ -17,7 +17,7 @@ class WeatherSettings:
     whose official warnings are told (8 and the municipality's key; the district is 1, its key and 000);
     none, and nothing is asked. `within`: how long one answer may take. `past`: how far back point
     forecasts are fetched when none was ever kept; the DWD keeps two days. `provider`: who is named as the
-    source wherever its forecasts are shown."""
+    source wherever its forecasts are shown, `licence` under which it gives them (empty: it asks for none)."""
 
     server: str = "https://opendata.dwd.de"
     station: str = "10416"
@@ -25,6 +25,7 @@ class WeatherSettings:
     within: timedelta = timedelta(seconds=30)
     past: timedelta = timedelta(days=2)
     provider: str = "Deutscher Wetterdienst"
+    licence: str = "CC-BY-4.0"  # of its open data (dwd.de, "Rechtliche Hinweise")
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.server)
@@ -39,5 +40,7 @@ class WeatherSettings:
             raise ValueError("within must be 1 to 300 seconds")
         if not self.provider.strip() or len(self.provider) > 80:
             raise ValueError("provider must be named, in at most 80 characters: its data ask for it")
+        if len(self.licence) > 40:
+            raise ValueError("licence must have at most 40 characters, e.g. CC-BY-4.0")
         if not timedelta(0) <= self.past <= timedelta(days=366):
             raise ValueError("past must be 0 to 366 days, in seconds")

@@ -161,7 +161,9 @@ class City:
             "simulated": False,
             "point": point,
             "radar": None,
-            "attribution": "Datenbasis: Deutscher Wetterdienst, eigene Elemente ergänzt",
+            "attribution": "Datenbasis: Deutscher Wetterdienst, eigene Elemente ergänzt (CC-BY-4.0)",
+            "licence": "CC-BY-4.0",
+            "licence_url": "https://creativecommons.org/licenses/by/4.0/",
         } | more
         return self.weather
 

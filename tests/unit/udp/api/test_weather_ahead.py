@@ -48,6 +48,9 @@ def test_before_the_first_run_nothing_is_said_and_the_source_is_named(sky):
     assert (found["point"], found["radar"]) == (None, None)
     assert found["source"] == "Deutscher Wetterdienst"
     assert found["attribution"].startswith("Datenbasis: Deutscher Wetterdienst")
+    # CC BY 4.0, section 3 a: the licence is named, and where it stands.
+    assert found["attribution"].endswith("(CC-BY-4.0)") and found["licence"] == "CC-BY-4.0"
+    assert found["licence_url"] == "https://creativecommons.org/licenses/by/4.0/"
     assert found["simulated"] is True and found["forecast"] is True
 
 
