@@ -27,7 +27,7 @@ from ingest.difference import Difference, compare
 from ingest.difference_report import DifferenceReport
 from ingest.heard import Empty, Unusable
 from ingest.journal import Entry, JournalReader
-from ingest.moments import Place, stored_at
+from ingest.moments import Place, put_behind, stored_at
 from ingest.notes import Notes, doubtful, seen_uplink
 from ingest.outlived import misdated, outlived
 from ingest.pipeline import Pipeline, alone
@@ -199,7 +199,9 @@ class Replay:
         if not self._dry_run:
             # The store first: what the ledger has noted may be taken for stored.
             if len(found.write):
-                self._store.append(found.write)
+                ignored = self._store.append(found.write)
+                # Ingest goes on meanwhile and may have been quicker: then what is new stands behind that.
+                put_behind(self._store, found.write.take(ignored[ignored < found.added]))
             seen = [one for choice in choices for one in choice.noted]
             runs = () if scope.devices else opening.runs
             aside = drawing.quarantined if scope.devices else opening.quarantined + drawing.quarantined

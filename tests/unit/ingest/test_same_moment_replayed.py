@@ -17,10 +17,10 @@ from edge.wire.messages import Clock, Reading, Record
 from udp.errors import StoreUnavailable
 from udp.ledger.sql import SqlLedger
 from udp.registry.port import Inventory
-from udp.store.columns import Observations
+from udp.store.columns import Ints, Observations
 from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
-from udp.store.port import APART_US
+from udp.store.port import APART_US, ObservationStore
 
 from .conftest import BATTERY, LEVEL, NOW, WEATHER, World, delivery, envelope, inventory, uplink
 from .test_pipeline import Failing
@@ -97,6 +97,31 @@ def test_what_an_earlier_version_lost_is_found_again(pair: World, tmp_path: Path
     pair.store.append(Observations.build([LEVEL, BATTERY], int(NOW.timestamp() * 1e6), [640.0, 3.6]))
     assert figures(replay(pair)) == (2, 0, 1, 0)
     assert pair.values() == BOTH
+
+
+class Quicker:
+    """A store into which somebody else brings his value of the moment in the middle of an append."""
+
+    def __init__(self, store: ObservationStore, value: Observations) -> None:
+        self._store = store
+        self._first = [value]
+
+    def append(self, values: Observations) -> Ints:
+        while self._first:
+            self._store.append(self._first.pop())
+        return self._store.append(values)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+def test_a_value_that_came_meanwhile_lets_none_of_the_replay_vanish(world: World) -> None:
+    """Ingest goes on during a replay: what is read of the store may be out of date when it is written."""
+    world.hear(delivery(envelope(uplink(1, level=640))))
+    other = Observations.build(LEVEL, int(NOW.timestamp() * 1e6), 650.0)
+    world.store = Quicker(world.store, other)  # type: ignore[assignment]  # what a replay asks of a store
+    replay(world)
+    assert world.values() == [(NOW, 650.0), (NOW + APART, 640.0)]
 
 
 def test_what_is_no_longer_made_of_the_second_is_missed_where_it_stands(pair: World) -> None:
