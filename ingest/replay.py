@@ -180,19 +180,18 @@ class Replay:
         verdict = self._pipeline.judge(drawn)
         silent = self._silent(chosen, verdict)
         gone = outlived(self._store, verdict.observations, microseconds(self._now()))
-        lost = dict(misdated(verdict, gone))
-        for number, problem in lost.items():
-            drawing.set_aside(quarantine.message(drawn.items[number], problem))
+        kept = np.flatnonzero(~gone)
         dated = np.array([not isinstance(item.heard, Uplink) for item in drawn.items], bool)[verdict.source]
         found = compare(
-            self._store, verdict.observations.take(~gone), silent, self._now(),
-            claims=self._claims, dated=dated[~gone], withdraw=self._withdraw,
+            self._store, verdict.observations.take(kept), silent, self._now(),
+            claims=self._claims, dated=dated[kept], withdraw=self._withdraw,
         )  # fmt: skip
         homeless = np.zeros(len(gone), bool)
-        homeless[np.flatnonzero(~gone)[list(found.homeless)]] = True
-        for number, problem in crowded(verdict, homeless, drawn.items):
-            lost[number] = problem
+        homeless[kept[list(found.homeless)]] = True
+        problems = [*misdated(verdict, gone), *crowded(verdict, homeless, drawn.items)]
+        for number, problem in problems:
             drawing.set_aside(quarantine.message(drawn.items[number], problem))
+        lost = {number for number, _ in problems}
         again = [item for item, one in zip(uplinks, choices, strict=True) if not one.counts and not one.doubt]
         usable = [item for number, item in enumerate(drawn.items) if number not in lost]
         released = self._released([*usable, *again])

@@ -33,12 +33,10 @@ def store_values(
         problem = Unusable(f"the store refuses it: {reason}", "see the reason; replay after the correction")
         notes.set_aside(quarantine.message(items[number], problem))
     gone = outlived(store, values, now_us)
-    for number, problem in misdated(verdict, gone):
-        notes.set_aside(quarantine.message(items[number], problem))
     behind = put_behind(store, values.take(ignored))
     homeless = np.zeros(len(values), bool)
     homeless[ignored] = behind.homeless
-    for number, problem in crowded(verdict, homeless, items):
+    for number, problem in (*misdated(verdict, gone), *crowded(verdict, homeless, items)):
         notes.set_aside(quarantine.message(items[number], problem))
     refused = np.isin(verdict.source, [number for number, _ in rejected])
     _count(notes, int((~refused).sum()), gone, behind)
