@@ -7,7 +7,6 @@ moment that two of them write within the same second may be one.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection
 
 import numpy as np
@@ -22,7 +21,10 @@ Mask = NDArray[np.bool_]
 
 
 class OccupiedPlaces:
-    """What one server is known to hold; forecasts (lead > 0) are written as they come."""
+    """What one server is known to hold; forecasts (lead > 0) are written as they come.
+
+    LineServer asks and tells it within one lock: what is asked must still be so when it is written.
+    """
 
     def __init__(
         self,
@@ -35,7 +37,6 @@ class OccupiedPlaces:
         self._latest = latest
         self._resolution = resolution_us
         self._newest: dict[int, int] = {}
-        self._lock = threading.Lock()
 
     def refused(self, batch: Observations) -> Mask:
         """Rows whose identity the server has with an equal or higher revision, or a row before them."""
@@ -61,20 +62,16 @@ class OccupiedPlaces:
         streams, of = np.unique(batch.datastream[measured], return_inverse=True)
         newest = np.full(len(streams), -1, np.int64)
         np.maximum.at(newest, of, self._rounded(batch)[measured])
-        with self._lock:
-            for stream, time in zip(streams.tolist(), newest.tolist(), strict=True):
-                self._newest[stream] = max(time, self._newest.get(stream, -1))
+        for stream, time in zip(streams.tolist(), newest.tolist(), strict=True):
+            self._newest[stream] = max(time, self._newest.get(stream, -1))
 
     def _newest_of(self, streams: Ints) -> Ints:
-        with self._lock:
-            missing = [one for one in streams.tolist() if one not in self._newest]
-        found = self._latest(missing) if missing else Observations.empty()
-        with self._lock:
-            for one in missing:
-                self._newest.setdefault(one, -1)
-            for one, time in zip(found.datastream.tolist(), self._rounded(found).tolist(), strict=True):
-                self._newest[one] = max(time, self._newest[one])
-            return np.array([self._newest[one] for one in streams.tolist()], np.int64)
+        missing = [one for one in streams.tolist() if one not in self._newest]
+        if missing:
+            found = self._latest(missing)
+            times = zip(found.datastream.tolist(), self._rounded(found).tolist(), strict=True)
+            self._newest |= dict.fromkeys(missing, -1) | dict(times)
+        return np.array([self._newest[one] for one in streams.tolist()], np.int64)
 
     def _held(self, rows: Observations, time: Ints) -> Mask:
         """Asked day by day: one wrong clock must not read fifty years."""
