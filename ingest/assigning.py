@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.moments import Mask, Place, Stored, alike, chain, origins, places_of, stored_at
-from udp.store.columns import Ints, Observations
+from ingest.moments import Place, Stored, alike, chain, origins, places_of, stored_at
+from udp.store.columns import Ints, Mask, Observations
 from udp.store.port import APART_US, ObservationStore, resolution_us
 
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ingest.assigning import Claims, Found, assign, missing
-from ingest.moments import Mask, Place, Stored, alike, moved
+from ingest.moments import Place, Stored, alike, moved
 from udp.sensorthings import Quality, QualityRule
-from udp.store.columns import Observations
+from udp.store.columns import Mask, Observations
 from udp.store.port import ObservationStore
 
 # Verdicts that depend on one value alone. Step and stuck look at neighbours, which a replay of a

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.wire.messages import GatewayStatus, Reading, Uplink
 from ingest import quarantine
 from ingest.decode import Item
 from ingest.heard import Unusable
-from ingest.moments import Behind, Mask, put_behind
+from ingest.moments import Behind, put_behind
 from ingest.notes import Notes
 from ingest.outlived import misdated, outlived
 from ingest.quality import Verdict
 from udp.errors import StoreRejected
-from udp.store.columns import Ints, Observations
+from udp.store.columns import Ints, Mask, Observations
 from udp.store.port import MOST_AT_ONCE, ObservationStore
 
 
@@ -77,9 +76,7 @@ def _count(notes: Notes, values: int, gone: Mask, behind: Behind) -> None:
     notes.counters["observations"] += values - int(gone.sum()) - repeated - int(behind.homeless.sum())
 
 
-def _offer(
-    store: ObservationStore, values: Observations, source: NDArray[np.int64]
-) -> tuple[list[tuple[int, str]], Ints]:
+def _offer(store: ObservationStore, values: Observations, source: Ints) -> tuple[list[tuple[int, str]], Ints]:
     """Messages (by number) the store refuses for good, and positions of what it ignored as known."""
     if not len(values):
         return [], np.empty(0, np.int64)

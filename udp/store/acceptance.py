@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.wire.instants import EPOCH
 from udp.errors import StoreRejected
-from udp.store.columns import Observations, Period, Times
+from udp.store.columns import Mask, Observations, Period, Times
 
 LARGEST_DATASTREAM = 100_000_000
 LARGEST_LEAD_S = 20 * 366 * 86_400
@@ -62,6 +61,6 @@ def whole_day(before: datetime, now: datetime) -> datetime:
     return before.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _outside(times: Times) -> NDArray[np.bool_]:
-    outside: NDArray[np.bool_] = np.isnat(times) | (times < EARLIEST) | (times >= END)
+def _outside(times: Times) -> Mask:
+    outside: Mask = np.isnat(times) | (times < EARLIEST) | (times >= END)
     return outside

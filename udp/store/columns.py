@@ -17,6 +17,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Times = NDArray[np.datetime64]
 Flags = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 
 
 class Function(IntEnum):

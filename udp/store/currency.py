@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from udp.sensorthings import QualityRule
-from udp.store.columns import Observations
+from udp.store.columns import Mask, Observations
 
 
-def doubted(observations: Observations) -> NDArray[np.bool_]:
+def doubted(observations: Observations) -> Mask:
     """Whose time a wrong clock may have stamped: no such value is current beside any other."""
-    found: NDArray[np.bool_] = observations.rule == QualityRule.CLOCK
+    found: Mask = observations.rule == QualityRule.CLOCK
     return found
 
 

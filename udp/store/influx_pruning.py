@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from udp.store import server_answers as answers
-from udp.store.columns import Ints, Observations
+from udp.store.columns import Ints, Mask, Observations
 from udp.store.statistics import HOUR_US, Statistics
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,12 +72,12 @@ class InfluxPruner:
         """Limit of every Datastream ever pruned."""
         return {one: EPOCH + timedelta(microseconds=mark.before) for one, mark in self._marks().items()}
 
-    def forgotten(self, batch: Observations) -> NDArray[np.bool_]:
+    def forgotten(self, batch: Observations) -> Mask:
         """What of `batch` may not be written."""
         if not len(batch) or not (marks := self._marks()):
             return np.zeros(len(batch), bool)
         limits = np.array([marks[one].before if one in marks else 0 for one in batch.datastream.tolist()])
-        found: NDArray[np.bool_] = batch.phenomenon_time.astype(np.int64) < limits
+        found: Mask = batch.phenomenon_time.astype(np.int64) < limits
         return found
 
     def hours(self, wanted: Ints, start: int, end: int) -> Statistics:

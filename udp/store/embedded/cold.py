@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from udp.store.census import Census
-from udp.store.columns import Floats, Ints, Observations
+from udp.store.columns import Floats, Ints, Mask, Observations
 from udp.store.embedded.hot import is_among
 from udp.store.embedded.kept import Kept
 from udp.store.embedded.places import ColdFile, Span
@@ -127,7 +126,7 @@ class ColdFolder:
             table = self._table(file, index, groups[begin : begin + 64], ["datastream", "result"])
             yield _column(table, "datastream"), _column(table, "result")
 
-    def count(self, file: ColdFile, chosen: Callable[[Ints, Ints], NDArray[np.bool_]]) -> int:
+    def count(self, file: ColdFile, chosen: Callable[[Ints, Ints], Mask]) -> int:
         """How many rows `chosen` takes, given ids and microseconds; passes through memory in parts."""
         index = self.index(file)
         found = 0

@@ -6,9 +6,8 @@ import sqlite3
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from udp.store.columns import Ints, Observations
+from udp.store.columns import Ints, Mask, Observations
 
 _MARK = """
 INSERT INTO pruned VALUES (?, ?, 0) ON CONFLICT (datastream) DO UPDATE SET
@@ -28,17 +27,17 @@ class Marks(NamedTuple):
         """The greatest limit; 0 when there is none."""
         return int(self.before.max(initial=0))
 
-    def cover(self, rows: Observations) -> NDArray[np.bool_]:
+    def cover(self, rows: Observations) -> Mask:
         """Which rows are forgotten."""
         return self.cover_times(rows.datastream, rows.phenomenon_time.astype(np.int64))
 
-    def cover_times(self, datastream: Ints, time: Ints) -> NDArray[np.bool_]:
+    def cover_times(self, datastream: Ints, time: Ints) -> Mask:
         """The same, of ids and microseconds."""
         if not len(self.datastream):
             return np.zeros(len(datastream), bool)
         at = np.searchsorted(self.datastream, datastream)
         at[at == len(self.datastream)] = 0
-        covered: NDArray[np.bool_] = (self.datastream[at] == datastream) & (time < self.before[at])
+        covered: Mask = (self.datastream[at] == datastream) & (time < self.before[at])
         return covered
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from udp.store.acceptance import LARGEST_DATASTREAM
-from udp.store.columns import Ints, Observations
+from udp.store.columns import Ints, Mask, Observations
 from udp.store.embedded.places import HOURS, Span, as_times, day_of_late_slot
 from udp.store.statistics import DAY_US
 
@@ -150,11 +150,11 @@ def of_table(table: Rows) -> Observations:
     )
 
 
-def is_among(values: Ints, wanted: Ints) -> NDArray[np.bool_]:
+def is_among(values: Ints, wanted: Ints) -> Mask:
     """Which `values` occur in the ascending `wanted`; np.isin sorts again, this does not."""
     if not len(wanted):
         return np.zeros(len(values), bool)
     at = np.searchsorted(wanted, values)
     at[at == len(wanted)] = 0
-    found: NDArray[np.bool_] = wanted[at] == values
+    found: Mask = wanted[at] == values
     return found
