@@ -9,21 +9,18 @@ is repeated (a crash, a spool, a replay) finds it there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.wire.instants import instant
-from udp.store.columns import Ints, Observations, Period
-from udp.store.port import APART_US, MOST_AT_ONCE, ObservationStore, resolution_us
+from udp.store.columns import Ints, Mask, Observations
+from udp.store.far_apart import day_by_day
+from udp.store.port import APART_US, MOST_AT_ONCE, SPREAD_US, ObservationStore, resolution_us
 
-_DAY_US = 86_400_000_000
-_SPREAD_US = MOST_AT_ONCE * APART_US
-
-Mask = NDArray[np.bool_]
 Place = tuple[int, int]
 """(datastream, phenomenon_time in microseconds, as finely as the engine tells times apart)"""
 
@@ -75,7 +72,7 @@ def moved(rows: Observations, steps: Ints) -> Observations:
 def _steps(store: ObservationStore, rows: Observations, result: Behind, at: Ints) -> tuple[Ints, Ints]:
     """How far behind each stands or is to stand, and which do not stand yet; noted in `result`."""
     bases = places_of(store, rows)
-    held: MutableMapping[Place, Stored] = stored_at(store, bases)
+    held = stored_at(store, bases)
     steps, new = np.zeros(len(rows), np.int64), []
     columns = zip(bases, rows.result.tolist(), rows.result_time.astype(np.int64).tolist(), strict=True)
     for number, (base, value, known) in enumerate(columns):
@@ -130,18 +127,11 @@ def places_of(store: ObservationStore, rows: Observations) -> list[Place]:
 def stored_at(
     store: ObservationStore, places: Iterable[Place], as_of: datetime | None = None
 ) -> dict[Place, Stored]:
-    """What the store holds at `places` and, without a gap, behind them.
-
-    Asked day by day: one wrong clock must not read fifty years.
-    """
-    days: dict[int, set[Place]] = {}
-    for place in places:
-        days.setdefault(place[1] // _DAY_US, set()).add(place)
+    """What the store holds at `places` and, without a gap, behind them."""
+    wanted = set(places)
+    streams, times = np.array([*wanted], np.int64).reshape(-1, 2).T
     found: dict[Place, Stored] = {}
-    for wanted in days.values():
-        times = [time for _stream, time in wanted]
-        period = Period(instant(min(times)), instant(max(times) + _SPREAD_US))
-        held = store.read({stream for stream, _time in wanted}, period, as_of)
+    for held in day_by_day(partial(store.read, as_of=as_of), streams, times, SPREAD_US):
         for stream, time, lead, *stored in zip(
             held.datastream.tolist(), held.phenomenon_time.astype(np.int64).tolist(), held.lead.tolist(),
             held.result.tolist(), held.rule.tolist(), held.revision.tolist(),

@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.wire.instants import microseconds
 from ingest.heard import Unusable
 from ingest.quality import Verdict
 from udp.sensorthings import QualityRule
-from udp.store.columns import Observations
+from udp.store.columns import Mask, Observations
 from udp.store.port import ObservationStore, Prunable
-
-_DAY_US = 86_400_000_000
-Mask = NDArray[np.bool_]
+from udp.store.statistics import DAY_US
 
 
 def outlived(store: ObservationStore, appended: Observations, now_us: int) -> Mask:
@@ -29,7 +26,7 @@ def outlived(store: ObservationStore, appended: Observations, now_us: int) -> Ma
     """
     time = appended.phenomenon_time.astype(np.int64)
     # Limits are midnights of the past: live data, nearly all there is, costs no question.
-    if not isinstance(store, Prunable) or not (time < now_us - _DAY_US).any():
+    if not isinstance(store, Prunable) or not (time < now_us - DAY_US).any():
         return np.zeros(len(appended), np.bool_)
     limits = {one: microseconds(limit) for one, limit in store.pruned().items()}
     before = np.array([limits.get(one, 0) for one in appended.datastream.tolist()], np.int64)

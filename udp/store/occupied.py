@@ -10,14 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edge.wire.instants import instant
-from udp.store.columns import Ints, Observations, Period
+from udp.store.columns import Ints, Mask, Observations, Period
 from udp.store.currency import doubted
-from udp.store.statistics import DAY_US
-
-Mask = NDArray[np.bool_]
+from udp.store.far_apart import day_by_day
 
 
 class OccupiedPlaces:
@@ -74,17 +70,11 @@ class OccupiedPlaces:
         return np.array([self._newest[one] for one in streams.tolist()], np.int64)
 
     def _held(self, rows: Observations, time: Ints) -> Mask:
-        """Asked day by day: one wrong clock must not read fifty years."""
         held: dict[tuple[int, int], int] = {}
-        days = time // DAY_US
-        for day in np.unique(days).tolist():
-            of_day = days == day
-            first, last = int(time[of_day].min()), int(time[of_day].max())
-            period = Period(instant(first), instant(last + self._resolution))
-            found = self._read(np.unique(rows.datastream[of_day]).tolist(), period)
-            found = found.take(found.lead == 0)
-            places = zip(found.datastream.tolist(), self._rounded(found).tolist(), strict=True)
-            held.update(zip(places, found.revision.tolist(), strict=True))
+        for found in day_by_day(self._read, rows.datastream, time, self._resolution):
+            measured = found.take(found.lead == 0)
+            places = zip(measured.datastream.tolist(), self._rounded(measured).tolist(), strict=True)
+            held.update(zip(places, measured.revision.tolist(), strict=True))
         own = zip(rows.datastream.tolist(), time.tolist(), rows.revision.tolist(), strict=True)
         return np.array([held.get((stream, at), -1) >= revision for stream, at, revision in own], bool)
 

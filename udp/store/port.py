@@ -13,6 +13,8 @@ APART_US = 1_000
 """How far behind each other several values of one moment are put: what the coarsest engine tells apart."""
 MOST_AT_ONCE = 1_000
 """So many places a moment has."""
+SPREAD_US = MOST_AT_ONCE * APART_US
+"""No value of a moment stands so far behind it."""
 
 
 class ObservationStore(Protocol):

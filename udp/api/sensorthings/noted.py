@@ -13,11 +13,8 @@ from udp.api.sensorthings.drafts import times
 from udp.api.sensorthings.syntax import Interval
 from udp.registry.written import Identity
 from udp.store.columns import Observations
-from udp.store.port import APART_US, MOST_AT_ONCE
 
 Notes: TypeAlias = Callable[[Iterable[Identity]], Mapping[Identity, Mapping[str, Any]]]
-# Several Observations may have the same phenomenonTime; the store's places for them are a millisecond apart.
-SPREAD_US = MOST_AT_ONCE * APART_US
 
 
 def no_notes(_wanted: Iterable[Identity]) -> Mapping[Identity, Mapping[str, Any]]:

@@ -20,13 +20,13 @@ import numpy as np
 from edge.wire.instants import EPOCH, instant, microseconds
 from udp.api.problems import BadEntity, Conflict
 from udp.api.sensorthings.drafts import times
-from udp.api.sensorthings.noted import SPREAD_US, Notes, identities, time_of
+from udp.api.sensorthings.noted import Notes, identities, time_of
 from udp.registry.port import Channel, Inventory
 from udp.registry.written import Identity
 from udp.sensorthings import Quality, QualityRule
 from udp.store.acceptance import LARGEST_LEAD_S
 from udp.store.columns import Observations, Period
-from udp.store.port import APART_US, MOST_AT_ONCE, ObservationStore
+from udp.store.port import APART_US, MOST_AT_ONCE, SPREAD_US, ObservationStore
 
 _END = datetime(2262, 1, 1, tzinfo=UTC)
 # As ingest judges clocks (ingest.quality); what lies far behind is history that somebody enters.

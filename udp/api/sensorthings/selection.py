@@ -12,11 +12,11 @@ import numpy as np
 from edge.wire.instants import EPOCH, microseconds
 from udp.api.sensorthings.catalogue import Catalogue
 from udp.api.sensorthings.evaluation import Judge
-from udp.api.sensorthings.noted import SPREAD_US
 from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Literal, Node, Path, compared, conjuncts
 from udp.sensorthings import QualityRule
 from udp.store.census import Census, everything
 from udp.store.columns import Ints, Period
+from udp.store.port import SPREAD_US
 
 _MICROSECOND = timedelta(microseconds=1)
 _TIME = Path(("phenomenonTime",))
