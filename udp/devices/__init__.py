@@ -8,6 +8,6 @@ import, the city file still moves its own Things, and none is retired while a de
 on it. A city file that measures again what a device of the register measures is refused with both names.
 
 Keys reach those who open frames by `[devices] sessions`: after every import and undo that file holds the
-sessions of all devices in force (ABP, or kept after a join by `DeviceRegister.keep_session`), beside those
+sessions of all devices in force (ABP, or kept after a join by `DeviceRegister.keep_sessions`), beside those
 of devices the register does not know. Ingest's keyring notices the change by itself.
 """

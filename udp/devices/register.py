@@ -147,14 +147,6 @@ class DeviceRegister:
         sealed = held.sealed.get(dev_eui)
         return DeviceKeys() if sealed is None else self._opened().open(dev_eui, sealed)
 
-    def keep_session(self, dev_eui: DevEUI, dev_addr: bytes, nwk_s_key: bytes, app_s_key: bytes) -> bool:
-        """Keep what a join gave a device of the register; whether that was news.
-
-        NotFound if the register does not know the device.
-        """
-        session = DeviceKeys(dev_addr=dev_addr, nwk_s_key=nwk_s_key, app_s_key=app_s_key, joined=True)
-        return bool(self.keep_sessions({dev_eui: session}))
-
     def keep_sessions(self, sessions: Mapping[DevEUI, DeviceKeys]) -> set[DevEUI]:
         """Keep what joins gave; the devices for which that was news. Devices personalised (ABP) since
         the sessions were read keep their own.

@@ -8,6 +8,7 @@ import pytest
 from edge.wire.identifiers import DevEUI
 from udp.devices.exporting import csv_text, write_export
 from udp.devices.register import UndoRefused
+from udp.devices.vault import DeviceKeys
 from udp.errors import ConfigurationError, NotFound
 from udp.registry.city_file import read_city
 from udp.registry.profiles import load_profiles
@@ -38,6 +39,10 @@ geometry = { empty_mm = 1200, full_mm = 200 }
 """
 EMPTY_CITY = CITY[: CITY.index("[[thing]]")]
 BARE = {"objekt": "behaelter-0001", "profil": "dingtek-df702", "leer_mm": "1000", "voll_mm": "100"}
+
+
+def joined(dev_addr, nwk_s_key, app_s_key):
+    return DeviceKeys(dev_addr=dev_addr, nwk_s_key=nwk_s_key, app_s_key=app_s_key, joined=True)
 
 
 def dump(desk, *, with_keys=False):
@@ -133,11 +138,12 @@ def test_ids_stay_when_an_undone_table_comes_again(desk, row):
 def test_undo_never_takes_back_what_came_later(desk, row, import_city, make_desk):
     import_city(CITY)
     desk.take_in({"dev_eui": str(NEW), "ersetzt": str(EUI), **BARE})
-    desk.register.keep_session(NEW, bytes(3) + b"\1", bytes(15) + b"\1", bytes(15) + b"\2")
+    desk.register.keep_sessions({NEW: joined(bytes(3) + b"\1", bytes(15) + b"\1", bytes(15) + b"\2")})
     desk.register.undo()  # a session learnt by joining is not the import's
     assert set(desk.registry.inventory().devices) == {EUI}
     desk.take_in(row(2, app_key="0a" * 15 + "0b"))
-    desk.register.keep_session(DevEUI.parse("70B3D50000000002"), b"\1\2\3\4", bytes(15) + b"\1", bytes(16))
+    another = joined(b"\1\2\3\4", bytes(15) + b"\1", bytes(16))
+    desk.register.keep_sessions({DevEUI.parse("70B3D50000000002"): another})
     with pytest.raises(UndoRefused, match="Gerät 70B3D50000000002"):
         desk.register.undo()
     assert DevEUI.parse("70B3D50000000002") in desk.registry.inventory().devices
@@ -285,13 +291,13 @@ def test_a_city_file_that_measures_the_same_again_is_refused(desk, row, import_c
 def test_a_devices_session_is_kept_and_told(desk, row):
     desk.take_in(row(1))
     session = (b"\1\2\3\4", bytes(range(16)), bytes(range(1, 17)))
-    assert desk.register.keep_session(EUI, *session)
-    assert not desk.register.keep_session(EUI, *session)
+    assert desk.register.keep_sessions({EUI: joined(*session)}) == {EUI}
+    assert not desk.register.keep_sessions({EUI: joined(*session)})
     keys = desk.register.keys(desk.register.held(), EUI)
     assert (keys.dev_addr, keys.nwk_s_key, keys.app_s_key) == session
     assert keys.app_key == bytes(range(16))
     with pytest.raises(NotFound, match="70B3D50000000009"):
-        desk.register.keep_session(NEW, *session)
+        desk.register.keep_sessions({NEW: joined(*session)})
 
 
 def test_a_thousand_devices_come_in_within_ten_seconds(desk, row, abp):

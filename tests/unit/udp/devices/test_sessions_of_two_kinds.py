@@ -15,6 +15,7 @@ from udp.devices.vault import DeviceKeys, Vault, new_key
 
 EUI = DevEUI.parse("70B3D50000000001")
 ROOT, SESSION = bytes(range(16)), (b"\1\2\3\4", bytes(range(1, 17)), bytes(range(2, 18)))
+JOINED = DeviceKeys(None, None, *SESSION, joined=True)
 
 
 def keys(desk):
@@ -23,7 +24,7 @@ def keys(desk):
 
 def test_abp_ends_joining_and_joining_ends_abp(desk, row, abp):
     desk.take_in(row(1))
-    desk.register.keep_session(EUI, *SESSION)
+    desk.register.keep_sessions({EUI: JOINED})
     assert (keys(desk).app_key, keys(desk).joined, keys(desk).personalised) == (ROOT, True, False)
     desk.take_in(row(1, **abp))
     assert (keys(desk).app_key, keys(desk).personalised) == (None, True)
@@ -34,13 +35,13 @@ def test_abp_ends_joining_and_joining_ends_abp(desk, row, abp):
 def test_a_late_join_does_not_replace_a_session_for_ever(desk, row, abp):
     desk.take_in(row(1, **abp))
     before = keys(desk)
-    assert not desk.register.keep_session(EUI, *SESSION)
+    assert not desk.register.keep_sessions({EUI: JOINED})
     assert keys(desk) == before
 
 
 def test_a_join_without_a_root_key_is_not_exported_as_abp(desk, row):
     desk.take_in(row(1, app_key=None, join_eui=None))
-    desk.register.keep_session(EUI, *SESSION)
+    desk.register.keep_sessions({EUI: JOINED})
     assert [entry["dev_addr"] for entry in session_tables(desk.register)[0]] == ["01020304"]
     (exported,) = export_rows(desk.register, with_keys=True)
     assert {"dev_addr", "nwk_s_key", "app_s_key"} & set(exported) == set()
