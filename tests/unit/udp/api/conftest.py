@@ -137,7 +137,9 @@ class City:
         """Opened at the first call."""
         listener = self.client.app.state.mqtt  # type: ignore[attr-defined]
         assert self.client.portal is not None
-        return listener.port or self.client.portal.call(listener.open_somewhere)
+        if not listener.port:
+            self.client.portal.call(listener.open, 0)
+        return listener.port
 
     @property
     def operator(self) -> dict[str, str]:

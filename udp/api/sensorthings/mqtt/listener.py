@@ -79,17 +79,12 @@ class Listener:
         return int(self._server.sockets[0].getsockname()[1]) if self._server is not None else 0
 
     async def start(self) -> None:
-        """Open the port, if one is wanted. ConfigurationError when it cannot be opened."""
-        if not self.settings.port:
-            return
-        await self._open(self.settings.port)
+        """Open the port, if one is wanted."""
+        if self.settings.port:
+            await self.open(self.settings.port)
 
-    async def open_somewhere(self) -> int:
-        """For tests: any free port of this machine."""
-        await self._open(0)
-        return self.port
-
-    async def _open(self, port: int) -> None:
+    async def open(self, port: int) -> None:
+        """0: any free one. ConfigurationError when it cannot be opened."""
         host, tls = self.settings.host, self.settings.tls()
         try:
             self._server = await asyncio.start_server(
