@@ -136,7 +136,8 @@ class _Desk:
         for row, index in enumerate(where):
             recent = units[past[low[index] : high[index]]]
             q = np.quantile(np.concatenate([model.pool, recent]), a)
+            spoke = np.isfinite(made.center[:, index])
             z = scale.forward(made.center[:, index])[:, None] + made.spread[index] * q
-            mixed = z[0] if len(z) == 1 else np.nanquantile(z, a)
+            mixed = np.nanquantile(z, a) if spoke.sum() > 1 else z[np.argmax(spoke)]
             out[row] = scale.back(mixed, self.known.values[made.at[index]])
         return out

@@ -152,6 +152,16 @@ def test_an_ensemble_of_identical_members_is_its_member(fitted: RunoffForecaster
     np.testing.assert_allclose(many.point, single.point, rtol=1e-9)
 
 
+def test_scenarios_that_are_too_old_leave_what_is_said_without_any(
+    fitted: RunoffForecaster, record: Record
+) -> None:
+    origin = record.target.times[8000]
+    silent = ArchivedEnsemble({START: np.ones((5, 12))}, HOUR, HOUR)
+    found = [answered(replace(fitted, rain_ahead=one), record, origin) for one in (NoRainAhead(), silent)]
+    np.testing.assert_array_equal(found[0].point, found[1].point)
+    np.testing.assert_array_equal(found[0].quantiles, found[1].quantiles)
+
+
 def test_an_archive_says_nothing_before_its_first_run_or_after_it_is_too_old() -> None:
     run = np.arange(12.0).reshape(1, 12)
     archive = ArchivedEnsemble({START: run}, HOUR, 3 * HOUR)
