@@ -16,7 +16,7 @@ from models.jobs.inputs import Inputs, fingerprint, moment
 from models.jobs.issued_runs import newest_known
 from models.jobs.warmth import WarmthRuns
 from models.rainfall_runoff.ensemble import SCENARIOS, scenarios
-from models.rainfall_runoff.rain_ahead import mark
+from models.rainfall_runoff.rain_ahead import GOLDEN, mark
 from models.report.wording import full
 from models.series import HOUR, Floats, Instant, Integers, Step, Times, instant, step_of
 from udp.weather.archive import HOURS, Archive, Runs, rain_gauges
@@ -116,7 +116,7 @@ class ExpectedRain:
     def basis(self, origins: Times, step: Step, steps: int) -> Integers:
         """Of both; not their sum, because they may change together."""
         near, far = (one.basis(origins, step, steps) for one in (self.nowcast, self.forecast))
-        return np.asarray(near * np.int64(0x9E3779B97F4A7C15 - 2**64) + far)
+        return np.asarray(near * np.int64(GOLDEN - 2**64) + far)
 
     def mark(self, now: Instant) -> str:
         """Changes with every run that can be used, and when one grows too old."""

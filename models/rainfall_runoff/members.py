@@ -15,7 +15,7 @@ import numpy as np
 from models.rainfall_runoff.features import Moments, design, inputs, outlook
 from models.rainfall_runoff.gauge import Gauge
 from models.rainfall_runoff.lead_model import POWERS
-from models.rainfall_runoff.rain_ahead import KnownRainAhead, RainAhead, mark
+from models.rainfall_runoff.rain_ahead import GOLDEN, KnownRainAhead, RainAhead, mark
 from models.series import Booleans, Floats, Integers, Times
 
 
@@ -85,7 +85,7 @@ class Members:
 
 def _distinct(of: Integers, rain: Floats) -> tuple[Integers, Integers]:
     """One row of each kind, and of which kind every row is: same origin, same rain."""
-    mixed = mark(rain) ^ (of * np.int64(0x9E3779B97F4A7C15 - 2**64))
+    mixed = mark(rain) ^ (of * np.int64(GOLDEN - 2**64))
     _, first, kind = np.unique(mixed, return_index=True, return_inverse=True)
     return first, kind
 

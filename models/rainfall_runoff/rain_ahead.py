@@ -15,6 +15,9 @@ import numpy as np
 
 from models.series import Floats, Instant, Integers, Series, Step, Times
 
+# 2^64 over the golden ratio, odd: multiples of it lie far apart (Knuth 1998, sec. 6.4).
+GOLDEN = 0x9E3779B97F4A7C15
+
 
 class RainAhead(Protocol):
     """Rain of the coming steps as it was expected at each origin."""
@@ -34,8 +37,9 @@ class KnownRainAhead(RainAhead, Protocol):
 
 def mark(content: Floats) -> Integers:
     """A number per row (rows, ...) that differs where rows differ in any bit: 64 bits, each value spread over
-    them (finaliser of splitmix64; Steele et al. 2014, OOPSLA) and weighed by an odd number of its place."""
+    them (splitmix64; Steele et al. 2014, OOPSLA) and weighed by an odd number of its place."""
     bits = np.ascontiguousarray(content.reshape(len(content), prod(content.shape[1:]))).view(np.uint64)
+    bits = bits + np.uint64(GOLDEN)  # or nothing but zeros, a known drought, would leave no mark
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     bits ^= bits >> np.uint64(31)

@@ -13,7 +13,7 @@ from models.jobs.rain import ExpectedRain, RainRuns
 from models.rainfall_runoff.features import moments
 from models.rainfall_runoff.forecast import RunoffForecaster, weather_of
 from models.rainfall_runoff.members import Members, Memory
-from models.rainfall_runoff.rain_ahead import RainAhead, mark
+from models.rainfall_runoff.rain_ahead import MeasuredRain, NoRainAhead, RainAhead, mark
 from models.series import DAY, HOUR, Record, Series
 
 LEADS = np.array([1, 3, 6]) * HOUR
@@ -151,6 +151,19 @@ def test_a_call_that_goes_back_in_time_knows_nothing_of_the_later_one(
         now = record.target.times[place]
         kept = replace(keeping, rain_ahead=source).predict(record, now, LEADS)
         fresh = replace(_anew(fitted), rain_ahead=source).predict(record.as_of(now), now, LEADS)
+        assert isinstance(kept, Forecast)
+        assert isinstance(fresh, Forecast)
+        np.testing.assert_array_equal(kept.quantiles, fresh.quantiles)
+
+
+def test_known_drought_is_not_taken_for_rain_that_nobody_knows(
+    fitted: RunoffForecaster, record: Record
+) -> None:
+    now, keeping = record.target.times[2600], _anew(fitted)
+    dry = record.drivers["precipitation"].with_values(np.zeros(len(record.target)))
+    for source in (MeasuredRain(dry, 6 * HOUR), NoRainAhead(), expected(runs_of(record))):
+        kept = replace(keeping, rain_ahead=source).predict(record, now, LEADS)
+        fresh = replace(_anew(fitted), rain_ahead=source).predict(record, now, LEADS)
         assert isinstance(kept, Forecast)
         assert isinstance(fresh, Forecast)
         np.testing.assert_array_equal(kept.quantiles, fresh.quantiles)
