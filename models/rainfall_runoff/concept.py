@@ -49,10 +49,10 @@ def weather_on(
     grid: Times, step: Step, *, rain: Series, temperature: Series | None, evaporation: Series | None
 ) -> Weather:
     """Negative rain counts as none; rain measured at other moments is summed up to the end of each step.
-    Unknown rain counts as none, unknown temperature as mild. Without
-    measured evaporation a yearly wave of 0.2 to 4 mm/d stands in; calibration scales it."""
+    Unknown rain counts as none, unknown temperature as mild. Without measured evaporation a yearly wave of
+    0.2 to 4 mm/d stands in; calibration scales it."""
     share = float(step / HOUR) / 24.0
-    fallen = _fallen(grid, step, rain)
+    fallen = np.nan_to_num(fallen_until(grid, step, rain))
     if evaporation is not None:
         demand = np.maximum(np.nan_to_num(evaporation.on_grid(grid, 24 * HOUR)), 0.0)
     else:
@@ -68,8 +68,8 @@ def weather_on(
     return Weather(fallen, water, demand, 1.0 - solid)
 
 
-def _fallen(grid: Times, step: Step, rain: Series) -> Floats:
-    """Rain of (time - step, time], mm."""
+def fallen_until(grid: Times, step: Step, rain: Series) -> Floats:
+    """Rain of (time - step, time], mm, at times of any shape; NaN where no gauge reported."""
     amount = np.maximum(np.nan_to_num(rain.values), 0.0)
     total = np.concatenate([[0.0], np.cumsum(amount)])
     end = np.searchsorted(rain.times, grid, side="right")
@@ -77,7 +77,7 @@ def _fallen(grid: Times, step: Step, rain: Series) -> Floats:
     # One reading is taken as it is: a difference of sums would lose its last digits.
     single = np.append(amount, 0.0)[np.maximum(end - 1, 0)]
     several = np.maximum(total[end] - total[start], 0.0)
-    return np.asarray(np.where(end - start == 1, single, np.where(end > start, several, 0.0)))
+    return np.asarray(np.where(end - start == 1, single, np.where(end > start, several, np.nan)))
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from models.rainfall_runoff.concept import fallen_until
 from models.series import Floats, Instant, Integers, Series, Step, Times
 
 # 2^64 over the golden ratio, odd: multiples of it lie far apart (Knuth 1998, sec. 6.4).
@@ -69,13 +70,13 @@ class MeasuredRain:
     horizon: Step
 
     def table(self, origins: Times, step: Step, steps: int) -> Floats:
-        """One member, NaN beyond the horizon and where the gauge was silent."""
+        """One member, NaN beyond the horizon and where the gauge was silent. Rain measured more often than
+        ``step`` is summed; of rain measured less often, steps without a report are not known."""
         offsets = np.arange(1, steps + 1) * step
-        grid = self.rain.regular(step)
-        place = ((origins - grid.times[0]) // step).astype(np.int64)[:, None] + np.arange(1, steps + 1)
-        inside = (place >= 0) & (place < len(grid)) & (offsets <= self.horizon)[None, :]
-        values = grid.values[np.clip(place, 0, len(grid) - 1)]
-        return np.where(inside, values, np.nan)[None]
+        solid = np.isfinite(self.rain.values)
+        heard = Series(self.rain.times[solid], self.rain.values[solid], self.rain.unit)
+        fallen = fallen_until(origins[:, None] + offsets, step, heard)
+        return np.where(offsets <= self.horizon, fallen, np.nan)[None]
 
     def basis(self, origins: Times, step: Step, steps: int) -> Integers:
         """From the answer itself."""

@@ -7,6 +7,7 @@ from models.forecaster import Forecast, NotCalibrated
 from models.rainfall_runoff.concept import weather_on
 from models.rainfall_runoff.daily import DailyCatchment, Forcing
 from models.rainfall_runoff.forecast import RunoffForecaster
+from models.rainfall_runoff.rain_ahead import MeasuredRain
 from models.series import HOUR, Floats, Record, Series, Step, Times
 
 START = np.datetime64("2024-01-01T00:00", "us")
@@ -20,6 +21,21 @@ def test_finer_rain_is_summed_to_the_gauges_step_and_not_thinned() -> None:
     grid = START + np.arange(1, 49) * HOUR
     made = weather_on(grid, HOUR, rain=rain, temperature=None, evaporation=None).fallen
     np.testing.assert_allclose(made, amount.reshape(48, 12).sum(axis=1), atol=1e-9)
+
+
+def test_finer_rain_that_came_later_is_known_ahead_as_it_is_afterwards() -> None:
+    rng = np.random.default_rng(5)
+    amount = np.where(rng.random(12 * 48) < 0.3, rng.gamma(1, 1, 12 * 48), 0.0)
+    amount[12 * 20 : 12 * 21] = np.nan
+    rain = Series(START + np.arange(1, len(amount) + 1) * MINUTES, amount, "mm")
+    grid = START + np.arange(49) * HOUR
+    fallen = weather_on(grid, HOUR, rain=rain, temperature=None, evaporation=None).fallen
+    ahead = MeasuredRain(rain, 3 * HOUR).table(grid[:-4], HOUR, 4)[0]
+    known = np.isfinite(ahead)
+    came = np.stack([fallen[k : k + len(grid) - 4] for k in (1, 2, 3, 4)], axis=1)
+    np.testing.assert_array_equal(ahead[known], came[known])
+    silent = grid[:-4, None] + np.arange(1, 5) * HOUR == START + 21 * HOUR
+    np.testing.assert_array_equal(known, ~silent & (np.arange(4) < 3))
 
 
 def test_rain_of_a_wandering_clock_is_not_lost() -> None:
