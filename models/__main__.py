@@ -28,7 +28,7 @@ from models.jobs.report_pages import ReportPages
 from models.jobs.scoring import score
 from models.jobs.stopping import given_up_with, stop_when_told
 from udp.datasets.source import PolicyFile
-from udp.errors import ConfigurationError, PlatformError
+from udp.errors import ConfigurationError, NotFound, PlatformError
 from udp.forecasting.port import Verdict
 from udp.forecasting.sql import SqlForecasts
 from udp.registry.sql import SqlRegistry
@@ -164,7 +164,11 @@ def _cases(settings: ModelSettings, asked: argparse.Namespace) -> int:
             verdict = Verdict.FINE if asked.verdict == "in-ordnung" else Verdict.FAULT
             if asked.case is None:
                 raise ConfigurationError(f"faelle {asked.verdict}: die Nummer des Falls fehlt")
-            forecasts.judge(asked.case, verdict, asked.notiz)
+            try:
+                forecasts.judge(asked.case, verdict, asked.notiz)
+            except NotFound as error:
+                shown = "udp-models faelle --alle zeigt alle Nummern"
+                raise NotFound(f"faelle {asked.verdict}: Fall {asked.case} gibt es nicht; {shown}") from error
         print(telling.cases(forecasts.told().cases, registry.inventory(), everything=asked.alle))
     return 0
 

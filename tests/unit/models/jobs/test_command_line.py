@@ -105,4 +105,4 @@ def test_what_cannot_be_meant_is_named(tmp_path, capsys, content, words):
 
 
 def test_an_unknown_case_is_refused(command):
-    assert "case 7 is not known" in command("faelle", "in-ordnung", "7", code=1)
+    assert "Fall 7 gibt es nicht; udp-models faelle --alle" in command("faelle", "in-ordnung", "7", code=1)
