@@ -58,6 +58,18 @@ def hourly_meter(days: int) -> pd.DataFrame:
     return pd.DataFrame({"meter": "M1", "t": times, "value": 1.0})
 
 
+def printed(data: Path, section: str, capsys) -> str:
+    """What the command says of a directory that it can evaluate."""
+    assert main(["--data", str(data), "--only", section]) == 0
+    return str(capsys.readouterr().out)
+
+
+def figure(out: str, word: str, name: str) -> float:
+    """The number behind ``name`` in the line that holds ``word``."""
+    row = next(line for line in out.splitlines() if word in line)
+    return float(row.split(name)[1].split()[0])
+
+
 def test_an_empty_directory_is_said(tmp_path: Path, capsys) -> None:
     assert main(["--data", str(tmp_path)]) == 2
     assert "none of the known series" in capsys.readouterr().err
@@ -75,8 +87,7 @@ def test_daily_bins_are_judged_beside_persistence(tmp_path: Path, capsys) -> Non
             rows.append((number, int(level), 8, np.datetime64("2020-01-01") + day, "X"))
     table = pd.DataFrame(rows, columns=["bin", "level", "threshold", "date", "reason"])
     put(tmp_path / "fill", "another_city.parquet", table)
-    assert main(["--data", str(tmp_path), "--only", "fill"]) == 0
-    out = capsys.readouterr().out
+    out = printed(tmp_path, "fill", capsys)
     assert "fill daily, 1 d (12 bins): MAE" in out
     assert "persistence" in out
 
@@ -84,8 +95,7 @@ def test_daily_bins_are_judged_beside_persistence(tmp_path: Path, capsys) -> Non
 def test_a_stream_that_cannot_be_calibrated_is_named(tmp_path: Path, capsys) -> None:
     table = stream(24 * 20).assign(precipitation_mm=0.0, discharge_m3s=1.0)
     put(tmp_path / "hydro", "sub_flat.csv", table)
-    assert main(["--data", str(tmp_path), "--only", "stream"]) == 0
-    assert "nicht kalibriert" in capsys.readouterr().out
+    assert "nicht kalibriert" in printed(tmp_path, "stream", capsys)
 
 
 @pytest.mark.parametrize(
@@ -126,10 +136,8 @@ def test_litres_shuffled_rows_and_wild_clocks_are_the_same_stream(tmp_path: Path
     scores = {}
     for name, table in forms.items():
         put(tmp_path / name / "hydro", "sub_x.csv", table)
-        assert main(["--data", str(tmp_path / name), "--only", "stream"]) == 0
-        out = capsys.readouterr().out
-        row = next(line for line in out.splitlines() if "perfect rain" in line)
-        scores[name] = float(row.split("NSE")[1].split()[0])
+        out = printed(tmp_path / name, "stream", capsys)
+        scores[name] = figure(out, "perfect rain", "NSE")
         assert "(m3/s, step 60 min)" in out
     assert scores["litres"] == pytest.approx(scores["plain"], abs=0.02)
     assert scores["jitter"] == pytest.approx(scores["plain"], abs=0.05)
@@ -146,27 +154,22 @@ def test_logger_codes_are_gaps_and_that_is_said(tmp_path: Path, capsys) -> None:
     assert "1 negative values read as gaps" in out
 
 
-def test_daily_basin_lives_without_evaporation_and_takes_its_area(tmp_path: Path, capsys) -> None:
+def test_daily_basin_lives_without_evaporation_and_takes_its_area(tmp_path: Path, capsys, slow_store) -> None:
     rng = np.random.default_rng(2)
     days = 365 * 7
     rain = np.where(rng.random(days) < 0.4, rng.gamma(1.0, 5.0, days), 0.0)
-    store, flow = 100.0, np.empty(days)
-    for i, fallen in enumerate(rain):
-        store += 0.5 * fallen
-        flow[i] = 0.02 * store
-        store -= flow[i]
+    warmth = 10.0 - 8.0 * np.cos(2 * np.pi * np.arange(days) / 365.25)
     table = pd.DataFrame(
         {"time": np.datetime64("2010-01-01") + np.arange(days), "precipitation_mm": rain,
-         "temperature_c": 10.0 - 8.0 * np.cos(2 * np.pi * np.arange(days) / 365.25), "discharge_m3s": flow}
+         "temperature_c": warmth, "discharge_m3s": slow_store(rain)}
     )  # fmt: skip
     table.loc[rng.random(days) < 0.02, ["precipitation_mm", "temperature_c"]] = np.nan
     put(tmp_path / "hydro", "daily_x.csv", table.drop(index=[400, 401]))
     assert main(["--data", str(tmp_path), "--only", "daily"]) == 1
     assert "area_km2" in capsys.readouterr().err
     (tmp_path / "hydro" / "metadata.json").write_text(json.dumps({"daily_x": {"area_km2": 86.4}}))
-    assert main(["--data", str(tmp_path), "--only", "daily"]) == 0
-    out = capsys.readouterr().out
-    assert float(out.split("NSE")[1].split()[0]) > 0.5
+    out = printed(tmp_path, "daily", capsys)
+    assert figure(out, "daily_x", "NSE") > 0.5
     assert "Oudin" in out
 
 
@@ -183,10 +186,8 @@ def test_echoes_are_understood_in_every_sensible_form(tmp_path: Path, capsys) ->
     found = {}
     for name, table in forms.items():
         put(tmp_path / name / "fill", "sensors.parquet", table)
-        assert main(["--data", str(tmp_path / name), "--only", "fill"]) == 0
-        out = capsys.readouterr().out
-        own = next(line for line in out.splitlines() if "pooled inflow rate" in line)
-        found[name] = float(own.split("MAE")[1].split()[0])
+        out = printed(tmp_path / name, "fill", capsys)
+        found[name] = figure(out, "pooled inflow rate", "MAE")
         assert "fill hourly: 4 containers" in out
     assert found["mm"] == found["long"]
     assert max(found.values()) < 1.3 * min(found.values())
@@ -199,8 +200,7 @@ def test_a_sensor_whose_clock_runs_ahead_changes_nothing_and_is_named(tmp_path: 
     said = {}
     for name, one in (("plain", table), ("ahead", ahead)):
         put(tmp_path / name / "fill", "sensors.parquet", one)
-        assert main(["--data", str(tmp_path / name), "--only", "fill"]) == 0
-        said[name] = capsys.readouterr().out.splitlines()
+        said[name] = printed(tmp_path / name, "fill", capsys).splitlines()
     assert said["ahead"] == [*said["plain"], "  note: 1 rows of the future left out"]
 
 
@@ -262,8 +262,7 @@ def test_meters_without_faults_or_weather_are_said(tmp_path: Path, capsys) -> No
     hour = table["t"].dt.hour
     table = table.assign(utility="electricity", value=5.0 + 3.0 * ((hour > 7) & (hour < 18)))
     put(tmp_path / "consumption", "readings.parquet", table)
-    assert main(["--data", str(tmp_path), "--only", "consumption"]) == 0
-    out = capsys.readouterr().out
+    out = printed(tmp_path, "consumption", capsys)
     assert "no events.csv" in out
     assert "no weather.parquet" in out
     put(tmp_path / "consumption", "readings.parquet", table.drop(columns="value"))
