@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from models import metrics
+from models.evaluate.about import About
 from models.evaluate.streams import DEMAND, FLOW, RAIN, WARMTH
-from models.evaluate.tables import NOT_EVALUATED, Table, UnusableTable, metadata, notes
+from models.evaluate.tables import NOT_EVALUATED, Table, UnusableTable, notes
 from models.forecaster import NotCalibrated
 from models.rainfall_runoff.daily import DailyCatchment, Forcing
 from models.series import DAY, Floats, Times
@@ -25,11 +25,10 @@ MILD = 15.0
 
 def daily_runoff(data: Path) -> Iterator[str]:
     """Files hydro/daily_*.csv beside one-day persistence (a forecast, which a simulation is not)."""
-    folder = data / "hydro"
     rows = []
-    for file in sorted(folder.glob("daily_*.csv")):
+    for file in sorted((data / "hydro").glob("daily_*.csv")):
         try:
-            made = _basin(file, dict(metadata(folder).get(file.stem, {})))
+            made = _basin(file, About.of(file))
         except UnusableTable as error:
             yield f"{NOT_EVALUATED}{error}"
             continue
@@ -43,14 +42,13 @@ def daily_runoff(data: Path) -> Iterator[str]:
         )
 
 
-def _basin(file: Path, about: dict[str, Any]) -> tuple[tuple[float, float, float] | None, list[str]]:
+def _basin(file: Path, about: About) -> tuple[tuple[float, float, float] | None, list[str]]:
     """Scores of one basin if there are any, and what to print."""
     table = Table.read(file)
     times = table.times()
     table.say_times(times)
     days, forcing, runoff = _on_days(table, times, about)
-    split = str(about.get("split", ""))
-    cut = int((days < np.datetime64(split)).sum()) if split[:2].isdigit() else len(days) // 2
+    cut = len(days) // 2 if about.split is None else int((days < about.split).sum())
     model, began = DailyCatchment(), time.process_time()
     refused = model.fit(forcing.head(cut), runoff[:cut])
     made = model.simulate(forcing) if refused is None else refused
@@ -70,7 +68,7 @@ def _basin(file: Path, about: dict[str, Any]) -> tuple[tuple[float, float, float
     return (nse, kge, peak.height), [line, *noted]
 
 
-def _on_days(table: Table, times: Times, about: dict[str, Any]) -> tuple[Times, Forcing, Floats]:
+def _on_days(table: Table, times: Times, about: About) -> tuple[Times, Forcing, Floats]:
     """Every day from first to last, what stands in for missing columns said; gaps are NaN."""
     known = times[~np.isnat(times)].astype("datetime64[D]").astype("datetime64[us]")
     days = np.arange(known.min(), known.max() + DAY, DAY)
@@ -87,9 +85,9 @@ def _on_days(table: Table, times: Times, about: dict[str, Any]) -> tuple[Times, 
     demand = column("evaporation", DEMAND, "mm")
     runoff = column("runoff", RUNOFF, "mm")
     if runoff is None:
-        runoff = _from_flow(table, column("flow", FLOW, "m3/s"), about)
+        runoff = _from_flow(table, column("flow", FLOW, "m3/s"), about.area_km2)
     if demand is None:
-        latitude = float(about.get("latitude", MIDDLE_EUROPE))
+        latitude = MIDDLE_EUROPE if about.latitude is None else about.latitude
         table.remarks.append(f"no potential evaporation: by Oudin from temperature at latitude {latitude:g}")
         demand = oudin(days, np.full(len(days), MILD) if warmth is None else warmth, latitude)
     if warmth is None:
@@ -98,14 +96,13 @@ def _on_days(table: Table, times: Times, about: dict[str, Any]) -> tuple[Times, 
     return days, Forcing(np.zeros(len(days)) if rain is None else rain, warmth, demand), runoff
 
 
-def _from_flow(table: Table, flow: Floats | None, about: dict[str, Any]) -> Floats:
-    area = about.get("area_km2")
-    if flow is None or not area:
+def _from_flow(table: Table, flow: Floats | None, area_km2: float | None) -> Floats:
+    if flow is None or not area_km2:
         raise UnusableTable(
             f"{table.file}: no column with the runoff; give discharge_mm, or discharge_m3s and area_km2 for "
             f"{table.file.stem} in metadata.json ({table.there})"
         )
-    return np.asarray(flow * MM_PER_M3S_AND_KM2 / float(area))
+    return np.asarray(flow * MM_PER_M3S_AND_KM2 / area_km2)
 
 
 def oudin(days: Times, temperature: Floats, latitude: float) -> Floats:

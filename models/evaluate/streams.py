@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from models import metrics
 from models.backtest import truth
 from models.baselines import LinearArx, Persistence
-from models.evaluate.tables import NOT_EVALUATED, Table, UnusableTable, metadata, notes, on_steps, step_hours
+from models.evaluate.about import About
+from models.evaluate.tables import NOT_EVALUATED, Table, UnusableTable, notes, on_steps, step_hours
 from models.forecaster import LEVELS
 from models.rainfall_runoff.forecast import RunoffForecaster
 from models.rainfall_runoff.rain_ahead import MeasuredRain, NoRainAhead, RainAhead
@@ -65,17 +65,16 @@ class Medians:
 
 def streams(data: Path) -> Iterator[str]:
     """Files hydro/sub_*.csv: fitted before the middle, measured after it; medians at the end."""
-    folder = data / "hydro"
     medians = Medians()
-    for file in sorted(folder.glob("sub_*.csv")):
+    for file in sorted((data / "hydro").glob("sub_*.csv")):
         try:
-            yield from _file(file, dict(metadata(folder).get(file.stem, {})), medians)
+            yield from _file(file, About.of(file), medians)
         except UnusableTable as error:
             yield f"{NOT_EVALUATED}{error}"
     yield from medians.lines()
 
 
-def _file(file: Path, about: dict[str, Any], medians: Medians) -> Iterator[str]:
+def _file(file: Path, about: About, medians: Medians) -> Iterator[str]:
     table = Table.read(file)
     times = table.times()
     table.say_times(times)
@@ -95,15 +94,20 @@ def _file(file: Path, about: dict[str, Any], medians: Medians) -> Iterator[str]:
         values = table.measured(target, {target: factor}, times, unit)
         if values is None:
             continue
-        yield from _stream(f"{file.stem} {target}", Record(on_steps(values), drivers), rain, medians)
+        values = on_steps(values)
+        if values.step is not None and values.step > hours(LEAD_HOURS[-1]):
+            raise UnusableTable(
+                f"{file}, column {target}: a value every {step_hours(values.step):g} h; needed is one every "
+                f"{LEAD_HOURS[-1]} h or oftener; call a file of daily values daily_*.csv"
+            )
+        yield from _stream(f"{file.stem} {target}", Record(values, drivers), rain, medians)
     yield from notes(table.remarks)
 
 
-def _targets(table: Table, about: dict[str, Any]) -> dict[str, tuple[float, str]]:
+def _targets(table: Table, about: About) -> dict[str, tuple[float, str]]:
     """Columns to forecast -> factor to the unit."""
-    asked = [str(name).lower() for name in about.get("targets", ())]
     found = {}
-    for name in asked or [name for name in table.columns if name in FLOW or name in STAGE]:
+    for name in about.targets or [name for name in table.columns if name in FLOW or name in STAGE]:
         if name not in table.columns:
             raise UnusableTable(f"{table.file}: metadata.json names the target {name}, which is no column")
         is_stage = name in STAGE or name.startswith(("level", "stage", "water_level"))

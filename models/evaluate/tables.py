@@ -6,12 +6,10 @@ the usual codes of loggers are gaps. What was corrected on the way is said, neve
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -190,17 +188,6 @@ def on_steps(series: Series) -> Series:
         return series
     slot = -(-ticks // length) * length
     return Series.tidy(slot.astype("datetime64[us]"), series.values, series.unit)
-
-
-def metadata(folder: Path) -> dict[str, dict[str, Any]]:
-    """By file stem; empty without metadata.json. Raises `UnusableTable`."""
-    file = folder / "metadata.json"
-    if not file.exists():
-        return {}
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise UnusableTable(f"{file}: is no JSON: {error}") from error
 
 
 def step_hours(step: Step) -> float:

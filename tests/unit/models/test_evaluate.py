@@ -173,6 +173,36 @@ def test_daily_basin_lives_without_evaporation_and_takes_its_area(tmp_path: Path
     assert "Oudin" in out
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[1, 2]", "by file name"),
+        ('{"daily_x": "Emscher"}', "by file name"),
+        ('{"daily_x": {"area_km2": 5, "split": "2010-13-45"}}', "daily_x: split '2010-13-45' is no date"),
+        ('{"daily_x": {"area_km2": "large"}}', "daily_x: area_km2 'large' is no number"),
+        ('{"daily_x": {"area_km2": 5, "latitude": "52N"}}', "daily_x: latitude '52N' is no number"),
+    ],
+)
+def test_what_metadata_cannot_mean_is_named(tmp_path: Path, capsys, content: str, said: str) -> None:
+    table = stream(400).assign(time=np.datetime64("2010-01-01") + np.arange(400))
+    put(tmp_path / "hydro", "daily_x.csv", table)
+    (tmp_path / "hydro" / "metadata.json").write_text(content)
+    assert main(["--data", str(tmp_path), "--only", "daily"]) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert "metadata.json" in told
+
+
+@pytest.mark.parametrize("step", [12, 24])
+def test_a_stream_on_too_long_steps_is_refused_with_the_remedy(tmp_path: Path, capsys, step: int) -> None:
+    table = stream(400)
+    put(tmp_path / "hydro", "sub_x.csv", table.assign(time=START + np.arange(400) * step * HOURS))
+    assert main(["--data", str(tmp_path), "--only", "stream"]) == 1
+    told = capsys.readouterr().err
+    assert f"sub_x.csv, column discharge_m3s: a value every {step} h" in told
+    assert "daily_" in told
+
+
 def test_echoes_are_understood_in_every_sensible_form(tmp_path: Path, capsys) -> None:
     long = echoes()
     forms = {
