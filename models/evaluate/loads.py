@@ -16,6 +16,7 @@ from models.consumption.expected import Calendar
 from models.consumption.outlook import LoadForecaster
 from models.consumption.warmth import MeasuredWarmth, NoWarmthAhead, WarmthAhead
 from models.evaluate.meters import Meter, read_meters
+from models.evaluate.tables import notes
 from models.forecaster import LEVELS, Leads
 from models.series import DAY, HOUR, Floats, Record, Series, Times
 
@@ -68,6 +69,7 @@ def loads_ahead(data: Path, calendar: Calendar) -> Iterator[str]:
             f"load, 48 h ahead, {name:26s}: CRPS {middle[0]:.3f} MAE {middle[1]:.3f} of the mean, 80 % "
             f"interval covers {middle[2]:.2f}, 90 % {middle[3]:.2f} ({len(found)} meters)"
         )
+    yield from notes(read.remarks)
 
 
 def _scores(

@@ -49,7 +49,7 @@ def draw_bars(chart: BarChart, name: str, *, narrow: bool = False) -> Markup:
         for bar in group.bars:
             wide = max(1.0, full * min(max(bar.share, 0.0), 1.0))
             kind = "bar hollow" if bar.hollow else "bar"
-            x, words = (0.0, y + 12) if narrow else (left + wide + 6, y + 12)
+            x, words = 0.0 if narrow else left + wide + 6, y + 12
             y += line
             parts.append(
                 f'<rect class="{kind}" x="{left}" y="{y + 1}" width="{wide:.1f}" height="{_BAR - 2}"/>'

@@ -245,6 +245,13 @@ def test_what_is_marked_as_test_is_tested(tmp_path: Path, mark: str, judged: boo
     assert bool(meter.split == table["t"][24 * 8].to_datetime64()) is judged
 
 
+def test_what_was_corrected_is_said_of_loads_too(tmp_path: Path, capsys) -> None:
+    put(tmp_path / "consumption", "readings.csv", hourly_meter(10).assign(test="no"))
+    out = printed(tmp_path, "load", capsys)
+    assert "note: no weather.parquet" in out
+    assert "note: no column utility" in out
+
+
 def test_a_mark_that_is_neither_yes_nor_no_is_said(tmp_path: Path) -> None:
     table = hourly_meter(10).assign(test="no")
     table.loc[200:, "test"] = "vielleicht"
