@@ -18,7 +18,7 @@ from udp.api.v1 import add_readable
 from udp.errors import NotFound
 from udp.opendata.offer import licence_page
 from udp.policy import operates
-from udp.weather.coming import Hour, Minutes, Point, Radar
+from udp.weather.coming import Hour, Minutes, Run
 
 _SECONDS = 60
 # What the service asks for where its data are worked on (GeoNutzV, section 3; CC BY 4.0, section 3 a).
@@ -105,15 +105,15 @@ async def weather_forecast(request: Request, at: AtDesk, who: Asking) -> Respons
     return answer(request, who, representations.dumps(body), media_type="application/json", seconds=_SECONDS)
 
 
-def _point(one: Point, station: str) -> dict[str, Any]:
-    return {**_run(one), "station": station, "hours": [_hour(hour) for hour in one.hours]}
+def _point(one: Run[Hour], station: str) -> dict[str, Any]:
+    return {**_run(one), "station": station, "hours": [_hour(hour) for hour in one.parts]}
 
 
-def _radar(one: Radar) -> dict[str, Any]:
-    return {**_run(one), "steps": [_minutes(step) for step in one.steps]}
+def _radar(one: Run[Minutes]) -> dict[str, Any]:
+    return {**_run(one), "steps": [_minutes(step) for step in one.parts]}
 
 
-def _run(one: Point | Radar) -> dict[str, Any]:
+def _run(one: Run[Any]) -> dict[str, Any]:
     return {
         "issued_at": columns_json.time(one.issued_at),
         "known_at": columns_json.time(one.known_at),

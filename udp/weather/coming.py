@@ -5,12 +5,12 @@ The newest run known at a moment, whole: two runs are never mixed. What is too o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from udp.forecasting.port import CITY, ForecastKey, Kind
 from udp.store.columns import Observations, Period
@@ -18,7 +18,8 @@ from udp.store.port import ObservationStore
 from udp.weather.archive import AIR_ERROR, EXPECTED_AIR, EXPECTED_RAIN
 from udp.weather.mosmix import EXCEEDANCES
 
-Times = NDArray[np.datetime64]
+Part = TypeVar("Part")
+Said: TypeAlias = Mapping[ForecastKey, float]
 HORIZON = timedelta(hours=48)
 # RV comes every five minutes, MOSMIX_L every six hours, an hour after its issue: what is older is not the
 # newest there should be.
@@ -54,31 +55,21 @@ class Minutes:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """A point forecast; `fresh`: there should be no newer one."""
+class Run(Generic[Part]):
+    """One run of a product, whole; `fresh`: there should be no newer one."""
 
     issued_at: datetime
     known_at: datetime
     fresh: bool
-    hours: tuple[Hour, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Radar:
-    """A radar nowcast."""
-
-    issued_at: datetime
-    known_at: datetime
-    fresh: bool
-    steps: tuple[Minutes, ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """None where nothing is known, or nothing of any use."""
+    """Point forecast and radar nowcast; None where nothing is known, or nothing of any use."""
 
-    point: Point | None = None
-    radar: Radar | None = None
+    point: Run[Hour] | None = None
+    radar: Run[Minutes] | None = None
 
 
 def coming(
@@ -91,30 +82,41 @@ def coming(
     if of_city or of_radar:
         period = Period(now + _TICK, now + HORIZON + _TICK)
         found = store.read([*of_city, *of_radar], period, as_of=now)
+    return Coming(
+        _newest(found, of_city, _hour, now, fresh=FRESH_POINT, used=_USED_POINT),
+        _newest(found, of_radar, _minutes, now, fresh=FRESH_RADAR, used=_USED_RADAR),
+    )
+
+
+def _newest(
+    found: Observations, keys: Mapping[int, ForecastKey], part: Callable[[datetime, Said], Part],
+    now: datetime, *, fresh: timedelta, used: timedelta,
+) -> Run[Part] | None:  # fmt: skip
+    """What the newest run says that is still of use, by the moments it speaks of."""
     issued = found.phenomenon_time - found.lead * np.timedelta64(1, "s")
-    return Coming(_point(found, issued, of_city, now), _radar(found, issued, of_radar, now))
-
-
-def _point(
-    found: Observations, issued: Times, keys: Mapping[int, ForecastKey], now: datetime
-) -> Point | None:
-    run = _newest(found, issued, keys, now - _USED_POINT)
-    if run is None:
+    since = np.datetime64((now - used).replace(tzinfo=None), "us")
+    own = np.isin(found.datastream, list(keys)) & (issued >= since)
+    if not own.any():
         return None
+    newest = issued[own].max()
+    run = found.take(own & (issued == newest))
     rows: dict[datetime, dict[ForecastKey, float]] = {}
     for number, at, value in zip(run.datastream, run.phenomenon_time, run.result, strict=True):
         rows.setdefault(_moment(at), {})[keys[int(number)]] = float(value)
-    issue, known = _times(run)
-    hours = tuple(_hour(ends, said) for ends, said in sorted(rows.items()))
-    return Point(issue, known, now - issue <= FRESH_POINT, hours)
+    issue, known = _moment(newest), _moment(run.result_time.max())
+    return Run(issue, known, now - issue <= fresh, tuple(part(ends, rows[ends]) for ends in sorted(rows)))
 
 
-def _hour(ends: datetime, said: Mapping[ForecastKey, float]) -> Hour:
+def _hour(ends: datetime, said: Said) -> Hour:
     over = {key.level: value for key, value in said.items() if key.kind is Kind.RAIN_OVER}
     return Hour(
         ends, said.get(EXPECTED_RAIN), over.get(_DRY), exceeded(over), said.get(EXPECTED_AIR),
         said.get(AIR_ERROR),
     )  # fmt: skip
+
+
+def _minutes(ends: datetime, said: Said) -> Minutes:
+    return Minutes(ends, sum(said.values()) / len(said), max(said.values()))
 
 
 def exceeded(over: Mapping[float, float], share: float = _ONE_IN_TEN) -> float | None:
@@ -133,39 +135,6 @@ def exceeded(over: Mapping[float, float], share: float = _ONE_IN_TEN) -> float |
         return 0.0
     step = (chances[place - 1] - share) / (chances[place - 1] - chances[place])
     return float(amounts[place - 1] + step * (amounts[place] - amounts[place - 1]))
-
-
-def _radar(
-    found: Observations, issued: Times, keys: Mapping[int, ForecastKey], now: datetime
-) -> Radar | None:
-    run = _newest(found, issued, keys, now - _USED_RADAR)
-    if run is None:
-        return None
-    rows: dict[datetime, list[float]] = {}
-    for at, value in zip(run.phenomenon_time, run.result, strict=True):
-        rows.setdefault(_moment(at), []).append(float(value))
-    steps = tuple(Minutes(ends, _mean(many), max(many)) for ends, many in sorted(rows.items()))
-    issue, known = _times(run)
-    return Radar(issue, known, now - issue <= FRESH_RADAR, steps)
-
-
-def _newest(
-    found: Observations, issued: Times, keys: Collection[int], since: datetime
-) -> Observations | None:
-    """What the newest run issued since then says."""
-    own = np.isin(found.datastream, list(keys)) & (issued >= np.datetime64(since.replace(tzinfo=None), "us"))
-    if not own.any():
-        return None
-    return found.take(own & (issued == issued[own].max()))
-
-
-def _times(run: Observations) -> tuple[datetime, datetime]:
-    issue = run.phenomenon_time[0] - run.lead[0] * np.timedelta64(1, "s")
-    return _moment(issue), _moment(run.result_time.max())
-
-
-def _mean(many: Sequence[float]) -> float:
-    return sum(many) / len(many)
 
 
 def _moment(at: np.datetime64) -> datetime:
