@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dashboards.operator import mqtt, webhooks
+from dashboards.operator import counters, mqtt, webhooks
 from dashboards.operator.findings import LOSS_EXPECTED, loss
 from dashboards.operator.reasons import in_german
 from dashboards.operator.report import AgentState, DeviceState, HeardBy, ModuleState, Operations
@@ -266,9 +266,12 @@ def _mqtt(operations: Operations, time: LocalTime) -> TableView:
 
 def _counters(operations: Operations) -> TableView:
     duplicates = sum(device.duplicates for device in operations.devices)
-    known = {"weitere Lieferungen desselben Funkspruchs": duplicates, **operations.counters}
-    rows = [(name, number(value, 0)) for name, value in known.items()]
-    return TableView("zaehler", "Zähler", "Seit Beginn", ("Zähler", "Wert"), rows, "")
+    rows = [("weitere Lieferungen desselben Funkspruchs", number(duplicates, 0), "")]
+    rows += [
+        (counters.in_german(name), number(value, 0), name) for name, value in operations.counters.items()
+    ]
+    heads = ("Zähler", "Wert", "Name in /metrics")
+    return TableView("zaehler", "Zähler", "Seit Beginn, wo nicht „jetzt“ steht", heads, rows, "")
 
 
 def _devices(operations: Operations, time: LocalTime) -> TableView:

@@ -86,6 +86,7 @@ def test_order_is_claimed_when_it_is_proven(operations: dict[str, Any], page: An
     assert "Alles in Ordnung" in text
     assert "Papierkorb 1" in text
     assert "12.345" in text
+    assert "Meldungen: Agenten" in text and "messages_edge" in text
     assert 'http-equiv="refresh"' not in text
 
 

@@ -43,7 +43,7 @@ def test_rain_and_warmth_with_source_age_and_how_sure(page, tmp_path):
     for words in (
         "In den nächsten 24 Stunden werden etwa 2,5 mm Regen erwartet, am ehesten in der Stunde bis",
         "70 % Wahrscheinlichkeit", "Die Temperatur liegt zwischen 4 und 9 °C.",
-        f"{CREDIT}. Lizenz: https://creativecommons.org/licenses/by/4.0/ Ausgegeben", "21.11.2026, 10:00 Uhr",
+        f"{CREDIT}.", "Lizenz: https://creativecommons.org/licenses/by/4.0/</p>", "21.11.2026, 10:00 Uhr",
         "in einem von 10 kommt mehr", "www.dwd.de/warnungen", "± 1,1", "So 3 Uhr",
     ):  # fmt: skip
         assert words in text, words
