@@ -148,17 +148,8 @@ def _projected(row: Floats, template: Floats, weights: Floats) -> float:
     return float((along * row).sum() / (along * template).sum())
 
 
-@compiled
 def _habit_by_part(rest: Floats) -> Floats:
     """Median of each part of the day over eight weeks without the last ten days; zero until known."""
-    days, parts = rest.shape
-    out = np.zeros((days, parts))
-    for j in range(parts):
-        usual = 0.0
-        for k in range(days):
-            if k % HABIT_EVERY == 0:
-                past = rest[max(0, k - HABIT - HABIT_LEFT_OUT) : max(0, k - HABIT_LEFT_OUT), j]
-                past = past[np.isfinite(past)]
-                usual = np.median(past) if len(past) >= 28 else 0.0
-            out[k, j] = usual
-    return out
+    columns = np.ascontiguousarray(rest.T)
+    usual = [trailing_median(one, HABIT, HABIT_LEFT_OUT, LEAST_DAYS, HABIT_EVERY) for one in columns]
+    return np.stack(usual, axis=1)[: len(rest)]

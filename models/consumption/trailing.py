@@ -9,15 +9,15 @@ from models.series import Floats
 
 
 @compiled
-def trailing_median(values: Floats, length: int, left_out: int, least: int) -> Floats:
+def trailing_median(values: Floats, length: int, left_out: int, least: int, every: int = 1) -> Floats:
     """Median of the ``length`` values that end ``left_out`` before each position, zero where fewer than
-    ``least`` of them are known; one more position than values."""
+    ``least`` of them are known; one more position than values. Renewed at each ``every``-th position."""
     out = np.zeros(len(values) + 1)
-    for k in range(len(values) + 1):
+    for k in range(0, len(values) + 1, every):
         past = values[max(0, k - length - left_out) : max(0, k - left_out)]
         past = past[np.isfinite(past)]
         if len(past) >= least:
-            out[k] = np.median(past)
+            out[k : k + every] = np.median(past)
     return out
 
 
