@@ -18,7 +18,9 @@ import psutil
 import tomli_w
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
-from installation import free_port, wait_until
+sys.path.insert(0, str(Path(__file__).parents[1] / "machine"))
+from installation import wait_until
+from loopback import free_port
 from traffic import PulseCounter, moment
 
 UNDER_WAY = 50

@@ -23,6 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent / "contracts" / "siege"))
+sys.path.insert(0, str(HERE.parent / "machine"))
 
 from fortress import fortress  # noqa: E402
 from storm import Outcome, storm  # noqa: E402

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from loopback import free_port
 from sqlalchemy import create_engine, text
 
 from edge.wire.settings import Secret
@@ -108,7 +108,7 @@ def influxdb_1_server(folder: Path) -> Iterator[str]:
 
 def victoriametrics(folder: Path) -> Server:
     """Not yet started."""
-    port = _free_port()
+    port = free_port()
     command = [
         _binary("victoria-metrics"),
         f"-storageDataPath={folder / 'data'}",
@@ -123,9 +123,9 @@ def victoriametrics(folder: Path) -> Server:
 
 def influxdb_1(folder: Path) -> Server:
     """Not yet started."""
-    port = _free_port()
+    port = free_port()
     settings = folder / "influxdb.conf"
-    settings.write_text(_INFLUXDB_1.format(port=port, rpc_port=_free_port(), folder=folder))
+    settings.write_text(_INFLUXDB_1.format(port=port, rpc_port=free_port(), folder=folder))
     command = [_binary("influxd"), "-config", str(settings)]
     return Server(command, folder, f"http://127.0.0.1:{port}", "/ping")
 
@@ -301,13 +301,6 @@ def _post(url: str) -> None:
         pass
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """A server of our own on a free loopback port; it refuses to run as root, so root lends it a user."""
@@ -317,10 +310,8 @@ def postgresql() -> Iterator[str]:
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         lent = []
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")

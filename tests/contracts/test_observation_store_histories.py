@@ -98,7 +98,11 @@ def newest_of(history: list[Observations]) -> Observations:
     return rows.take(np.array([last[identity] for identity in sorted(last)], np.int64))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(history=histories(), span=SPANS, every=EVERY)
 def test_any_history_reads_and_aggregates_like_a_slow_reference(
     engine: Any, history: list[Observations], span: Period, every: timedelta

@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pytest
 import tomli_w
+from loopback import free_port
 from traffic import EPOCH, Gateway, PulseCounter
 
 from udp.launch.broker import BrokerPlan, find_mosquitto, write_configuration
@@ -33,12 +34,6 @@ from udp.store.opening import StoreSettings, open_store
 ROOT = Path(__file__).parents[2]
 # Health readings (priority 0) come and go; uplinks and frames are what was promised.
 _SPOOLED = "SELECT count(*) FROM message WHERE priority > 0"
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
+from loopback import free_port
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.wire import topics
@@ -55,12 +56,6 @@ def port(tmp_path):
     yield number
     process.terminate()
     process.wait(10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings(port: int, user: str, prefix: str) -> SessionSettings:

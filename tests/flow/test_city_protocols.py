@@ -27,6 +27,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+from loopback import free_port
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.lorawan.frame import DataUp, SessionKeys, parse_data_up
@@ -162,9 +163,7 @@ def broker(tmp_path: Path) -> Iterator[int]:
     found = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     if not Path(found).exists():
         (pytest.fail if os.environ.get("CI") else pytest.skip)("mosquitto is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     config = tmp_path / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
     process = subprocess.Popen(

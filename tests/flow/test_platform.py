@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from loopback import free_port, free_ports
 
 from simulators.poles import MODULES
 from udp.launch.broker import find_mosquitto
@@ -23,36 +24,21 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.external_service, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """The first of `count` free neighbouring ports."""
-    while True:
-        with socket.socket(socket.AF_INET, kind) as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = probe.getsockname()[1]
-        try:
-            for port in range(first, first + count):
-                with socket.socket(socket.AF_INET, kind) as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-
-
 class Platform:
     """`make run` without make, on ports of its own."""
 
     def __init__(self, data: Path, *, broker: bool) -> None:
         self.data, self.broker = data, broker
-        self.http = free_ports(1)
+        self.http = free_port()
         self.environment = os.environ | {
             "UDP_DATA_DIR": str(data),
             "UDP_HTTP_PORT": str(self.http),
-            "UDP_INGEST_PORT": str(free_ports(1)),
-            "UDP_MQTT_PORT": str(free_ports(1)),
-            "UDP_SENSORTHINGS_PORT": str(free_ports(1)),
+            "UDP_INGEST_PORT": str(free_port()),
+            "UDP_MQTT_PORT": str(free_port()),
+            "UDP_SENSORTHINGS_PORT": str(free_port()),
             "UDP_RADIO_PORT": str(free_ports(9, socket.SOCK_DGRAM)),
             "UDP_MODBUS_PORT": str(free_ports(7)),
-            "UDP_WEATHER_PORT": str(free_ports(1)),
+            "UDP_WEATHER_PORT": str(free_port()),
             # Of two days a stream can be forecast; one of both ways is enough to see it.
             "UDP_HISTORY_DAYS": "2" if broker else "0.3",
             "UDP_BROKER": "on" if broker else "off",

@@ -28,6 +28,7 @@ import tomli_w
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from loopback import free_port
 
 from udp.registry.port import CityDescription
 from udp.registry.sql import SqlRegistry
@@ -43,12 +44,6 @@ from listening import Ear, ear
 KEY = "operator-key-of-this-test"
 REQ = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

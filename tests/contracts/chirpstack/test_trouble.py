@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import socket
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from loopback import free_port
 
 from edge.wire.identifiers import DevEUI
 from edge.wire.settings import Secret
@@ -92,9 +92,7 @@ def test_a_device_of_a_tenant_we_may_not_see_is_told_and_does_not_hold_up_the_ot
 
 
 def test_nobody_there(double):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with pytest.raises(NetworkUnavailable, match=r"nimmt niemand Verbindungen an; läuft ChirpStack"):
         double.plan(server=f"127.0.0.1:{port}")
     with pytest.raises(ConfigurationError, match=r"den Namen 'kein-server\.invalid' gibt es im Netz nicht"):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from loopback import free_port
 from starlette.testclient import TestClient
 
 from edge.wire.settings import Secret
@@ -104,12 +104,6 @@ def report(asked: Outsider, terminal: Any) -> None:
     for name in sorted(asked.requests):
         terminal.line(f"  {name:45} {asked.requests[name]:5} requests {asked.checks[name]:5} checks")
     terminal.line(f"  {'total':45} {asked.requests.total():5} requests {asked.checks.total():5} checks")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def described() -> CityDescription:

@@ -23,6 +23,7 @@ import httpx2
 import numpy as np
 import psutil
 import tomli_w
+from loopback import free_port
 
 from edge.wire.identifiers import DevEUI
 from udp.auth import KeyWish, SqlKeys
@@ -255,9 +256,7 @@ def fortress(folder: Path, **server: object) -> Iterator[Fortress]:
     """`udp run` over a filled folder, on a port of its own; `server` are more settings of `udp`."""
     folder.mkdir(parents=True, exist_ok=True)
     ids, key = build(folder, datetime.now(UTC).replace(second=0, microsecond=0))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     content: dict[str, object] = {
         "registry": {"url": f"sqlite:///{folder}/registry.sqlite"},
         "ledger": {"url": f"sqlite:///{folder}/ledger.sqlite"},

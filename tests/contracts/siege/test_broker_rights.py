@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import time
 from collections import deque
 
 import paho.mqtt.client as paho
 import pytest
+from loopback import free_port
 
 from udp.launch.broker import BrokerPlan, find_mosquitto, write_configuration
 
@@ -61,9 +61,7 @@ def broker(tmp_path):
     program = find_mosquitto()
     if program is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("mosquitto is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     configuration = write_configuration(
         BrokerPlan(program, tmp_path / "broker", "127.0.0.1", port), PASSWORDS
     )

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from loopback import free_port
 
 from edge.wire import cbor, topics
 from edge.wire.broker import SessionSettings
@@ -42,12 +43,6 @@ dev_addr = "49BE7DF1"
 nwk_s_key = "44024241ed4ce9a68c6a8bc055233fd3"
 app_s_key = "ec925802ae430ca77fd3dd73cb2cc588"
 """
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

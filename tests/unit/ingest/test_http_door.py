@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from loopback import free_port
 
 from edge.wire import cbor
 from edge.wire.messages import Receipt
@@ -21,7 +22,6 @@ from ingest.sources.http import AgentKey, HttpSettings, SourceKey
 from udp.errors import ConfigurationError
 
 from .conftest import NOW, envelope, uplink
-from .ports import free_port
 
 AGENT = {"Authorization": "Bearer agent-token"}
 

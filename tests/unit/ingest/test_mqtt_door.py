@@ -23,7 +23,7 @@ from ingest.sources.mqtt import MqttSettings
 from ingest.sources.things_stack_mqtt import ThingsStackSettings
 
 from .conftest import NOW, envelope, uplink
-from .ports import Mosquitto
+from .mosquitto import Mosquitto
 
 pytestmark = pytest.mark.external_service
 UNBOUNDED = "max_queued_messages 0\nmax_queued_bytes 100000000"

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 import psutil
 import pytest
+from loopback import free_port
 
 from edge.wire import cbor
 from edge.wire.messages import Receipt
@@ -28,7 +29,6 @@ from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.embedded.store import EmbeddedStore
 
 from .conftest import NOW, World, delivery, envelope, uplink
-from .ports import free_port
 
 CITY = """
 format = 1

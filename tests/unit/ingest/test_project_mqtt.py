@@ -23,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from ingest.sources.projects import ProjectMqttSettings
 from udp.launch.broker import find_mosquitto
 
-from .ports import Mosquitto
+from .mosquitto import Mosquitto
 from .village import Village, eventually, ttn_uplink
 
 pytestmark = pytest.mark.external_service

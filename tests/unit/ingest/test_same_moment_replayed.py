@@ -163,7 +163,11 @@ CRASHES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(said=SAID, cuts=CUTS, crashes=CRASHES)
 def test_every_value_said_of_a_moment_stands_there_once(
     said: list[tuple[int, int]], cuts: list[int], crashes: list[str]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from loopback import free_port
 
 from edge.lorawan.keyring import Keyring
 from edge.wire.settings import Secret
@@ -42,7 +43,6 @@ from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
 from .conftest import DevEUI
-from .ports import free_port
 
 MINE = DevEUI.parse("70B3D57ED0000001")
 NEIGHBOURS = DevEUI.parse("70B3D57ED0000002")

@@ -160,7 +160,7 @@ def test_every_encoder_is_tried_and_every_kind_has_a_codec():
 
 @pytest.mark.parametrize("kind", sorted(RANGES))
 @given(data=st.data())
-@settings(max_examples=50, deadline=1000)
+@settings(max_examples=50)
 def test_values_come_back_within_half_a_step(kind, data):
     values = {name: data.draw(one(name, limits), label=name) for name, limits in RANGES[kind].items()}
     given_too = {"occupied": data.draw(st.booleans())} if kind in NEEDS_OCCUPIED else {}
@@ -173,7 +173,7 @@ def test_values_come_back_within_half_a_step(kind, data):
 
 @pytest.mark.parametrize("kind", sorted(RANGES))
 @given(data=st.data())
-@settings(max_examples=20, deadline=1000)
+@settings(max_examples=20)
 def test_values_beyond_the_field_saturate_and_stay_readable(kind, data):
     wild = st.floats(-1e9, 1e9)
     values = {

@@ -98,7 +98,11 @@ def copy(state: CityState) -> CityState:
     return CityState(state.seed, state.began, state.time, dict(state.counters))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(stops=st.lists(st.tuples(st.integers(300, 5_000), st.booleans()), min_size=1, max_size=4))
 def test_stops_and_crashes_lose_no_counter_and_use_none_twice(
     make: Make, city: City, stops: list[tuple[int, bool]]

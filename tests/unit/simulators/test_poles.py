@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from loopback import free_port
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.constants import ExcCodes
 
@@ -17,12 +18,6 @@ from simulators.poles import MODULES, PoleServer, Register, encode
 from simulators.sensing import Senses
 
 NOON = 1_795_000_000.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_client_reads_every_module_by_either_function_and_a_failed_one_fails_alone(

@@ -42,14 +42,14 @@ def readable(name: str, payload: bytes, f_port: int) -> Decoded | None:
 
 @pytest.mark.parametrize("name", codec_names())
 @given(payload=st.binary(max_size=242), f_port=st.sampled_from((1, 2, 3, 5, 10, 85, 100, 223)))
-@settings(max_examples=60, deadline=1000)
+@settings(max_examples=60)
 def test_any_octets_give_values_or_a_codec_error(name, payload, f_port):
     readable(name, payload, f_port)
 
 
 @pytest.mark.parametrize("name", codec_names())
 @given(data=st.data())
-@settings(max_examples=60, deadline=1000)
+@settings(max_examples=60)
 def test_a_damaged_payload_gives_values_or_a_codec_error(name, data):
     example = data.draw(st.sampled_from([one for one in EXAMPLES if one["codec"] == name]))
     payload = bytearray(bytes.fromhex(example["hex"]))

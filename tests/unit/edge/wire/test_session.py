@@ -14,6 +14,7 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
+from loopback import free_port
 
 from edge.wire.arrivals import Delivery, Token
 from edge.wire.broker import SessionSettings
@@ -31,9 +32,7 @@ class Broker:
         found = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         if not Path(found).exists():
             (pytest.fail if os.environ.get("CI") else pytest.skip)("mosquitto is not installed")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.binary = found
         self.configuration = folder / "mosquitto.conf"
         self.configuration.write_text(

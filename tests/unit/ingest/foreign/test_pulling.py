@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from loopback import free_port
 
 from edge.wire.settings import Secret
 from ingest.committer import CommitSettings, Committer
@@ -36,8 +37,6 @@ from udp.sensorthings import Access, Datastream, Location, ObservedProperty, Thi
 from udp.store.columns import Period
 from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
-
-from ..ports import free_port
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SECRET = "cloud-token"

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import urllib3
+from loopback import free_port
 from starlette.testclient import TestClient
 
 from edge.wire.settings import Secret
@@ -49,8 +50,7 @@ class ProviderProcess:
 
 @pytest.fixture(scope="session")
 def provider_process() -> Iterator[ProviderProcess]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     script = Path(__file__).parent / "openid_provider.py"
     ways_back = [f"{PUBLIC_URL}{root}/anmelden/zurueck" for root in ("", "/herne")]
     command = [sys.executable, str(script), str(port), *ways_back]

@@ -41,7 +41,9 @@ PATHS = st.one_of(
     st.integers().map(lambda number: f"datastreams/{number}/observations"),
 )
 EXAMPLES = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

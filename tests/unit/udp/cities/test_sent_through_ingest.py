@@ -8,7 +8,8 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from two_in_one import WITHIN_S, ask, free_port, pairs
+from loopback import free_port
+from two_in_one import WITHIN_S, ask, pairs
 
 from edge.wire import cbor
 from edge.wire.identifiers import DevEUI, GatewayEUI

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from loopback import free_port
 
 from udp.launch.configuration import Site
 from udp.launch.credentials import Credentials
@@ -144,12 +144,6 @@ def opened(town: Town) -> str:
     cookie = answer.headers["Set-Cookie"]
     assert f"Path={town.root}/betrieb;" in cookie
     return str(cookie.partition(";")[0])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_town(folder: Path, name: str, value: float, port: int, variables: Mapping[str, str]) -> Town:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import email
 import email.policy
-import socket
 import socketserver
 import threading
 from collections.abc import Iterator
 
 import pytest
+from loopback import free_port
 
 from udp.citizens.mail import send
 from udp.citizens.settings import MailSettings
@@ -78,8 +78,7 @@ def test_what_the_server_refuses_is_said_without_address_and_text(
 
 
 def test_a_server_that_is_away_breaks_nothing() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as once:
-        port = once.getsockname()[1]
+    port = free_port()
     assert not send(settings(port), "erika@beispiel.de", "Betreff", "Text")
 
 

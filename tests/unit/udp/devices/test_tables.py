@@ -51,7 +51,7 @@ def test_headings_are_known_in_german_and_english_however_written():
     assert column_named("") is None
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=200)
 @given(st.binary(max_size=400) | st.text(alphabet='dev_eui;,\n"a1 ', max_size=200).map(str.encode))
 def test_any_bytes_are_a_table_or_refused(tmp_path, octets):
     path = tmp_path / "x.csv"

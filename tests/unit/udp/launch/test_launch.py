@@ -10,6 +10,7 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
+from loopback import free_port
 
 from udp.errors import ConfigurationError
 from udp.launch.broker import BrokerPlan, find_mosquitto, write_configuration
@@ -23,9 +24,7 @@ def broker(tmp_path):
     program = find_mosquitto()
     if program is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("mosquitto is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     plan = BrokerPlan(program, tmp_path / "broker", "127.0.0.1", port)
     configuration = write_configuration(plan, {"gw-a": "secret-a", "gw-b": "secret-b", "ingest": "secret-i"})
     process = subprocess.Popen([program, "-c", str(configuration)], stderr=subprocess.DEVNULL)

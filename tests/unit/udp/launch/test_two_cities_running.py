@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from loopback import free_port
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cities"))  # for two_in_one.py
-from two_in_one import Running, free_port, make_town
+from two_in_one import Running, make_town
 
 BANK = {
     "name": "Bank", "description": "Bank", "Locations": [{

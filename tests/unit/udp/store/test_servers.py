@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from loopback import free_port
 
 from edge.wire.settings import Secret, SettingsError, load
 from udp.errors import StoreRejected, StoreUnavailable
@@ -113,9 +113,7 @@ def test_a_large_batch_is_cut_into_bodies() -> None:
 
 @KINDS
 def test_a_server_that_is_down_is_named_by_every_call(kind: str) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     store = open_store(settings_for(kind, url), lambda: NOW)
     calls: list[Callable[[], object]] = [
         lambda: store.append(ONE),

@@ -185,7 +185,11 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(path=st.lists(SEGMENTS, max_size=5), options=st.dictionaries(OPTION, VALUES, max_size=3))
 def test_no_address_breaks_it_or_makes_it_talk(filled, path, options):
     answer = filled.client.get("/v1.1/" + "/".join(path), params=options)

@@ -1,4 +1,4 @@
-"""Loopback ports, and a real Mosquitto on one of them."""
+"""A real Mosquitto on a port of its own."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from loopback import free_port
 
 
 class Mosquitto:
