@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 import uvicorn
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.wait import WebDriverWait
 
 from dashboards.__main__ import main
 from edge.wire.identifiers import DevEUI, GatewayEUI
@@ -275,6 +277,13 @@ def _program(name: str) -> str:
     return found
 
 
+_ENDS = ("loadingFinished", "loadingFailed")
+
+
+def _requests(events: list[dict[str, Any]], *kinds: str) -> set[str]:
+    return {one["params"]["requestId"] for one in events if one["method"].partition(".")[2] in kinds}
+
+
 @dataclass
 class Browser:
     """Chromium with a memory of what it asked the network for."""
@@ -297,13 +306,35 @@ class Browser:
         self._do("Emulation.setScriptExecutionDisabled", {"value": not on})
 
     def first_visit(self, address: str) -> list[dict[str, Any]]:
-        """Load with an empty cache; the network events of it."""
+        """Load with an empty cache; the network events of it, until every request has come to its end."""
+        self.driver.get("about:blank")  # what the page before still asked for is given up here
         self._do("Network.enable", {})
         self._do("Network.clearBrowserCache", {})
         self.driver.get_log("performance")
         self.driver.get(address)
-        entries = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        return [entry for entry in entries if entry["method"].startswith("Network.")]
+        events: list[dict[str, Any]] = []
+
+        def ended(driver: webdriver.Chrome) -> bool:
+            said = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+            events.extend(one for one in said if one["method"].startswith("Network."))
+            return _requests(events, "requestWillBeSent") <= _requests(events, *_ENDS)
+
+        WebDriverWait(self.driver, 60).until(ended, "a request of the page has no end")
+        asked = _requests(events, "requestWillBeSent")
+        return [one for one in events if one["params"].get("requestId") in asked]
+
+    def until(self, script: str, wanted: Any) -> None:
+        """Wait for this result: a key that is pressed comes back before what it brings about."""
+        found: list[Any] = []
+
+        def come(driver: webdriver.Chrome) -> bool:
+            found[:] = [driver.execute_script(script)]
+            return bool(found[0] == wanted)
+
+        try:
+            WebDriverWait(self.driver, 30).until(come)
+        except TimeoutException:
+            pytest.fail(f"{script}: {found} instead of {wanted!r}")
 
     def forget(self) -> None:
         """No cookie of an earlier visit."""

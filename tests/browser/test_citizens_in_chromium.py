@@ -179,12 +179,12 @@ def test_the_summary_of_mistakes_leads_to_each_field(broken_form: Any) -> None:
         "return arguments[0].map(id => document.getElementById(id).getBoundingClientRect().top)", links
     )
     assert heights == sorted(heights), "the summary has another order than the page"
-    assert broken_form.run("return document.activeElement.id") == "fehler"
+    broken_form.until("return document.activeElement.id", "fehler")
     assert broken_form.driver.title.startswith("Fehler: ")
     assert {"titel", "mail", "breite", "dev_eui", "einwilligung"} <= set(links)
     for target in links:
         broken_form.driver.find_element(By.CSS_SELECTOR, f'#fehler a[href="#{target}"]').send_keys(Keys.ENTER)
-        assert broken_form.run("return location.hash") == f"#{target}"
+        broken_form.until("return location.hash", f"#{target}")
     _picture(broken_form, "form-with-mistakes", 1280)
 
 

@@ -30,7 +30,8 @@ def metrics_server(tmp_path):
     program = shutil.which("victoria-metrics")
     if program is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("victoria-metrics is not installed")
-    from installation import free_port, listens, wait_until
+    from installation import listens, wait_until
+    from loopback import free_port
 
     port = free_port()
     command = [
@@ -41,7 +42,7 @@ def metrics_server(tmp_path):
 
     def start() -> None:
         running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        wait_until(lambda: listens(port), 20, "VictoriaMetrics listens")
+        wait_until(lambda: listens(port), 60, "VictoriaMetrics listens")
 
     def stop() -> None:
         running[-1].terminate()

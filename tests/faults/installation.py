@@ -32,6 +32,7 @@ from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.opening import StoreSettings, open_store
 
 ROOT = Path(__file__).parents[2]
+_PREPARED = "SELECT 1 FROM sqlite_master WHERE name = 'message'"
 # Health readings (priority 0) come and go; uplinks and frames are what was promised.
 _SPOOLED = "SELECT count(*) FROM message WHERE priority > 0"
 
@@ -109,7 +110,7 @@ class Installation:
                     env=os.environ | self._clock_of(name),
                 )  # fmt: skip
             if name == "broker":
-                wait_until(lambda: listens(self.mqtt_port), 10, "broker listens")
+                wait_until(lambda: listens(self.mqtt_port), 30, "broker listens")
 
     def move_clock(self, ahead: timedelta, *names: str) -> None:
         """Set the wall clock of running or coming processes (agents, ingest) ahead of the machine's."""
@@ -130,7 +131,8 @@ class Installation:
         if name == "pipeline":
             wait_until(lambda: bool(self._pipelines()), 30, "a pipeline runs")
             for child in self._pipelines():
-                child.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # one that ends by itself in this moment
+                    child.kill()
             return
         process = self.processes.pop(name)
         process.send_signal(signal.SIGKILL)
@@ -154,9 +156,9 @@ class Installation:
             self.processes[name].terminate()
         for name in running:
             try:
-                self.processes.pop(name).wait(30)
+                self.processes.pop(name).wait(60)
             except subprocess.TimeoutExpired:
-                pytest.fail(f"{name} did not end within 30 s of SIGTERM: {self.log(name)[-2000:]}")
+                pytest.fail(f"{name} did not end within 60 s of SIGTERM: {self.log(name)[-2000:]}")
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text(errors="replace")
@@ -204,14 +206,16 @@ class Installation:
             counters = ledger.report().counters
         finally:
             ledger.close()
-        return counters.get("journal_backlog_messages", 1) == 0 and not any(map(self._spooled, self.agents))
+        return counters.get("journal_backlog_messages", 1) == 0 and not any(map(self.spooled, self.agents))
 
-    def _spooled(self, agent: str) -> int:
-        """How many messages the agent still holds, but for its own health."""
+    def spooled(self, agent: str) -> int:
+        """How many messages the agent holds that ingest has not taken over, but for its own health."""
         path = self.directory / agent / "spool.sqlite"
         if not path.exists():
             return 0
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as spool:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as spool:
+            if spool.execute(_PREPARED).fetchone() is None:
+                return 0  # the agent is just making the file
             return int(spool.execute(_SPOOLED).fetchone()[0])
 
     def ledger(self) -> SqlLedger:

@@ -75,9 +75,11 @@ class ChirpStack(threading.Thread):
 
     def stop(self) -> set[tuple[int, int]]:
         self.ending.set()
-        self.join(30)
-        end = time.monotonic() + 10
-        while self.under_way and time.monotonic() < end:
+        self.join(60)
+        assert not self.is_alive(), "the server hangs"
+        end = time.monotonic() + 60
+        while self.under_way:  # what has no PUBACK may be stored or not: then nobody could keep accounts
+            assert time.monotonic() < end, f"the broker owes {len(self.under_way)} PUBACKs"
             self.client.loop(0.05)
         self.client.disconnect()
         return self.acknowledged
@@ -133,6 +135,7 @@ class CommunityServer(threading.Thread):
         super().__init__()
         self.platform = platform
         self.sent: set[tuple[int, int]] = set()
+        self.last = (0, 0)
         self.ending = threading.Event()
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "tts", protocol=mqtt.MQTTv311)
         user = "virtual-network-servers"
@@ -146,12 +149,14 @@ class CommunityServer(threading.Thread):
             for device in self.platform.devices:
                 self.client.publish(*things_stack_event(device, count), qos=0)
                 self.sent.add((device.number, count))
+                self.last = (device.number, count)
             end = time.monotonic() + 0.05
             while time.monotonic() < end:
                 self.client.loop(0.01)
 
     def stop(self) -> set[tuple[int, int]]:
         self.ending.set()
-        self.join(30)
+        self.join(60)
+        assert not self.is_alive(), "the server hangs"
         self.client.disconnect()
         return self.sent

@@ -11,7 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from installation import free_port, listens, wait_until
+from installation import listens, wait_until
+from loopback import free_port
 
 from edge.wire import topics
 from edge.wire.broker import SessionSettings, TlsSettings
@@ -87,7 +88,7 @@ def secured(tmp_path):
     )
     configuration.write_text("\n".join(line for line in text.splitlines() if "password_file" not in line))
     process = subprocess.Popen([program, "-c", str(configuration)], stderr=subprocess.DEVNULL)
-    wait_until(lambda: listens(port), 10, "broker listens")
+    wait_until(lambda: listens(port), 30, "broker listens")
     yield authority, port
     process.terminate()
     process.wait()
@@ -103,14 +104,14 @@ def connect(authority, port, name, *subscriptions):
 def test_a_certificate_opens_its_own_topics_and_no_other(secured):
     authority, port = secured
     ingest = connect(authority, port, "ingest", topics.UP_OF_ALL_AGENTS)
-    assert ingest.wait_connected(10)
+    assert ingest.wait_connected(30)
     agent, foreign = connect(authority, port, "gw-a"), connect(authority, port, "gw-b")
-    assert agent.wait_connected(10)
-    assert foreign.wait_connected(10)
+    assert agent.wait_connected(30)
+    assert foreign.wait_connected(30)
     foreign.publish(topics.up("gw-a"), b"forged")
-    assert agent.publish_confirmed(topics.up("gw-a"), b"own", 10)
+    assert agent.publish_confirmed(topics.up("gw-a"), b"own", 30)
     arrived = []
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not arrived and time.monotonic() < end:
         arrived += ingest.take(10, timeout=0.5)
     assert [(delivery.topic, delivery.payload) for delivery in arrived] == [(topics.up("gw-a"), b"own")]

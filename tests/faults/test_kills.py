@@ -33,6 +33,7 @@ def test_kills_at_random_instants_lose_and_double_nothing(installation):
         if victim != "pipeline":  # that one is started again by ingest itself
             time.sleep(chance.uniform(0.0, 0.3))
             installation.start(victim)
+    wait_until(lambda: radio.published > 10 * rounds, 60, "enough was heard to lose some of it")
     confirmed = radio.stop()
     wait_until(lambda: confirmed <= set(installation.stored()), 90, "all acknowledged uplinks stored")
     wait_until(installation.at_rest, 60, "spools and journal are empty")

@@ -106,8 +106,8 @@ def test_a_full_disk_confirms_nothing_it_cannot_keep(tmp_path, small_disk, place
         else:
             confirmed |= hear(platform, range(6, 156))
         memory = platform.rss_mb("ingest")
-        complaint = platform.log("gw-1" if place == "gw-1" else "ingest").lower()
-        assert "disk" in complaint or "full" in complaint, complaint[-2000:]
+        who = "gw-1" if place == "gw-1" else "ingest"
+        wait_until(lambda: _says_it_is_full(platform, who), 60, f"{who} says that the disk is full")
         missing = len(confirmed) - len(platform.stored())
         neighbour.unlink()
         expect_all(platform, f"{place} on a full disk ({missing} waited)", confirmed)
@@ -119,8 +119,17 @@ def test_a_full_disk_confirms_nothing_it_cannot_keep(tmp_path, small_disk, place
 
 def _take_all_room(neighbour: Path) -> None:
     free = shutil.disk_usage(neighbour.parent).free
-    with neighbour.open("ab") as file:
-        file.write(bytes(max(0, free - 8192)))
+    try:
+        with neighbour.open("ab") as file:
+            file.write(bytes(max(0, free - 8192)))
+    except OSError as error:  # somebody of the platform was quicker: then there is none left either
+        if error.errno != errno.ENOSPC:
+            raise
+
+
+def _says_it_is_full(platform: Installation, name: str) -> bool:
+    said = platform.log(name).lower()
+    return "disk" in said or "full" in said
 
 
 def _hear_with_one_full_agent(platform: Installation, neighbour: Path) -> set[tuple[int, int]]:
@@ -133,8 +142,8 @@ def _hear_with_one_full_agent(platform: Installation, neighbour: Path) -> set[tu
             if refused < 3:
                 try:
                     full.deliver(device, count, patience_s=1.0)
-                except TimeoutError:
-                    refused += 1
+                except TimeoutError:  # before it says why it is only slow
+                    refused += _says_it_is_full(platform, "gw-1")
             well.deliver(device, count)
     assert refused >= 3, "the disk never became full"
     return full.acknowledged | well.acknowledged
@@ -154,7 +163,7 @@ def test_what_agents_repeat_takes_no_room_from_events_that_come_once(tmp_path):
         dropped = Account(platform, "ingest")
         dropped.subscribe("$SYS/broker/publish/messages/dropped")
         confirmed |= hear(platform, range(3, 103))
-        wait_until(lambda: any(int(count) > 0 for count in dropped.heard), 60, "the agents' queue is full")
+        wait_until(lambda: any(int(count) > 0 for count in dropped.heard), 120, "the agents' queue is full")
         server = Account(platform, "chirpstack")
         for count in range(201, 203):  # about 16 kB: they fit if the queue is theirs
             for device in platform.devices:

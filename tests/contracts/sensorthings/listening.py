@@ -12,7 +12,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 class Ear:

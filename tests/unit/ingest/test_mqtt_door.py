@@ -36,7 +36,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     made.stop()
 
 
-def eventually(true: Callable[[], bool], within_s: float = 20.0) -> None:
+def eventually(true: Callable[[], bool], within_s: float = 60.0) -> None:
     until = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < until, "it did not happen in time"
@@ -81,7 +81,7 @@ class Worker:
 def agent(broker: Mosquitto, name: str = "crx-gw-1") -> Iterator[Session]:
     session = Session(SessionSettings(port=broker.port), client_id=name, subscriptions=[topics.ack(name)])
     with session:
-        assert session.wait_connected(10)
+        assert session.wait_connected(60)
         yield session
 
 

@@ -53,7 +53,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def eventually(fact: Callable[[], Any], within_s: float = 20.0) -> Any:
+def eventually(fact: Callable[[], Any], within_s: float = 60.0) -> Any:
     """The fact once it is true; what must happen is waited for, however busy the machine."""
     until = time.monotonic() + within_s
     while not (found := fact()):
@@ -119,7 +119,7 @@ class Village:
         http = HttpSettings(port=free_port(), things_stack=(SourceKey("stadt", Secret("city-key")),))
         self.doors.open_http(http)
         self.doors.open_projects(self.url)
-        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{http.port}", timeout=20)
+        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{http.port}", timeout=60)
         self.follower = self._follower()
 
     def now(self) -> datetime:

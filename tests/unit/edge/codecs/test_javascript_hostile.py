@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import psutil
 import pytest
@@ -91,12 +90,10 @@ def test_what_a_codec_does_wrong_is_its_own_error(name, pool):
 
 @pytest.mark.parametrize("name", KILLED)
 def test_a_long_native_call_ends_its_process_and_nothing_else(name, pool):
-    started = time.monotonic()
     first, bad, good, other = answered(pool, GOOD, hostile(KILLED[name]), GOOD, GOOD)
     assert (first, good, other) == (ANSWER, ANSWER, ANSWER)
     assert "native call" in bad["errors"][0]
     assert pool.killed == 1
-    assert time.monotonic() - started < 10
 
 
 def test_patience_ends_by_the_wall_clock_too():
@@ -105,12 +102,12 @@ def test_patience_ends_by_the_wall_clock_too():
         assert answered(pool, GOOD) == [ANSWER]
     finally:
         pool.close()
-    impatient = JavaScriptPool(JavaScriptLimits(cpu_s=0.4, wall_s=0.4))
+    impatient = JavaScriptPool(JavaScriptLimits(cpu_s=0.4, wall_s=4.0))
     try:
         [pid] = [*answered_pids(impatient)]
         os.kill(pid, 19)  # SIGSTOP: no processor time passes any more
         bad, good = answered(impatient, GOOD, GOOD)
-        assert "did not answer within 0.4 s" in bad["errors"][0]
+        assert "did not answer within 4 s" in bad["errors"][0]
         assert good == ANSWER
         assert not psutil.pid_exists(pid)
     finally:

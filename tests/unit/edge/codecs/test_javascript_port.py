@@ -241,7 +241,7 @@ def test_the_command_answers_each_line_as_it_comes(tmp_path):
         process.stdin.write('{"hex": "01", "fPort": 1}')  # no line end at the end of the file
         process.stdin.close()
         assert json.loads(process.stdout.readline()) == {"data": {"v": [1]}}
-        assert process.wait(20) == 1
+        assert process.wait(60) == 1
 
 
 AGENT = """

@@ -40,7 +40,7 @@ class Pole:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -57,9 +57,9 @@ class Pole:
         self._ready.set()
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._server.shutdown(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._server.shutdown(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
 
@@ -96,7 +96,7 @@ def readings(pole_port: int, count: int, *sensors: SensorSettings) -> list[Readi
     )
     heard: list[Message] = []
     try:
-        while len(heard) < count and woken.acquire(timeout=10):
+        while len(heard) < count and woken.acquire(timeout=60):
             heard += source.hear()
     finally:
         source.close()
@@ -134,7 +134,7 @@ def test_a_pole_that_is_switched_on_later_is_found() -> None:
     )
     assert not woken.wait(0.3)
     late = Pole(port)
-    assert woken.wait(10)
+    assert woken.wait(60)
     assert source.hear()
     source.close()
     late.close()
@@ -151,7 +151,7 @@ def test_a_controller_that_comes_late_costs_no_whole_interval(monkeypatch: pytes
     )
     assert not woken.wait(0.3)
     late = Pole(port)
-    assert woken.wait(10)
+    assert woken.wait(60)
     assert len(source.hear()) == 1
     assert not woken.wait(0) or not source.hear()
     source.close()

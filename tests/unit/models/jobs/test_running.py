@@ -65,9 +65,9 @@ def test_it_stops_in_the_middle_of_learning(city, service, number):
     began = time.monotonic()
     process.send_signal(number)
     process.send_signal(signal.SIGTERM)  # who is impatient must not tear the tidying up
-    assert process.wait(15) == 0, said()
+    assert process.wait(60) == 0, said()
     print(f"stopped {time.monotonic() - began:.1f} s after being told")
-    assert not [one for one in below if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert not psutil.wait_procs(below, timeout=60)[1]
     assert "Traceback" not in said()
 
 
@@ -78,7 +78,7 @@ from models.jobs.stopping import stop_when_told
 @ctypes.CFUNCTYPE(None)
 def callback():
     print("deaf", flush=True)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while time.monotonic() < end:
         time.sleep(0.05)
 
@@ -96,7 +96,7 @@ from models.jobs.stopping import stop_when_told
 
 def work(number):
     print("works", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 
 stop_when_told()
 list(joblib.Parallel(n_jobs=2, return_as="generator")(joblib.delayed(work)(one) for one in range(8)))
@@ -109,8 +109,8 @@ def test_its_workers_end_with_it():
     assert [process.stdout.readline() for _ in range(2)] == ["works\n"] * 2
     below = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
-    _, left = psutil.wait_procs(below, timeout=10)
+    assert process.wait(60) == 0
+    _, left = psutil.wait_procs(below, timeout=60)
     assert len(below) >= 2 and not left
     process.stdout.close()
 
@@ -121,7 +121,7 @@ def test_it_stops_also_where_an_exception_is_dropped():
     )
     assert process.stdout and process.stdout.readline() == "deaf\n"
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
 
 
@@ -131,7 +131,7 @@ def test_after_a_round_it_reports_and_waits(city, service):
     until(lambda: "report: " in said(), process, said)
     assert "round: " in said() and (city.folder / "pages" / "klima" / "index.html").exists()
     process.terminate()
-    assert process.wait(15) == 0 and "Traceback" not in said()
+    assert process.wait(60) == 0 and "Traceback" not in said()
 
 
 @pytest.mark.parametrize(("pace", "elsewhere"), [(0.1, 0), (2.0, 18)])

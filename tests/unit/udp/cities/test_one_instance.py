@@ -213,9 +213,12 @@ def test_a_key_of_the_other_city_is_refused_by_mqtt(towns):
 def test_what_one_address_may_ask_is_counted_by_each_city(towns):
     one, other = towns
     caller = {"X_Forwarded_For": "93.184.216.34"}
-    codes = [one.ask("/app/v1/trees", **caller).status for _ in range(SHARE + 2)]
-    assert codes[0] == 200
-    assert codes[-1] == 429
+    codes = []
+    while 429 not in codes:  # a slow machine asks while the share grows again
+        assert len(codes) < 10 * SHARE, "no share is counted"
+        codes.append(one.ask("/app/v1/trees", **caller).status)
+    assert len(codes) > SHARE
+    assert set(codes[:-1]) == {200}
     assert other.ask("/app/v1/trees", **caller).status == 200
 
 

@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -205,10 +206,13 @@ def test_readers_beside_maintenance_see_every_row_once(store: EmbeddedStore, tmp
     try:
         for day in range(1, 40):
             housekeep(store, day)
+            looked = len(seen)
+            while len(seen) == looked and watcher.is_alive():  # each state is looked at
+                time.sleep(0.001)
     finally:
         done.set()
         watcher.join(30)
-    assert len(seen) > 4
+    assert len(seen) >= 39
     assert set(seen) == {len(rows)}
 
 
