@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from udp.sensorthings import QualityRule
 from udp.store.columns import Observations
 
 from .test_observation_store import ALWAYS, at, one
@@ -57,8 +58,6 @@ def test_a_higher_revision_is_taken_an_equal_or_lower_one_named(engine: Any) -> 
 
 
 def test_a_value_whose_clock_is_doubted_is_named_like_any_other(engine: Any) -> None:
-    from udp.sensorthings import QualityRule
-
     doubted = replace(one(1.0, minutes=500), rule=np.array([QualityRule.CLOCK], np.uint8))
     engine.append(one(5.0))
     engine.append(doubted)
