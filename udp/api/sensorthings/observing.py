@@ -1,7 +1,8 @@
 """Observations written by people and programs: into the store by its own rules, each at a place of its own.
 
 A place is (series, microsecond, lead). The same Observation said again finds its place; another one of the
-same phenomenonTime stands a millisecond behind, and its note says the time it has.
+same phenomenonTime stands a millisecond behind, and its note says the time it has; so does the note of one
+whose time the engine cuts off.
 
 The store forgets single values only with their whole day (udp.store.port.Prunable). Deleting one
 therefore writes a revision that withdraws it: this interface no longer knows it, aggregates leave it
@@ -26,7 +27,7 @@ from udp.registry.written import Identity
 from udp.sensorthings import Quality, QualityRule
 from udp.store.acceptance import LARGEST_LEAD_S
 from udp.store.columns import Observations, Period
-from udp.store.port import APART_US, MOST_AT_ONCE, SPREAD_US, ObservationStore
+from udp.store.port import APART_US, MOST_AT_ONCE, SPREAD_US, ObservationStore, resolution_us
 
 _END = datetime(2262, 1, 1, tzinfo=UTC)
 # As ingest judges clocks (ingest.quality); what lies far behind is history that somebody enters.
@@ -113,6 +114,8 @@ def placed(
     store: ObservationStore, rows: Sequence[Row], notes: Notes, own: Collection[Identity] = ()
 ) -> list[Row]:
     """Each where the store has room for it: its own place if it was said before or is `own`."""
+    fine = resolution_us(store)
+    rows = [_cut(one, fine) for one in rows]
     held = _stored(store, rows)
     crowded = {one.series for one in rows if one.identity in held}
     told = dict(notes(key for key in held if key[0] in crowded)) if crowded else {}
@@ -123,6 +126,14 @@ def placed(
         told[found.identity] = found.note
         made.append(found)
     return made
+
+
+def _cut(one: Row, fine: int) -> Row:
+    """At a time the engine tells apart."""
+    time = one.time // fine * fine
+    if time == one.time:
+        return one
+    return replace(one, time=time, note={"phenomenonTime": _written(instant(one.time)), **one.note})
 
 
 def _place(

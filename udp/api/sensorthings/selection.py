@@ -16,7 +16,7 @@ from udp.api.sensorthings.syntax import FALSE, TRUE, Call, Literal, Node, Path, 
 from udp.sensorthings import QualityRule
 from udp.store.census import Census, everything
 from udp.store.columns import Ints, Period
-from udp.store.port import SPREAD_US
+from udp.store.port import APART_US, SPREAD_US
 
 _MICROSECOND = timedelta(microseconds=1)
 _TIME = Path(("phenomenonTime",))
@@ -147,13 +147,15 @@ def _standing(condition: Node) -> Node:
 def bounds_of(condition: Node, *, noted: bool = False, wordy: bool = False) -> Bounds:
     """Conditions on phenomenonTime and id that hold for all rows become the store's part.
 
-    Where intervals are noted, the store's times are only their beginnings: the condition is asked again."""
+    Where times are noted, the store's are only near them (udp.api.sensorthings.observing), or the beginnings
+    of intervals: the condition is asked again."""
     whole = everything()
     start, end = (microseconds(one) for one in (whole.start, whole.end))
     stream, rest = None, list[Node]()
     for one in conjuncts(condition):
         if (limits := _limits(one)) is not None:
-            start, end = max(start, limits[0]), min(end, limits[1] + (SPREAD_US if noted else 0))
+            before, behind = (APART_US, SPREAD_US) if noted else (0, 0)
+            start, end = max(start, limits[0] - before), min(end, limits[1] + behind)
             if not noted:
                 continue
         if (found := _identified(one)) is not None:
