@@ -41,14 +41,13 @@ class _Voice:
 
 def _voice(learned: Learned, *, trusted: bool) -> _Voice | str:
     """The model only where it is better; a German reason where nobody can speak."""
-    model, naive, scores = learned.model, learned.naive, learned.scores
-    if not model.calibrated or not scores:
+    model, naive = learned.model, learned.naive
+    if not model.calibrated or not learned.scores:
         reason = "noch nicht geprüft"
         if not model.calibrated:
             reason = model.reason.removeprefix("Lastprognose nicht kalibriert: ")
         return reason if naive is None else _Voice(naive, reason)
-    rival = min(row["crps"] for name, row in scores.items() if name != NAME)
-    if scores[NAME]["crps"] <= rival and trusted:
+    if trusted and learned.wins:
         return _Voice(model, deaf=learned.worth.deaf)
     why = "an diesem Zähler war der einfache Vergleich besser"
     return why if naive is None else _Voice(naive, why)

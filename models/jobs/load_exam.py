@@ -78,6 +78,12 @@ class Learned:
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     worth: Worth = field(default_factory=Worth)
 
+    @property
+    def wins(self) -> bool:
+        """Whether no simple comparison was better than the examined model."""
+        rival = min(row["crps"] for name, row in self.scores.items() if name != NAME)
+        return self.scores[NAME]["crps"] <= rival
+
 
 @dataclass(frozen=True, slots=True)
 class Learner:
@@ -125,7 +131,7 @@ def _exam(record: Record, forecasters: list[Any], every: int) -> tuple[dict[str,
     if NAME not in tables or len(tables) < 2 or fair.sum() < _LEAST_JUDGED or not level > 0:
         return {}, Worth()
     (model,) = [one for one in forecasters if one.name == NAME]
-    worth, still = _worth(model, record, origins, tables[NAME], seen=np.where(fair, seen, np.nan) / level)
+    worth, still = _worth(model, record, origins, tables[NAME], np.where(fair, seen, np.nan), level=level)
     if worth.deaf and still is not None:
         tables[NAME] = still
     scores = {
@@ -136,20 +142,18 @@ def _exam(record: Record, forecasters: list[Any], every: int) -> tuple[dict[str,
 
 
 def _worth(
-    model: LoadForecaster, record: Record, origins: Times, made: Made, *, seen: Floats
+    model: LoadForecaster, record: Record, origins: Times, made: Made, seen: Floats, *, level: float
 ) -> tuple[Worth, Made | None]:
-    """The same fitted model with and without the temperature forecasts of then; ``seen`` in shares."""
+    """The same fitted model with and without the temperature forecasts of then, where ``seen`` is finite;
+    errors in shares of ``level``."""
     told: Booleans = np.asarray(np.isfinite(model.warmth.table(origins, LEADS)).all(axis=1))
-    if record.driver("temperature") is None or not told.any():
+    keep = told[:, None] & np.isfinite(seen)
+    if record.driver("temperature") is None or not keep.any():
         return Worth(len(origins)), None
     still = model.listening(NoWarmthAhead()).hindcast(record, origins, LEADS)
     if still is None:
         return Worth(len(origins)), None
-    level = float(np.nanmean(np.abs(record.target.values)))
-    keep = told[:, None] & np.isfinite(seen)
-    if not keep.any():
-        return Worth(len(origins)), None
-    both = [metrics.crps(seen[keep], bands[keep] / level, LEVELS) for _, bands in (made, still)]
+    both = [metrics.crps(seen[keep] / level, bands[keep] / level, LEVELS) for _, bands in (made, still)]
     return Worth(len(origins), int(told.sum()), both[0], both[1]), still
 
 
@@ -183,10 +187,7 @@ def card_of(listed: list[LoadMaterial], made: list[Learned], seed: int, every: i
         rows = [learned.scores[name] for _, learned in judged if name in learned.scores]
         scores[name] = {key: finite_mean(np.array([row[key] for row in rows])) for key in rows[0]}
     times = [one.record.target.times for one, _ in judged]
-    worse = sum(
-        one.scores[NAME]["crps"] > min(row["crps"] for name, row in one.scores.items() if name != NAME)
-        for _, one in judged
-    )
+    worse = sum(not learned.wins for _, learned in judged)
     notes = [f"{len(judged)} von {len(listed)} Zählern haben genug Geschichte, um geprüft zu werden"]
     if worse:
         notes.append(f"bei {worse} davon war der einfache Vergleich besser; dort wird er gezeigt")
