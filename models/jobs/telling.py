@@ -8,6 +8,7 @@ from typing import Any
 from models.jobs.cycle import Tally
 from models.jobs.outcome import Fitted
 from models.jobs.scoring import Score
+from models.report.wording import number
 from udp.forecasting.port import Card, Case, Verdict
 from udp.registry.port import Inventory
 
@@ -18,15 +19,15 @@ def fitted(tally: Tally) -> str:
     """What one round of learning did."""
     waiting = f", {tally.postponed} verschoben" if tally.postponed else ""
     learned = f"{tally.fitted} neu gelernt" if tally.fitted else "Nichts neu zu lernen"
-    return f"{learned}{waiting} ({tally.seconds:.1f} s)".replace(".", ",")
+    return f"{learned}{waiting} ({number(tally.seconds, 1)} s)"
 
 
 def forecast(tally: Tally) -> str:
     """What one round of forecasts did."""
     return (
         f"{tally.asked} neu vorhergesagt, {tally.unchanged} unverändert, {sum(tally.silent.values())} ohne "
-        f"Vorhersage; {tally.values} Werte ({tally.seconds:.1f} s)"
-    ).replace(".", ",")
+        f"Vorhersage; {tally.values} Werte ({number(tally.seconds, 1)} s)"
+    )
 
 
 def cards(found: Sequence[Card], products: Collection[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from models.forecaster import Leads
 from models.jobs.issued_runs import newest_known
 from models.report.wording import full
-from models.series import HOUR, Floats, Instant, Step, Times, instant
+from models.series import HOUR, Floats, Instant, Step, Times, instant, step_of
 from udp.weather.archive import Runs
 
 # Two days of leads from a run that may be half a day old, and some.
@@ -79,4 +79,4 @@ AS_YESTERDAY = "Gerechnet, als bliebe das Wetter wie gestern"
 def no_runs() -> WarmthRuns:
     """Where no weather service is asked."""
     never = np.array([], dtype="datetime64[us]")
-    return WarmthRuns(never, never, np.empty((0, _HOURS)), np.timedelta64(timedelta(0), "us"))
+    return WarmthRuns(never, never, np.empty((0, _HOURS)), step_of(timedelta(0)))

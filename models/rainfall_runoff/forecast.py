@@ -90,7 +90,7 @@ class RunoffForecaster:
         if self.gauge is None or not len(record.target) or not len(origins):
             return None
         # What lies in the future of all origins cannot outvote the present.
-        regular = record.as_of(origins.max()).target.without_strays().regular(self.gauge.step)
+        regular = record.target.as_of(origins.max()).without_strays().regular(self.gauge.step)
         weather = weather_of(record, regular.times, self.gauge.step)
         with one_thread():
             return answer(
