@@ -95,7 +95,10 @@ class ArchivedEnsemble:
     def table(self, origins: Times, step: Step, steps: int) -> Floats:
         """NaN where no run was at hand. Raises ValueError for another step than the archive's."""
         if step != self.step:
-            raise ValueError(f"the archive holds steps of {self.step}, the model asks for {step}")
+            own, asked = (int(one // np.timedelta64(60_000_000, "us")) for one in (self.step, step))
+            raise ValueError(
+                f"the archive holds steps of {own} min, the gauge asks for {asked}: bring its runs to those"
+            )
         issued = np.array(sorted(self.runs), dtype="datetime64[us]")
         members = max((run.shape[0] for run in self.runs.values()), default=1)
         out = np.full((members, len(origins), steps), np.nan)
