@@ -16,13 +16,16 @@ import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from models.jobs.outcome import Fitted
+from models.jobs.trace import Trace
 from udp.errors import ConfigurationError
 
 # Grows whenever fitted objects change their form: older files are then fitted anew, never misread.
 FORM = 4
 _KEPT = 5
+_READ = f"read-{FORM}.trace"
 # What reading half a file, or one of classes that exist no more, ends with.
 _TORN = (
     OSError, EOFError, ValueError, AttributeError, ImportError, KeyError, TypeError, pickle.UnpicklingError,
@@ -48,7 +51,7 @@ class Artefact:
 
 
 class Artefacts:
-    """One folder per product and group below ``directory``."""
+    """One folder per product and group below ``directory``, with what was read for it (models.jobs.trace)."""
 
     def __init__(self, directory: Path) -> None:
         """ConfigurationError when others may write there: loading a pickle runs what it says."""
@@ -61,6 +64,7 @@ class Artefacts:
             )
         self._directory = directory
         self._held: dict[Path, tuple[_Seal, Artefact]] = {}
+        self._traces: dict[Path, dict[str, Trace]] = {}
 
     def newest(self, product: str, group: str, at: datetime) -> Artefact | None:
         """The newest fit that had learned from nothing after ``at``; None before the first. A file that is
@@ -88,16 +92,26 @@ class Artefacts:
     def keep(self, product: str, group: str, artefact: Artefact) -> None:
         """Written whole or not at all; the oldest beyond a handful go."""
         folder = self._folder(product, group)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / f"{artefact.fitted_at:%Y%m%dT%H%M%S}.fit"
-        fresh = path.with_suffix(".new")
-        # A fleet of trees is a million small objects: joblib reads them ten times slower than pickle itself.
-        fresh.write_bytes(zlib.compress(pickle.dumps(artefact, protocol=5), 1))
-        fresh.replace(path)
+        _dump(artefact, folder / f"{artefact.fitted_at:%Y%m%dT%H%M%S}.fit")
         for old in sorted(folder.glob("*.fit"), reverse=True)[_KEPT:]:
             old.unlink(missing_ok=True)
         for former in folder.glob("*.joblib"):
             former.unlink(missing_ok=True)
+
+    def traces(self, product: str, group: str) -> dict[str, Trace]:
+        """What was read the last time, by name; empty where nothing is remembered. Whoever adds to it keeps
+        it: it is true for ever, also where another process has read since."""
+        folder = self._folder(product, group)
+        if folder not in self._traces:
+            loaded = _undump(folder / _READ)
+            known = isinstance(loaded, dict) and all(isinstance(one, Trace) for one in loaded.values())
+            self._traces[folder] = loaded if known else {}
+        return self._traces[folder]
+
+    def keep_traces(self, product: str, group: str) -> None:
+        """On disk, for the next process."""
+        folder = self._folder(product, group)
+        _dump(self._traces.get(folder, {}), folder / _READ)
 
     def _folder(self, product: str, group: str) -> Path:
         # A group is named by people; only a plain name may become part of a path.
@@ -113,8 +127,20 @@ def _moment(text: str) -> datetime:
 
 def _load(path: Path) -> Artefact | None:
     """None for a file of another form or cut off by a crash: it is fitted anew."""
+    loaded = _undump(path)
+    return loaded if isinstance(loaded, Artefact) and loaded.form == FORM else None
+
+
+def _undump(path: Path) -> Any:
     try:
-        loaded = pickle.loads(zlib.decompress(path.read_bytes()))  # noqa: S301 - the folder is private
+        return pickle.loads(zlib.decompress(path.read_bytes()))  # noqa: S301 - the folder is private
     except _TORN:
         return None
-    return loaded if isinstance(loaded, Artefact) and loaded.form == FORM else None
+
+
+def _dump(what: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_suffix(".new")
+    # A fleet of trees is a million small objects: joblib reads them ten times slower than pickle itself.
+    fresh.write_bytes(zlib.compress(pickle.dumps(what, protocol=5), 1))
+    fresh.replace(path)

@@ -17,12 +17,14 @@ from models.consumption.expected import Calendar
 from models.consumption.outcomes import Fault, faults
 from models.consumption.readings import energy_kwh
 from models.consumption.school import SCHOOL_HOLIDAYS
+from models.jobs.basis import Basis, fed_by
 from models.jobs.inputs import Inputs, fingerprint, moment
 from models.jobs.metering import by_medium, hourly_use
 from models.jobs.outcome import Fitted, FoundCase, Outcome
 from models.jobs.parallel import Runner
 from models.jobs.product import Ask, Group, finite_mean, silent
-from models.series import DAY, HOUR, Floats, Instant, Series
+from models.series import DAY, HOUR, Floats, Instant, Series, instant
+from udp.forecasting.port import Told
 from udp.registry.port import Inventory
 
 VERSION = "3"
@@ -31,6 +33,8 @@ _NAIVE = "last week"
 # The newest part is scored, not learned from: at most two months, at most three tenths of the record.
 _SCORED = 60 * DAY
 _SHARE = 0.3
+# What is scored, the time to the next fit, and as much again for a service that did not run.
+_REMEMBERED = timedelta(days=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +87,41 @@ class Consumption:
         return by_medium(inventory)
 
     def gather(self, inputs: Inputs, group: Group, *, learning: bool) -> Mapping[int, MeterMaterial]:
-        """See Product; learning and answering rest on the same record."""
-        del learning
-        readings = inputs.series(group.targets, self.history)
-        warmth = inputs.warmth(HOUR, self.history)
+        """See Product; learning and answering rest on the same record, of which models remember what they
+        learned from."""
+        history = self.history if learning or group.history is None else group.history
+        readings = inputs.series(group.targets, history)
+        warmth = inputs.warmth(HOUR, history)
         return {of: self._material(inputs, of, series, warmth) for of, series in readings.items()}
 
+    def basis(self, inputs: Inputs, group: Group, fitted: Fitted, told: Told) -> Basis:
+        """See Based. Hours begin a new value: until then what came within one is not looked at."""
+        del told
+        devices = fed_by(inputs.inventory)
+        prices = f"{VERSION} {self.price_kwh} {self.price_m3} {self.threshold}"
+        about = {
+            of: f"{prices} {_medium(inputs.inventory, of)} {self.judged.get(of)} {devices.get(of)}"
+            for of in group.targets
+        }
+        until = inputs.issued_at.replace(minute=0, second=0, microsecond=0)
+        return Basis(
+            inputs, until, self._reach(inputs, group, fitted), {of: of for of in group.targets}, about,
+            shared=inputs.outdoors(),
+        )  # fmt: skip
+
+    def _reach(self, inputs: Inputs, group: Group, fitted: Fitted) -> dict[int, timedelta]:
+        """From the last hour each model learned from. Of meters that have long been silent all is read, so
+        that the others need no long window."""
+        models: Mapping[str, Any] = fitted.speaker if isinstance(fitted.speaker, dict) else {}
+        ends = {of: _remembers_until(models.get(str(of))) for of in group.targets}
+        far = instant(inputs.issued_at - _REMEMBERED)
+        near = [end for end in ends.values() if end is not None and end > far]
+        since = min(near, default=far).astype("datetime64[D]") - np.timedelta64(1, "D")
+        reach = min(self.history, inputs.issued_at - moment(since))
+        return {of: reach if end is None or end > far else self.history for of, end in ends.items()}
+
     def _material(self, inputs: Inputs, of: int, readings: Series, warmth: Series | None) -> MeterMaterial:
-        stream = inputs.inventory.datastreams[of]
-        medium = inputs.inventory.things[stream.thing].properties.get("medium")
+        medium = _medium(inputs.inventory, of)
         load, corrected = hourly_use(readings, inputs.now)
         if medium == "gas" and load.unit == "m3":
             load = energy_kwh(load)
@@ -135,6 +165,20 @@ class Consumption:
             summary=_summary(load.times, load.measured, load.expected, fresh.unit),
             cases=tuple(_found(one, fresh.unit) for one in found if not _called_fine(one, material)),
         )  # fmt: skip
+
+
+def _medium(inventory: Inventory, of: int) -> Any:
+    return inventory.things[inventory.datastreams[of].thing].properties.get("medium")
+
+
+def _remembers_until(model: Any) -> Instant | None:
+    """The last hour the model knows the use of; None for a meter without a model, which says nothing."""
+    if not isinstance(model, MeterModel) or model.reference is None:
+        return None
+    times = model.reference.times
+    known = times[np.isfinite(model.reference.values)]
+    last: Instant = known[-1] if len(known) else times[0]
+    return last
 
 
 def _taught(model: MeterModel, material: MeterMaterial, fresh: Series) -> MeterModel:

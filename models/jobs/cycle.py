@@ -15,11 +15,13 @@ from typing import Any
 from models.card import german
 from models.jobs import consumption
 from models.jobs.artefacts import Artefact, Artefacts
+from models.jobs.basis import Based, Basis, marks
 from models.jobs.inputs import Inputs, fingerprint
 from models.jobs.outcome import Fitted
 from models.jobs.parallel import Runner
 from models.jobs.product import Ask, Group, Product
 from models.jobs.publishing import Publisher
+from models.jobs.trace import Trace
 from udp.forecasting.port import Card, Forecasts, Told
 from udp.registry.port import Registry
 from udp.store.port import ObservationStore
@@ -119,14 +121,12 @@ class Cycle:
         newest = self.artefacts.newest(product.name, group.name, inputs.issued_at)
         if newest is None:
             return
-        asks: list[tuple[Ask, str]] = []
-        for of, material in product.gather(inputs, group, learning=False).items():
-            mark = fingerprint([], material.fingerprint(), newest.mark)
-            said = told.statements.get((of, product.name))
-            if said is not None and said.fingerprint == mark and not force:
-                tally.unchanged += 1
-                continue
-            asks.append((Ask(of, _narrowed(newest.fitted, of), material, inputs.now), mark))
+        changed = self._changed(product, group, inputs, told, newest, force=force)
+        tally.unchanged += len(group.targets) - len(changed)
+        asks = [
+            (Ask(of, _narrowed(newest.fitted, of), material, inputs.now), mark)
+            for of, material, mark in changed
+        ]
         if not asks:
             return
         answers = self.run.map(product.answer, [ask for ask, _ in asks], f"{product.name} {group.name}")
@@ -135,6 +135,43 @@ class Cycle:
         tally.values += Publisher(self.store, self.forecasts, product.name).publish(marked, units)
         tally.asked += len(asks)
         tally.silent.update(answer.reason for answer in answers if answer.reason)
+
+    def _changed(
+        self, product: Product, group: Group, inputs: Inputs, told: Told, newest: Artefact, *, force: bool
+    ) -> list[tuple[int, Any, str]]:
+        """Targets whose answer would rest on something else than the one that stands: with what is known of
+        them, and the mark of it."""
+
+        def news(of: int, mark: str) -> bool:
+            said = told.statements.get((of, product.name))
+            return force or said is None or said.fingerprint != mark
+
+        if not isinstance(product, Based):
+            materials = product.gather(inputs, group, learning=False)
+            made = {of: fingerprint([], one.fingerprint(), newest.mark) for of, one in materials.items()}
+            return [(of, one, made[of]) for of, one in materials.items() if news(of, made[of])]
+        basis = product.basis(inputs, group, newest.fitted, told)
+        found = self._marks(product, group, basis, newest)
+        reaches: dict[timedelta, list[int]] = {}
+        for of, mark in found.items():
+            if news(of, mark):
+                reaches.setdefault(basis.history[of], []).append(of)
+        return [
+            (of, material, found[of])
+            for history, some in reaches.items()
+            for of, material in product.gather(
+                inputs, replace(group, targets=tuple(some), history=history), learning=False
+            ).items()
+        ]
+
+    def _marks(self, product: Product, group: Group, basis: Basis, newest: Artefact) -> dict[int, str]:
+        """What is remembered of reading is kept where it has grown."""
+        traces = self.artefacts.traces(product.name, group.name)
+        before = {name: one.settled() for name, one in traces.items()}
+        found = marks(basis, lambda name: traces.setdefault(name, Trace()))
+        if before != {name: one.settled() for name, one in traces.items()}:
+            self.artefacts.keep_traces(product.name, group.name)
+        return {of: fingerprint([], mark, newest.mark) for of, mark in found.items()}
 
 
 def _narrowed(fitted: Fitted, of: int) -> Fitted:

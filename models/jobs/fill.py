@@ -16,11 +16,13 @@ from models.fill_level.cleaning import Cleaned, Container, clean
 from models.fill_level.forecast import FillForecaster, Outlook
 from models.fill_level.naive import NaiveRate
 from models.forecaster import LEVELS, NotCalibrated
+from models.jobs.basis import Basis, fed_by
 from models.jobs.inputs import Inputs, fingerprint, moment, streams_of
 from models.jobs.outcome import PUBLISHED, Chance, Fitted, Outcome
 from models.jobs.parallel import Runner
 from models.jobs.product import Ask, Group, below, silent
 from models.series import DAY, Floats, Instant, Series, hours
+from udp.forecasting.port import Told
 from udp.registry.port import Channel, Inventory
 
 VERSION = "3"
@@ -75,6 +77,18 @@ class Fill:
             of: source.material(of, found[source.datastream], self.critical_percent)
             for of, source in sources.items()
         }
+
+    def basis(self, inputs: Inputs, group: Group, fitted: Fitted, told: Told) -> Basis:
+        """See Based."""
+        del fitted, told
+        devices = fed_by(inputs.inventory)
+        sources = {of: _source(inputs.inventory, of) for of in group.targets}
+        about = {
+            of: f"{VERSION} {source} {self.critical_percent} {devices.get(source.datastream)}"
+            for of, source in sources.items()
+        }
+        own = {of: source.datastream for of, source in sources.items()}
+        return Basis(inputs, inputs.issued_at, dict.fromkeys(group.targets, self.history), own, about)
 
     def fit(self, materials: Mapping[int, Any], run: Runner) -> Fitted:
         """See Product."""

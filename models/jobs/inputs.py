@@ -15,7 +15,7 @@ from udp.sensorthings import Datastream, Quality, Thing
 from udp.store.columns import Observations, Period
 from udp.store.port import ObservationStore
 
-_TICK = timedelta(microseconds=1)
+TICK = timedelta(microseconds=1)
 # A row of the store's columns is 50 bytes, held several times while it is sorted: a year of a fleet of 500
 # containers would be more than a small server has.
 ROWS_AT_ONCE = 1_000_000
@@ -33,6 +33,7 @@ class Inputs:
     issued_at: datetime
     _read: dict[tuple[int, timedelta], Series] = field(default_factory=dict)
     _warmth: dict[tuple[int, timedelta], Series | None] = field(default_factory=dict)
+    _earlier: dict[datetime, Inputs] = field(default_factory=dict)
 
     @property
     def now(self) -> Instant:
@@ -53,20 +54,58 @@ class Inputs:
         """Air temperature over the city, mean of all stations outdoors; None without any."""
         key = (int(step.astype("timedelta64[s]").astype(np.int64)), history)
         if key not in self._warmth:
-            outdoors = [
-                one.id for thing, one in self.streams("air_temperature") if thing.kind not in _INDOORS
-            ]
-            air = self.series(outdoors, history)
+            air = self.series(self.outdoors(), history)
             self._warmth[key] = mean_of({number: binned(one, step, self.now) for number, one in air.items()})
         return self._warmth[key]
 
-    def _fetch(self, datastreams: Collection[int], history: timedelta) -> dict[int, Series]:
-        # From midnight: a window that slid with every minute would make everything look changed.
+    def outdoors(self) -> tuple[int, ...]:
+        """The Datastreams of `warmth`."""
+        found = self.streams("air_temperature")
+        return tuple(one.id for thing, one in found if thing.kind not in _INDOORS)
+
+    def earlier(self, issued_at: datetime) -> Inputs:
+        """The same store and register as of a moment before; one for all who ask, so that it reads once."""
+        if issued_at not in self._earlier:
+            self._earlier[issued_at] = Inputs(self.store, self.inventory, issued_at)
+        return self._earlier[issued_at]
+
+    def window(self, history: timedelta) -> Period:
+        """What `series` reads. From midnight: a window that slid with every minute would make everything look
+        changed."""
         start = (self.issued_at - history).replace(hour=0, minute=0, second=0, microsecond=0)
-        period = Period(start, self.issued_at + _TICK)
-        found: dict[int, Series] = {}
+        return Period(start, self.issued_at + TICK)
+
+    def pieces(
+        self, datastreams: Collection[int], period: Period
+    ) -> Iterator[tuple[list[int], Observations, Observations]]:
+        """As many Datastreams as memory should hold, all that is visible of them now, and of what is not
+        visible yet the newest revisions."""
+        for some in self._portions(datastreams, period.end - period.start):
+            found = self.store.read(some, period)
+            hidden = found.take(found.result_time > self.now)
+            if len(hidden):
+                late = np.unique(hidden.datastream)
+                known = self.store.read(late.tolist(), period, as_of=self.issued_at)
+                rest = found.take(~np.isin(found.datastream, late))
+                found = Observations.concatenate([rest, known])
+                found = found.take(np.argsort(found.datastream, kind="stable"))
+            yield some, found, hidden
+
+    def keep(self, datastreams: Collection[int], history: timedelta, found: Observations) -> None:
+        """What was read of a whole window and is measured: `series` does not read it again."""
+        self._read.update({(number, history): one for number, one in self._split(datastreams, found).items()})
+
+    def forget(self, datastreams: Collection[int], history: timedelta) -> None:
+        """The next `series` of this window is read anew."""
+        for number in datastreams:
+            self._read.pop((number, history), None)
+        for key in [one for one in self._warmth if one[1] == history]:
+            del self._warmth[key]
+
+    def _fetch(self, datastreams: Collection[int], history: timedelta) -> dict[int, Series]:
+        period, found = self.window(history), dict[int, Series]()
         for some in self._portions(datastreams, history):
-            found |= self._fetch_some(some, period)
+            found |= self._split(some, measured(self.store.read(some, period, as_of=self.issued_at)))
         return found
 
     def _portions(self, datastreams: Collection[int], history: timedelta) -> Iterator[list[int]]:
@@ -74,17 +113,19 @@ class Inputs:
         some, rows = [], 0.0
         for number in datastreams:
             some.append(number)
-            every = max(1.0, float(self.inventory.datastreams[number].expected_interval_s))
-            rows += history.total_seconds() / every
+            rows += history.total_seconds() / max(1.0, self._interval_s(number))
             if rows >= ROWS_AT_ONCE:
                 yield some
                 some, rows = [], 0.0
         if some:
             yield some
 
-    def _fetch_some(self, datastreams: Collection[int], period: Period) -> dict[int, Series]:
-        found = self.store.read(datastreams, period, as_of=self.issued_at)
-        found = found.take((found.lead == 0) & (found.quality != Quality.BAD))
+    def _interval_s(self, number: int) -> float:
+        """Of what is not measured here (a weather forecast) an hour."""
+        stream = self.inventory.datastreams.get(number)
+        return 3600.0 if stream is None else float(stream.expected_interval_s)
+
+    def _split(self, datastreams: Collection[int], found: Observations) -> dict[int, Series]:
         numbers, starts = np.unique(found.datastream, return_index=True)
         parts = {
             int(number): found.take(slice(int(start), int(end)))
@@ -100,6 +141,11 @@ class Inputs:
     def streams(self, *properties: str, kind: str | None = None) -> list[tuple[Thing, Datastream]]:
         """Datastreams of these observed properties in the order of their numbers, with their Things."""
         return streams_of(self.inventory, properties, kind)
+
+
+def measured(found: Observations) -> Observations:
+    """What is no forecast and not bad."""
+    return found.take((found.lead == 0) & (found.quality != Quality.BAD))
 
 
 def streams_of(

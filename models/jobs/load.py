@@ -12,8 +12,9 @@ import numpy as np
 from models.baselines import SeasonalNaive
 from models.consumption.outlook import LoadForecaster
 from models.forecaster import Forecast, NotCalibrated
+from models.jobs.basis import Basis, fed_by
 from models.jobs.inputs import Inputs
-from models.jobs.load_exam import LEADS, NAME, Learned, Learner, LoadMaterial, card_of
+from models.jobs.load_exam import LEADS, NAME, VERSION, Learned, Learner, LoadMaterial, card_of
 from models.jobs.metering import by_medium, hourly_use
 from models.jobs.outcome import PUBLISHED, Fitted, Outcome
 from models.jobs.parallel import Runner
@@ -21,7 +22,9 @@ from models.jobs.product import Ask, Group, silent
 from models.jobs.rain import RainDesk
 from models.jobs.warmth import AS_YESTERDAY, no_runs
 from models.series import HOUR, Record
+from udp.forecasting.port import Told
 from udp.registry.port import Inventory
+from udp.weather.archive import EXPECTED_AIR, HOURS
 
 # Two days of hours in five quantiles per meter: four issues a day say all that is new, and fill no store.
 EVERY_H = 6
@@ -71,7 +74,7 @@ class Loads:
 
     def gather(self, inputs: Inputs, group: Group, *, learning: bool) -> Mapping[int, LoadMaterial]:
         """See Product; all of it as known at the last issue hour."""
-        then = Inputs(inputs.store, inputs.inventory, _issue_hour(inputs.issued_at))
+        then = inputs.earlier(_issue_hour(inputs.issued_at))
         history = self.learn if learning else self.history
         warmth = then.warmth(HOUR, history)
         drivers = {} if warmth is None else {"temperature": warmth}
@@ -82,6 +85,20 @@ class Loads:
             of: LoadMaterial(str(of), Record(hourly_use(one, then.now)[0], drivers), then.now, ahead)
             for of, one in then.series(group.targets, history).items()
         }
+
+    def basis(self, inputs: Inputs, group: Group, fitted: Fitted, told: Told) -> Basis:
+        """See Based; asked again with every issue hour."""
+        del fitted
+        then = inputs.earlier(_issue_hour(inputs.issued_at))
+        devices, air = fed_by(inputs.inventory), told.streams.get(EXPECTED_AIR)
+        used = None if self.rain is None else self.rain.settings
+        return Basis(
+            then, then.issued_at, dict.fromkeys(group.targets, self.history),
+            own={of: of for of in group.targets},
+            about={of: f"{VERSION} {then.now} {used} {devices.get(of)}" for of in group.targets},
+            shared=then.outdoors(),
+            expected=() if air is None or used is None else (air,), ahead=HOURS * timedelta(hours=1),
+        )  # fmt: skip
 
     def fit(self, materials: Mapping[int, Any], run: Runner) -> Fitted:
         """See Product."""

@@ -19,10 +19,13 @@ from udp.registry.port import Inventory
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What is learned together: a fleet of containers, or one gauge alone. ``targets`` are Datastreams."""
+    """What is learned together: a fleet of containers, or one gauge alone. ``targets`` are Datastreams.
+    ``history``: how far back answers reach where fitted models remember the rest; None: all the product
+    reads."""
 
     name: str
     targets: tuple[int, ...]
+    history: timedelta | None = None
 
 
 class Material(Protocol):

@@ -16,8 +16,9 @@ from udp.store import census, statistics
 from udp.store.acceptance import require_storable, storable_span, whole_day
 from udp.store.arrivals import Arrival
 from udp.store.census import Census
+from udp.store.changes import Part
 from udp.store.columns import Aggregates, Function, Ints, Observations, Period
-from udp.store.embedded import appending, arriving, forgotten, hot, manifest, places
+from udp.store.embedded import appending, arriving, forgotten, hot, manifest, parting, places
 from udp.store.embedded.cold import ColdFolder
 from udp.store.embedded.counting import Counter
 from udp.store.embedded.database import Database
@@ -131,6 +132,11 @@ class EmbeddedStore:
                 return self._counter.census(connection, wanted, span)
 
         return self._repeatedly(once)
+
+    def parts(self, period: Period) -> Sequence[Part]:
+        """See TellsChanges."""
+        with self._database.reading() as connection:
+            return parting.parts(connection, Span(*storable_span(period)))
 
     def listen(self, until: datetime) -> None:
         """See TellsArrivals."""
