@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def rows_of(store: EmbeddedStore, period: Period, as_of: datetime | None) -> lis
 def held(store: EmbeddedStore) -> Held:
     found = parts(store, ALL)
     assert found is not None
-    assert all(before.end <= after.start for before, after in zip(found, found[1:], strict=False))
+    assert all(before.end <= after.start for before, after in pairwise(found))
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     answer: Held = {}
     for one in found:

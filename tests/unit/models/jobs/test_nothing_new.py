@@ -28,7 +28,7 @@ DAY = timedelta(days=1)
 
 
 class Watched:
-    """The store, and what was asked of it. Not ``telling``: as an engine that knows nothing of its changes."""
+    """The store, and what was asked of it. Not ``telling``: an engine that knows nothing of its changes."""
 
     def __init__(self, engine, *, telling=True):
         self._engine, self.reads, self.rows, self.appends = engine, [], 0, 0
@@ -104,12 +104,19 @@ def test_without_news_no_history_is_read_and_nothing_written(fleet):
         assert store.rows <= BINS + 2, "values of this very moment"
 
 
-def test_a_service_that_goes_on_reads_no_more_than_one_that_starts(fleet):
-    cycle = fleet.cycle("fuellstand", "last", "verbrauch")
-    cycle.round(SOON, fit=False)
-    store = Watched(fleet.store)
-    assert replace(cycle, store=store).round(LATER, fit=False).asked == 0
-    assert store.rows == 0
+def test_what_was_read_is_remembered_by_the_next_process(fleet):
+    """Also what changed meanwhile; who remembers nothing reads once."""
+    correct(fleet, days=3)
+    asked(fleet, SOON)
+    kept = list(fleet.folder.rglob("*.trace"))
+    counts = []
+    for _ in range(2):
+        store = Watched(fleet.store)
+        assert asked(fleet, LATER, store=store)[1].asked == 0
+        counts.append(store.rows)
+        for trace in kept:
+            trace.write_bytes(trace.read_bytes()[:40])
+    assert counts[0] <= BINS + 2 and counts[1] > BINS * 12 * 24 and len(kept) == 3
 
 
 def test_an_engine_that_cannot_tell_is_read_and_nothing_is_said_again(fleet):
@@ -258,7 +265,7 @@ def test_step_by_step_is_the_same_as_all_anew(fleet, tmp_path):
         one(fleet, "zaehler-0", "energy", at, 1e5 + step)
         one(fleet, "korb-0", "distance", NOW - DAY * int(rng.integers(1, 9)) + timedelta(minutes=step), 900)
         correct(fleet, days=step)
-        fresh, tally = asked(fleet, at)
+        _, tally = asked(fleet, at)
         assert 0 < tally.asked < BINS + 4
         told = fleet.forecasts.told()
         alone = SqlForecasts(f"sqlite:///{tmp_path}/alone-{step}.sqlite")
