@@ -130,7 +130,7 @@ def _fleet(table: Table, times: Times, bins: Integers, names: list[str]) -> list
             continue
         box = UNMEASURED
         if distance is not None:
-            deep, rim = (None if one is None else float(np.nanmedian(one[rows])) for one in (depth, full))
+            deep, rim = (_usual(one, rows) for one in (depth, full))
             box = _box(table, made, name=name, depth=deep, full=rim)
         fleet.append(
             Echoes(
@@ -160,14 +160,19 @@ def _measure(table: Table, names: Mapping[str, float]) -> Floats | None:
     return None if found is None else table.numbers(found) * names[found]
 
 
+def _usual(values: Floats | None, rows: Booleans) -> float | None:
+    known = np.zeros(0) if values is None else values[rows & np.isfinite(values)]
+    return float(np.median(known)) if len(known) else None
+
+
 def _box(table: Table, made: Series, *, name: str, depth: float | None, full: float | None) -> Container:
-    deep, rim = depth or np.nan, full or 0.0
-    if not np.isfinite(deep):
+    deep = depth
+    if not deep:
         solid = made.values[np.isfinite(made.values) & (made.values > 0)]
         deep = float(np.quantile(solid, 0.99)) if len(solid) else 0.0
-        table.remarks.append("no column depth_cm: the farthest echoes (99 of 100) taken as the floor")
+        table.remarks.append("no depth_cm: the farthest echoes (99 of 100) taken as the floor")
     try:
-        return Container(deep, rim if np.isfinite(rim) else 0.0)
+        return Container(deep, full or 0.0)
     except ValueError as error:
         raise UnusableTable(f"{table.file}, container {name}: {error}") from error
 

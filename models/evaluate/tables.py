@@ -49,6 +49,8 @@ class Table:
         if not len(found):
             raise UnusableTable(f"{file}: holds no rows; give at least a header and values")
         found.columns = [str(name).strip().lower() for name in found.columns]
+        if (twice := found.columns[found.columns.duplicated()]).size:
+            raise UnusableTable(f"{file}, column {twice[0]} stands there twice; capitals make no difference")
         return cls(file, found)
 
     @property
@@ -95,6 +97,11 @@ class Table:
     def moments(self, name: str) -> Times:
         """Of one column, NaT where it is empty; what names no zone is UTC. Raises `UnusableTable`."""
         column = self.columns[name]
+        if pd.api.types.is_numeric_dtype(column) and column.notna().any():
+            # Seconds, milliseconds or nanoseconds since 1970, or days since 1900: nobody can tell.
+            raise UnusableTable(
+                f"{self.file}, column {name}: holds numbers and no times; write 2026-11-21T08:00Z"
+            )
         made = pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601") if _text(column) else None
         if made is None:
             made = pd.to_datetime(column, utc=True, errors="coerce")

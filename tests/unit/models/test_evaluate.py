@@ -288,6 +288,24 @@ def test_a_fault_without_a_readable_start_is_named_by_its_column(
     assert f"events.csv, line 2, column begin: {said}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda t: t.assign(time=t["time"].astype("int64")), "column time: holds numbers and no times"),
+        (lambda t: t.assign(Time=t["time"]), "column time stands there twice"),
+    ],
+)
+def test_times_that_could_be_misunderstood_are_refused(tmp_path: Path, capsys, spoil, said: str) -> None:
+    put(tmp_path / "fill", "sensors.parquet", spoil(echoes(1, 5)))
+    assert main(["--data", str(tmp_path), "--only", "fill"]) == 1
+    assert f"sensors.parquet, {said}" in capsys.readouterr().err
+
+
+def test_an_empty_column_of_depths_is_as_good_as_none_and_called_so(tmp_path: Path, capsys) -> None:
+    put(tmp_path / "fill", "sensors.parquet", echoes(1, 5).assign(depth_cm=np.nan))
+    assert "note: no depth_cm: the farthest echoes" in printed(tmp_path, "fill", capsys)
+
+
 def test_echoes_without_a_known_column_say_what_would_do(tmp_path: Path, capsys) -> None:
     put(tmp_path / "fill", "x.parquet", echoes(1, 3)[["container", "time"]].assign(blob=1))
     assert main(["--data", str(tmp_path)]) == 1
