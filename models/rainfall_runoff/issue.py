@@ -108,10 +108,8 @@ class _Desk:
         center = raw.center.copy()
         for width in np.unique(raw.width):
             trust = self.gauge.models[self.steps, int(width)].trust
-            kind = np.searchsorted(trust.edges, np.abs(move[past]))
-            sums = np.zeros((len(past) + 1, MOVE_CLASSES, 2))
-            sums[np.arange(1, len(past) + 1), kind] = np.stack([(move * came)[past], (move**2)[past]], axis=1)
-            total = np.cumsum(sums, axis=0)
+            told = trust.told(move[past], came[past])
+            total = np.concatenate([np.zeros((1, MOVE_CLASSES, 2)), np.cumsum(told, axis=0)])
             rows = np.flatnonzero((raw.width == width) & np.isfinite(move))
             factor = trust.factor(move[rows], total[high[rows]] - total[low[rows]])
             center[:, rows] = now[rows] + factor * (raw.center[:, rows] - now[rows])

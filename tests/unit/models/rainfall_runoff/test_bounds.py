@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from models.rainfall_runoff.bounds import DRY_LEAST, Bounds
 from models.rainfall_runoff.transform import FlowScale
-from models.rainfall_runoff.trust import MOVE_CLASSES, TRUST_POWER, Trust
 
 SCALE = FlowScale.learn(np.linspace(0.1, 4.0, 500), "m3/s")
 SEEN = Bounds(highest=4.0, lowest=0.1, driest=1.0, steepest=-2.0, reach=0.5, damping=1.0)
@@ -72,18 +71,3 @@ def test_bounds_are_learned_from_what_was_seen() -> None:
     assert 0.0 <= made.reach <= 1.0
     assert 0.0 < made.damping < 1.0
     assert np.isfinite(point).all()
-
-
-def test_two_storms_overdrawn_threefold_take_most_of_the_trust_of_a_short_record() -> None:
-    rng = np.random.default_rng(1)
-    now, came = np.full(400, 1.0), np.abs(rng.normal(0.0, 0.4, 400))
-    trust = Trust.learn(SCALE, now=now, point=now + came, then=now + came, evidence=3.0)
-    own = SCALE.with_power(TRUST_POWER)
-    move = own.forward(np.full(20, 2.5)) - own.forward(np.ones(20))
-    real = own.forward(np.full(20, 1.5)) - own.forward(np.ones(20))
-    lived = np.zeros((1, MOVE_CLASSES, 2))
-    lived[0, np.searchsorted(trust.edges, move[0])] = [(move * real).sum(), (move**2).sum()]
-    before = trust.factor(move[:1], np.zeros_like(lived))[0]
-    after = trust.factor(move[:1], lived)[0]
-    assert before == pytest.approx(1.0, abs=0.05)
-    assert after < 0.75
