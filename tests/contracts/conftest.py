@@ -33,7 +33,7 @@ from udp.store.port import ObservationStore
 from udp.store.server_settings import InfluxDBSettings, VictoriaMetricsSettings
 
 NOW = datetime(2026, 2, 3, 12, tzinfo=UTC)
-_START_WITHIN_S = 30.0
+_START_WITHIN_S = 90.0
 _INFLUXDB_1 = """
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc_port}"

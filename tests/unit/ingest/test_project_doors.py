@@ -43,7 +43,7 @@ def test_wrong_key_wrong_size_wrong_json_replay_and_ten_times_the_rate(village: 
     assert [village.post(again, key).status_code for _ in range(2)] == [200, 200]
     answers = [village.post(ttn_uplink(100 + count), key) for count in range(10 * PER_MINUTE)]
     refused = [one for one in answers if one.status_code == 429]
-    # As many as fit in a minute at once, and what the bucket gained meanwhile.
+    # No more than fit in a minute at once.
     assert len(answers) - len(refused) <= PER_MINUTE
     assert len(refused) >= 9 * PER_MINUTE
     assert all(1 <= int(one.headers["retry-after"]) <= 60 for one in refused)

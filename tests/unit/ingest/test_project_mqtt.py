@@ -86,7 +86,7 @@ class Ttn:
         client.tls_set_context(ssl.create_default_context(cafile=str(self.authority)))
         client.connect("127.0.0.1", self.broker.port)
         client.loop_start()
-        client.publish(topic, json.dumps(body), qos=1).wait_for_publish(10)
+        client.publish(topic, json.dumps(body), qos=1).wait_for_publish(60)
         client.disconnect()
         client.loop_stop()
 
@@ -154,7 +154,7 @@ def test_it_connects_again_when_the_server_was_away(village: Village, ttn: Ttn) 
         ttn.publish(TOPIC, ttn_uplink(1))  # QoS 0 to us: what comes before we are back is gone
         return bool(village.journalled())
 
-    eventually(arrived, 40)
+    eventually(arrived, 90)
 
 
 def test_who_leaves_is_disconnected_and_a_flood_is_bounded(village: Village, ttn: Ttn) -> None:

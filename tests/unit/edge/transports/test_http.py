@@ -15,7 +15,7 @@ from edge.wire import cbor
 from edge.wire.messages import Clock, Command, Reading, Receipt
 from edge.wire.settings import Secret
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 RECEIPT = Receipt(b"spool-id", ((1, 3),))
 Answer = tuple[int, bytes]

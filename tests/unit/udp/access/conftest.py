@@ -32,7 +32,7 @@ from udp.store.embedded.settings import EmbeddedSettings
 from udp.store.embedded.store import EmbeddedStore
 
 PUBLIC_URL = "http://localhost:8080"
-_PATIENCE_S = 30.0
+_PATIENCE_S = 90.0
 
 
 @dataclass

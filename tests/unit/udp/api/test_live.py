@@ -24,7 +24,7 @@ from udp.errors import StoreUnavailable
 from udp.policy import OPERATOR, PUBLIC, Gate
 
 EVERYTHING = Filter()
-PATIENCE_S = 10
+PATIENCE_S = 60
 GATE = Gate(read_policy())
 
 

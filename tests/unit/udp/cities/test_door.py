@@ -28,7 +28,7 @@ from udp.cities.behind import Behind
 from udp.cities.door import FrontDoor
 from udp.framing import Unambiguous
 
-_WITHIN_S = 20.0
+_WITHIN_S = 60.0
 
 
 async def told(request: Request) -> Response:
