@@ -67,10 +67,10 @@ class Line:
         self.transport = HttpTransport(settings, "crx-gw-1", self.woken.set)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        for _ in range(100):
+        for _ in range(int(PATIENCE_S / 0.2)):
             if condition():
                 return
-            self.woken.wait(PATIENCE_S / 100)
+            self.woken.wait(0.2)
             self.woken.clear()
         pytest.fail("did not happen in time")
 
