@@ -42,7 +42,7 @@ def storm(
         "file": sorted({one.name for one in (fortress.folder / "opendata").rglob("*.*")}),
     }
     environment = os.environ | {
-        "PYTHONPATH": str(HERE),
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1] / "machine")]),
         "SCHEMATHESIS_HOOKS": "siege_hooks",
         "SIEGE_PATHS": json.dumps(paths),
         "SIEGE_PUBLIC": "" if headers else "1",
