@@ -71,7 +71,7 @@ class Fill:
     def gather(self, inputs: Inputs, group: Group, *, learning: bool) -> Mapping[int, FillMaterial]:
         """See Product."""
         history = self.learn if learning else self.history
-        sources = {of: _source(inputs.inventory, of) for of in group.targets}
+        sources = _sources(inputs.inventory, group.targets)
         found = inputs.series([source.datastream for source in sources.values()], history)
         return {
             of: source.material(of, found[source.datastream], self.critical_percent)
@@ -81,8 +81,7 @@ class Fill:
     def basis(self, inputs: Inputs, group: Group, fitted: Fitted, told: Told) -> Basis:
         """See Based."""
         del fitted, told
-        devices = fed_by(inputs.inventory)
-        sources = {of: _source(inputs.inventory, of) for of in group.targets}
+        devices, sources = fed_by(inputs.inventory), _sources(inputs.inventory, group.targets)
         about = {
             of: f"{VERSION} {source} {self.critical_percent} {devices.get(source.datastream)}"
             for of, source in sources.items()
@@ -159,20 +158,21 @@ class _Source:
         return FillMaterial(str(of), centimetres, self.container, critical)
 
 
-def _source(inventory: Inventory, of: int) -> _Source:
+def _sources(inventory: Inventory, targets: Sequence[int]) -> dict[int, _Source]:
     """The raw distance where the container's measures are known, else the fill itself turned upside down."""
-    stream = inventory.datastreams[of]
+    wanted, found = set(targets), dict[int, _Source]()
     for device in inventory.devices.values():
-        fill = next((one for one in device.channels if one.datastream == of), None)
-        if fill is None:
-            continue
-        for raw in device.channels:
-            other = inventory.datastreams.get(raw.datastream)
-            if other is None or raw.field != fill.field or other.observed_property.key != "distance":
+        for fill in device.channels:
+            if fill.datastream not in wanted or fill.datastream in found:
                 continue
-            if (found := _measured(raw, fill, other.unit.symbol)) is not None:
-                return found
-    return _Source(stream.id, -1.0, _UNMEASURED.depth_cm, _UNMEASURED)
+            for raw in device.channels:
+                other = inventory.datastreams.get(raw.datastream)
+                if other is None or raw.field != fill.field or other.observed_property.key != "distance":
+                    continue
+                if (source := _measured(raw, fill, other.unit.symbol)) is not None:
+                    found[fill.datastream] = source
+                    break
+    return {of: found.get(of) or _Source(of, -1.0, _UNMEASURED.depth_cm, _UNMEASURED) for of in targets}
 
 
 def _measured(raw: Channel, fill: Channel, unit: str) -> _Source | None:

@@ -92,6 +92,8 @@ class Loads:
         then = inputs.earlier(_issue_hour(inputs.issued_at))
         devices, air = fed_by(inputs.inventory), told.streams.get(EXPECTED_AIR)
         used = None if self.rain is None else self.rain.settings
+        if self.rain is not None:
+            self.rain.forget_warmth()
         return Basis(
             then, then.issued_at, dict.fromkeys(group.targets, self.history),
             own={of: of for of in group.targets},

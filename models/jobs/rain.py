@@ -205,6 +205,10 @@ class RainDesk:
             self._warmth[as_of] = WarmthRuns.of(found, limit, self.settings.provider)
         return self._warmth[as_of]
 
+    def forget_warmth(self) -> None:
+        """What came since for a moment of before is read with the next question."""
+        self._warmth.clear()
+
     def told(self, expected: ExpectedRain, now: Instant) -> tuple[str, ...]:
         """Which rain ahead is used and how old it is, in German."""
         found = []

@@ -108,6 +108,31 @@ def test_what_was_published_after_the_issue_changes_nothing(heated):
     assert again.bands == before.bands and again.remarks == before.remarks
 
 
+def test_of_the_weather_only_what_was_known_by_then_and_is_new_is_asked_again(heated):
+    """A service that stays the same process, so that nothing it remembers hides what came late."""
+    heated.expect(NOW - timedelta(days=10, hours=9), NOW - timedelta(hours=9))
+    made, desk = heated.cycle("last"), RainDesk(heated.archive)
+    made = replace(made, products=[replace(one, rain=desk) for one in made.products])
+    of = heated.stream("zaehler-0", "energy")
+
+    def asked(at=NOW + timedelta(hours=2)):
+        return made.round(at, fit=False).asked, heated.forecasts.told().statements[of, "last"]
+
+    made.round(NOW)
+    known = asked()
+    assert known[0] == 0
+    heated.expect(NOW - timedelta(hours=3), NOW - timedelta(hours=3), off=8.0, after=timedelta(hours=4))
+    heated.put("raum", "air_temperature", np.array([instant(NOW) - hours(0.5)]), np.array([30.0]))
+    heated.put("wetter", "air_temperature", np.array([instant(NOW) + hours(1)]), np.array([30.0]))
+    assert asked() == known, "after the issue, or indoors"
+    heated.expect(NOW - timedelta(hours=2), NOW - timedelta(hours=2), off=8.0, after=timedelta(hours=1))
+    late = asked()
+    assert late[0] == 1 and late[1].bands != known[1].bands and asked()[0] == 0
+    heated.put("wetter", "air_temperature", np.array([instant(NOW) - hours(0.5)]), np.array([30.0]))
+    assert asked()[0] == 1 and asked()[0] == 0
+    assert asked(NOW + timedelta(hours=6))[0] == 1
+
+
 def test_forecasts_that_make_it_worse_are_not_listened_to(heated):
     heated.expect(NOW - timedelta(days=32, hours=3), NOW - timedelta(hours=3), noise=15.0)
     said = heated.ahead()
