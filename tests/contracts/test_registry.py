@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -189,6 +190,8 @@ def test_readers_in_other_threads_see_one_state_or_the_other(url: str, registry:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
+    while not seen[0] and watcher.is_alive():
+        time.sleep(0.001)  # it reads beside every import, however slowly threads come up
     for turn in range(30):
         registry.import_city(_city([1, 3, 5] if turn % 2 else [2, 4, 6]))
     stop.set()
