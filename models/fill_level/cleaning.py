@@ -1,9 +1,9 @@
 """Find the true content behind ultrasonic echoes: obstacles, losses, noise and emptyings in one filter.
 
-A hidden Markov model over the content in 2 cm cells (Rabiner 1989, Proc. IEEE 77): content rises by inflow,
-settles a little, slides, and drops to the floor when emptied. A reading is the true distance, or the fixed
-echo of an obstacle as long as the content lies below it, or nonsense. Cleaning matters far more than the
-forecaster behind it: a running median takes an obstacle that answers every second time for the content.
+A reading is the true distance, or the fixed echo of an obstacle as long as the content lies below it, or
+nonsense; `hidden` believes from that how the content moved, and when a crew came. Cleaning matters far more
+than the forecaster behind it: a running median takes an obstacle that answers every second time for the
+content.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.compiled import compiled
+from models.fill_level.hidden import NONSENSE, Belief, Heard, Pace, backward, forward, moved
 from models.series import HOUR, Booleans, Floats, Integers, Series, Times
 
 CELL_CM = 2.0
 NOISE_CM = 2.0
 OBSTACLE_NOISE_CM = 1.5
-NONSENSE = 0.02
-SETTLING = 0.02
-# What lies loose slides: the heap under the sensor loses up to half its height and nobody has come.
-SLIDE = 0.008
+OBSTACLE_SPREAD_CM = 3.0
 # Rises per hour: twice what 5 % of depth a day needs, so that what was thrown in is believed at once.
-RISE = 0.12
-TYPICAL_RISE_CELLS = 2.5
+USUAL = Pace(rises=0.12, cells=2.5, crews=1.0 / 190.0)
+# Paper containers are full in hours. What rises so many times faster than USUAL has a pace of its own, from
+# what was believed before (twice: crews that were missed hide inflow).
+FAST = 2.0
+LEARN_ROUNDS = 2
 # In longer silence the content grows as the container's own usually does.
 SILENCE_HOURS = 6
-EMPTYINGS_PER_HOUR = 1.0 / 190.0
 FLOOR_SPREAD_CM = 6.0
 DROP_CM = 8.0
 LEAST_DROP_CM = 6.0
@@ -91,25 +90,60 @@ def clean(distance_cm: Series, container: Container) -> Cleaned | None:
     hour, reading = _hourly(distance_cm.times[usable], distance_cm.values[usable])
     known = find_obstacle(reading[np.isfinite(reading)], container)
     below = _below_the_floor(reading, container)
-    known = replace(known, depth_cm=container.depth_cm + below)
-    floor = _floor(known)
-    emission = _emissions(reading, known)
-    rise = np.full(len(reading), RISE)
-    forward, _ = _forward(emission, floor, rise)
-    if known.obstacle_cm is not None:
-        known = _with_share(known, forward, reading)
-        emission = _emissions(reading, known)
-    rise = np.where(_silent(reading), _pace(forward, reading, known), RISE)
-    if known.obstacle_cm is not None or (rise != RISE).any():
-        forward, _ = _forward(emission, floor, rise)
-    smoothed, emptied = _backward(forward, emission, floor, rise)
+    known, heard = _first_hearing(reading, replace(known, depth_cm=container.depth_cm + below))
+    belief, smoothed, crew, pace = _believed(heard, known)
     known = replace(known, depth_cm=container.depth_cm)
-    content = np.arange(forward.shape[1]) * CELL_CM - below
-    mean = forward @ content
-    spread = np.sqrt(np.maximum(forward @ content**2 - mean**2, 0.0))
+    content = _content(smoothed.seen.shape[1]) - below
+    mean, level = belief.mean(content), smoothed.mean(content)
+    spread = np.sqrt(np.maximum(belief.mean(content**2) - mean**2, 0.0))
     unit = 100.0 / (known.depth_cm - known.full_cm)
-    events = _events(emptied, smoothed @ content, np.isfinite(reading))
-    return Cleaned(hour, known.percent(mean), spread * unit, known.percent(smoothed @ content), events, known)
+    events = _events(crew, level, np.isfinite(reading), pace.crews)
+    return Cleaned(hour, known.percent(mean), spread * unit, known.percent(level), events, known)
+
+
+def _content(cells: int) -> Floats:
+    """Above the floor (cm) in each cell."""
+    return np.asarray(np.arange(cells) * CELL_CM, dtype=np.float64)
+
+
+def _first_hearing(reading: Floats, container: Container) -> tuple[Container, Heard]:
+    """With the share of an obstacle, and how fast it fills in silence, from a first look."""
+    heard = _heard(reading, container, np.full(len(reading), USUAL.rises))
+    content = forward(heard, _floor(container), USUAL).mean(_content(container.cells))
+    rises = np.where(_silent(reading), _pace(content, reading), USUAL.rises)
+    if container.obstacle_cm is None:
+        return container, replace(heard, rises=rises)
+    container = _with_share(container, content, reading)
+    return container, _heard(reading, container, rises)
+
+
+def _believed(heard: Heard, container: Container) -> tuple[Belief, Belief, Floats, Pace]:
+    """Belief at each hour and in hindsight, chance of an emptying in each hour, and the pace behind them."""
+    floor, pace = _floor(container), USUAL
+    belief = forward(heard, floor, pace)
+    smoothed, crew = backward(belief, heard, floor, pace)
+    for _ in range(LEARN_ROUNDS):
+        if (learned := _learned(smoothed.mean(_content(container.cells)), crew)) is None:
+            break
+        pace = learned
+        # Some has come again before the crew is an hour gone.
+        floor = moved(_floor(container), pace.rises, pace.cells)
+        heard = replace(heard, rises=np.where(_silent(heard.reading), 0.5 * pace.rises, pace.rises))
+        belief = forward(heard, floor, pace)
+        smoothed, crew = backward(belief, heard, floor, pace)
+    return belief, smoothed, crew, pace
+
+
+def _learned(content: Floats, crew: Floats) -> Pace | None:
+    """What fills in hours rises more often and by more, and is emptied more often. None: as usual."""
+    change = np.diff(content) / CELL_CM
+    going = change > -DROP_CM / CELL_CM
+    rise = 2.0 * float(change[going].sum()) / max(len(change), 1)
+    faster = rise / (USUAL.rises * USUAL.cells)
+    if faster < FAST:
+        return None
+    crews = max(USUAL.crews, float(crew.sum()) / len(crew))
+    return Pace(min(USUAL.rises * faster**0.5, 0.5), USUAL.cells * faster**0.5, crews)
 
 
 def _hourly(times: Times, values: Floats) -> tuple[Times, Floats]:
@@ -122,16 +156,15 @@ def _hourly(times: Times, values: Floats) -> tuple[Times, Floats]:
 
 
 def find_obstacle(readings: Floats, container: Container) -> Container:
-    """A distance from which the next reading falls back (content seems to vanish) far more often than crews
-    come is no content. Concentrated within 6 cm, between 25 and 90 cm from the sensor."""
-    fall = np.diff(readings) > DROP_CM
+    """A distance to which readings jump, and from which they fall back to where they were, far more often
+    than crews come is no content. Concentrated within 6 cm, between 25 and 90 cm from the sensor."""
     edges = np.arange(OBSTACLE_CM[0], min(OBSTACLE_CM[1], container.depth_cm - 2 * DROP_CM), 1.0)
     if not edges.size or len(readings) < 48:
         return container
-    origin = readings[:-1][fall]
+    origin = _there_and_back(readings)
     counts = np.array([((origin >= edge - 3) & (origin <= edge + 3)).sum() for edge in edges])
     best = int(np.argmax(counts))
-    crews = len(readings) * EMPTYINGS_PER_HOUR
+    crews = len(readings) * USUAL.crews
     if counts[best] < max(6.0, 2.5 * crews * 0.3) or counts[best] < 0.25 * len(origin):
         return container
     near = origin[np.abs(origin - edges[best]) <= 3]
@@ -141,12 +174,21 @@ def find_obstacle(readings: Floats, container: Container) -> Container:
     )
 
 
-def _with_share(container: Container, forward: Floats, reading: Floats) -> Container:
+def _there_and_back(readings: Floats) -> Floats:
+    """Distances nearer than what was heard just before and just after. A crew empties what has grown."""
+    leaves = np.append(True, np.abs(np.diff(readings)) > OBSTACLE_SPREAD_CM)
+    begins = np.flatnonzero(leaves)[1:-1]
+    ends = np.flatnonzero(leaves)[2:]
+    before, here, after = readings[begins - 1], readings[begins], readings[ends]
+    back = (before - here > DROP_CM) & (after - here > DROP_CM) & (np.abs(after - before) <= 2 * DROP_CM)
+    return np.asarray(here[back])
+
+
+def _with_share(container: Container, content: Floats, reading: Floats) -> Container:
     """The obstacle's share counts only while it is visible, above the content."""
     if container.obstacle_cm is None:
         return container
-    distance = container.depth_cm - forward @ (np.arange(container.cells) * CELL_CM)
-    visible = np.isfinite(reading) & (distance > container.obstacle_cm + DROP_CM)
+    visible = np.isfinite(reading) & (container.depth_cm - content > container.obstacle_cm + DROP_CM)
     if visible.sum() < 24:
         return container
     share = float((np.abs(reading[visible] - container.obstacle_cm) <= 3).mean())
@@ -160,28 +202,33 @@ def _silent(reading: Floats) -> Booleans:
     return np.asarray(position - last > SILENCE_HOURS)
 
 
-def _pace(forward: Floats, reading: Floats, container: Container) -> float:
-    """Rises per hour that explain what came between heard hours, no more than RISE."""
+def _pace(content: Floats, reading: Floats) -> float:
+    """Rises per hour that explain what came between heard hours, no more than usual."""
     heard = np.flatnonzero(np.isfinite(reading))
-    change = np.diff(forward[heard] @ np.arange(container.cells, dtype=np.float64))
+    change = np.diff(content[heard] / CELL_CM)
     going = np.abs(change) < DROP_CM / CELL_CM
     hours = float(np.diff(heard)[going].sum())
-    cells = (float(change[going].sum()) + 12.0 * RISE * TYPICAL_RISE_CELLS) / (hours + 24.0)
-    return float(np.clip(cells / TYPICAL_RISE_CELLS, 0.0, RISE))
+    cells = (float(change[going].sum()) + 12.0 * USUAL.rises * USUAL.cells) / (hours + 24.0)
+    return float(np.clip(cells / USUAL.cells, 0.0, USUAL.rises))
 
 
-def _emissions(reading: Floats, container: Container) -> Floats:
-    """Likelihood of each hour's reading under each content, (hours, cells); ones where nothing came."""
+def _heard(reading: Floats, container: Container, rises: Floats) -> Heard:
+    distance = container.depth_cm - _content(container.cells)
+    likely = np.where(np.isfinite(reading)[:, None], _of_content(reading, container), 1.0)
+    return Heard(reading, distance, likely, rises)
+
+
+def _of_content(reading: Floats, container: Container) -> Floats:
+    """Likelihood of each hour's reading under each content, (hours, cells)."""
     distance = container.depth_cm - np.arange(container.cells) * CELL_CM
-    x = np.where(np.isfinite(reading), reading, 0.0)[:, None]
+    x = reading[:, None]
     true = _bell(x - np.maximum(distance, 5.0)[None, :], NOISE_CM)
     share = np.zeros(container.cells)
     ghost = np.zeros_like(x)
     if container.obstacle_cm is not None:
         share = np.where(distance > container.obstacle_cm + CELL_CM, container.obstacle_share, 0.0)
         ghost = _bell(x - container.obstacle_cm, OBSTACLE_NOISE_CM)
-    likelihood = (1 - NONSENSE) * ((1 - share) * true + share * ghost) + NONSENSE / container.depth_cm
-    return np.where(np.isfinite(reading)[:, None], likelihood, 1.0)
+    return np.asarray((1 - NONSENSE) * ((1 - share) * true + share * ghost) + NONSENSE / container.depth_cm)
 
 
 def _bell(x: Floats, width: float) -> Floats:
@@ -202,101 +249,11 @@ def _floor(container: Container) -> Floats:
     return np.asarray(weight / weight.sum())
 
 
-@compiled
-def _moved(belief: Floats, rise: float) -> Floats:
-    """One hour of inflow, settling and sliding without emptying: geometric rises kept within the container,
-    falls to anything between half and all of the height."""
-    n = len(belief)
-    out = np.zeros(n)
-    keep = 1.0 - 1.0 / TYPICAL_RISE_CELLS
-    up, begun = 0.0, np.zeros(n + 1)
-    for s in range(n):
-        slides = SLIDE if s > 1 else 0.0
-        out[s] += (1.0 - rise - SETTLING - slides) * belief[s] + up * (1.0 - keep)
-        up = up * keep + rise * belief[s]
-        out[max(s - 1, 0)] += SETTLING * belief[s]
-        if slides > 0.0:
-            share = slides * belief[s] / (s // 2)
-            begun[s - s // 2] += share
-            begun[s] -= share
-    out[n - 1] += up
-    sliding = 0.0
-    for s in range(n):
-        sliding += begun[s]
-        out[s] += sliding
-    return out
-
-
-@compiled
-def _moved_back(message: Floats, rise: float) -> Floats:
-    """Transpose of `_moved`."""
-    n = len(message)
-    out = np.zeros(n)
-    keep = 1.0 - 1.0 / TYPICAL_RISE_CELLS
-    up, until = message[n - 1], np.zeros(n + 1)
-    for s in range(n):
-        until[s + 1] = until[s] + message[s]
-    for s in range(n - 1, -1, -1):
-        slides = SLIDE if s > 1 else 0.0
-        out[s] = (1.0 - rise - SETTLING - slides) * message[s] + SETTLING * message[max(s - 1, 0)] + rise * up
-        up = (1.0 - keep) * message[s] + keep * up
-        if slides > 0.0:
-            out[s] += slides * (until[s] - until[s - s // 2]) / (s // 2)
-    return out
-
-
-@compiled
-def _forward(emission: Floats, floor: Floats, rise: Floats) -> tuple[Floats, Floats]:
-    """Filtered beliefs (hours, cells) and the share of belief that an emptying happened in the hour."""
-    hours, n = emission.shape
-    belief = np.empty((hours, n))
-    crew = np.zeros(hours)
-    now = np.full(n, 1.0 / n) * emission[0]
-    belief[0] = now / now.sum()
-    for t in range(1, hours):
-        risen = _moved(belief[t - 1], rise[t]) * (1.0 - EMPTYINGS_PER_HOUR)
-        fresh = floor * EMPTYINGS_PER_HOUR
-        a, b = (risen * emission[t]).sum(), (fresh * emission[t]).sum()
-        total = a + b
-        if total < 1e-300:
-            belief[t] = belief[t - 1]
-            continue
-        belief[t] = (risen + fresh) * emission[t] / total
-        crew[t] = b / total
-    return belief, crew
-
-
-@compiled
-def _backward(belief: Floats, emission: Floats, floor: Floats, rise: Floats) -> tuple[Floats, Floats]:
-    """Smoothed beliefs and smoothed probability of an emptying per hour (forward-backward)."""
-    hours, n = belief.shape
-    smooth = np.empty((hours, n))
-    crew = np.zeros(hours)
-    message = np.ones(n)
-    smooth[hours - 1] = belief[hours - 1]
-    for t in range(hours - 1, 0, -1):
-        weighted = emission[t] * message
-        stay = _moved_back(weighted, rise[t]) * (1.0 - EMPTYINGS_PER_HOUR)
-        fresh = EMPTYINGS_PER_HOUR * (floor * weighted).sum()
-        previous = belief[t - 1]
-        rest = (previous * stay).sum()
-        total = rest + fresh
-        if total < 1e-300:
-            message = np.ones(n)
-            smooth[t - 1] = previous
-            continue
-        crew[t] = fresh / total
-        message = (stay + fresh) / total
-        joint = previous * message
-        smooth[t - 1] = joint / joint.sum()
-    return smooth, crew
-
-
-def _events(crew: Floats, content: Floats, heard: Booleans) -> Booleans:
+def _events(crew: Floats, content: Floats, heard: Booleans, usual: float) -> Booleans:
     """Hours of emptyings: the probability gathered over a gap counts once, at its middle, and the content
     must really have dropped."""
     out = np.zeros(len(crew), dtype=bool)
-    for start, end in _runs((crew > 0.02) | ((crew > 0.003) & ~heard)):
+    for start, end in _runs((crew > 4.0 * usual) | ((crew > 0.6 * usual) & ~heard)):
         low, high = max(0, start - 2), min(len(crew) - 1, end + 2)
         before, after = content[max(0, low - 1) : start + 1].max(), content[end : high + 1].min()
         gathered = np.cumsum(crew[start : end + 1])
