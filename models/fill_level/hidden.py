@@ -17,9 +17,10 @@ from models.series import Floats
 SETTLING = 0.02
 # What lies loose slides: the heap under the sensor loses up to half its height and nobody has come.
 SLIDE = 0.008
-# A sensor is covered a few times a year, for a day.
+# A sensor is covered a few times a year, for a day. Half a day is assumed: else a container into which nobody
+# throws anything for weeks, always read alike, would pass for covered.
 COVERED_PER_HOUR = 1.0 / 2000.0
-UNCOVERED_PER_HOUR = 1.0 / 24.0
+UNCOVERED_PER_HOUR = 1.0 / 12.0
 # What nobody sees rises slower than what is heard may be believed to rise.
 UNSEEN = 0.25
 UNSEEN_HOURS = 6

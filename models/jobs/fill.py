@@ -25,7 +25,7 @@ from models.series import DAY, Floats, Instant, Series, hours
 from udp.forecasting.port import Told
 from udp.registry.port import Channel, Inventory
 
-VERSION = "3"
+VERSION = "4"
 LEADS = np.array([hours(h) for h in (6, 12, 24, 48, 72, 120, 168)])
 JUDGED_HOURS = (24, 48, 72)
 CRITICAL_PERCENT = 80.0
