@@ -15,12 +15,12 @@ TRUST_POWER = 0.7
 # An event fills some ten rows of a class: the first that failed must be heard. On real records of weeks a
 # prior of 30 left twice the loss of 7, on those of years the two are alike.
 PRIOR_ROWS = 7.0
-EVENTS_FOR_PRIOR = 16.0
+EVENTS_FOR_PRIOR = 12.0
 EVENTS_FOR_CLASSES = 20.0
 VALIDATION_ROWS = 500.0
 # On records of weeks a model that overdrew its first small rises overdrew the greater ones after them. What
-# reaches further than one class makes a drought's noise a verdict on floods (worst real cut -.06 -> -.24).
-NEIGHBOURS = 0.5
+# reaches further than one class makes a drought's noise a verdict on floods.
+NEIGHBOURS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
