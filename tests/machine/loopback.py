@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _KERNEL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_LOWEST = 12_000  # above what servers and `make run` use by default
+_LOWEST = 20_000  # above what servers and `make run` use by default
 _STREET = 64
 
 
@@ -23,7 +23,7 @@ def _streets() -> range:
     except OSError:  # not Linux: IANA's dynamic ports
         below = 49_152
     # A machine may give all ports to connections; then at least the streets are apart.
-    return range(_LOWEST, below if below > 2 * _LOWEST else 32_768, _STREET)
+    return range(_LOWEST, below if below > _LOWEST + 5_000 else 32_768, _STREET)
 
 
 def _may_bind(port: int, kind: socket.SocketKind) -> socket.socket | None:
