@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from udp.durable import make_durable, missing_folder
@@ -53,6 +54,28 @@ class Database:
         """One transaction that writes: committed at the end, rolled back on any error."""
         with self._transaction({"udp_writes": True}) as connection:
             yield connection
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Held by one at a time over all processes, beyond single transactions; a killed one holds it no
+        longer. Whoever has waited for it too long is told so: RegistryUnavailable."""
+        if self._engine.dialect.name == "postgresql":
+            with self._transaction({}) as connection:
+                connection.execute(text(f"SET LOCAL lock_timeout = '{_BUSY_S:.0f}s'"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(8412308)"))
+                yield
+        elif file := (self._engine.url.database or "").removeprefix(":memory:"):
+            # An empty file beside the register: its own write lock would keep out what the holder writes.
+            with closing(sqlite3.connect(f"{file}.turn", _BUSY_S, isolation_level=None)) as beside:
+                try:
+                    beside.execute("BEGIN EXCLUSIVE")
+                except sqlite3.OperationalError as error:
+                    raise RegistryUnavailable(
+                        f"registry {self.name}: waited {_BUSY_S:.0f} s for another process's turn: {error}"
+                    ) from error
+                yield
+        else:
+            yield
 
     def close(self) -> None:
         """Release all connections."""

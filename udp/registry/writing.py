@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 
 from udp.registry import schema
 from udp.registry.city_file import THEMES
@@ -182,10 +182,19 @@ def put_note(
     connection: Connection, identity: tuple[int, int, int], content: Mapping[str, Any], *, withdrawn: bool
 ) -> None:
     """What an Observation says beyond what the store holds."""
-    table = schema.written_observation
     names = dict(zip(("series", "time", "lead"), identity, strict=True))
-    mine = (table.c.series == identity[0]) & (table.c.time == identity[1]) & (table.c.lead == identity[2])
-    _put(connection, table, mine, {"content": dict(content), "withdrawn": withdrawn}, names)
+    values = {"content": dict(content), "withdrawn": withdrawn}
+    _put(connection, schema.written_observation, _note_at(identity), values, names)
+
+
+def drop_note(connection: Connection, identity: tuple[int, int, int]) -> None:
+    """As if nothing had been said of it."""
+    connection.execute(schema.written_observation.delete().where(_note_at(identity)))
+
+
+def _note_at(identity: tuple[int, int, int]) -> ColumnElement[bool]:
+    table = schema.written_observation
+    return (table.c.series == identity[0]) & (table.c.time == identity[1]) & (table.c.lead == identity[2])
 
 
 def slug(text: str) -> str:

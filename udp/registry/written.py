@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,11 +129,25 @@ def notes(database: Database, wanted: Iterable[Identity]) -> Mapping[Identity, M
     asked = set(wanted)
     if not asked:
         return {}
+    with database.reading() as connection:
+        return {identity: content for identity, (content, _) in notes_in(connection, asked).items()}
+
+
+def notes_in(
+    connection: Connection, wanted: Collection[Identity]
+) -> dict[Identity, tuple[Mapping[str, Any], bool]]:
+    """Within a transaction, each with whether its Observation was withdrawn."""
+    if not wanted:
+        return {}
+    asked = set(wanted)
     table = schema.written_observation
     times = [one[1] for one in asked]
     query = select(table).where(
         table.c.series.in_({one[0] for one in asked}), table.c.time.between(min(times), max(times))
     )
-    with database.reading() as connection:
-        found = connection.execute(query).all()
-    return {key: row.content for row in found if (key := (row.series, row.time, row.lead)) in asked}
+    found = connection.execute(query).all()
+    return {
+        key: (row.content, row.withdrawn)
+        for row in found
+        if (key := (row.series, row.time, row.lead)) in asked
+    }

@@ -44,12 +44,13 @@ class Known:
 @dataclass(frozen=True, slots=True)
 class Wish:
     """An Observation to come: where the store shall keep it, and what was said of it. `place`: where it
-    stands if it is changed only; `moved`: to another phenomenonTime."""
+    stands if it is changed only, `revision` what is changed; `moved`: to another phenomenonTime."""
 
     series: int
     properties: Mapping[str, Any]
     place: Identity | None = None
     moved: bool = False
+    revision: int = 0
 
 
 class Composer:

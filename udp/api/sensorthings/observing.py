@@ -11,7 +11,7 @@ out, and /api/v1 shows it as bad and withdrawn until retention deletes the day.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,20 +26,24 @@ from udp.registry.port import Channel, Inventory
 from udp.registry.written import Identity
 from udp.sensorthings import Quality, QualityRule
 from udp.store.acceptance import LARGEST_LEAD_S
+from udp.store.census import StandsFor
 from udp.store.columns import Observations, Period
-from udp.store.port import APART_US, MOST_AT_ONCE, SPREAD_US, ObservationStore, resolution_us
+from udp.store.port import APART_US, MOST_AT_ONCE, SPREAD_US, ObservationStore, Prunable, resolution_us
 
 _END = datetime(2262, 1, 1, tzinfo=UTC)
 # As ingest judges clocks (ingest.quality); what lies far behind is history that somebody enters.
 _CLOCK_AHEAD = timedelta(minutes=5)
 _FEW = 20
+ROUNDS = 100
+"""So often others may be quicker at a place before the request is refused."""
 _NOTED = ("resultQuality", "validTime", "parameters")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One Observation as the store takes it. `note`: what it says beyond the store's columns; `dated`:
-    whether its result_time was said; `numeric`: whether the result is one."""
+    whether its result_time was said; `numeric`: whether the result is one; `revision`: the one to write,
+    None if it stands there already."""
 
     series: int
     time: int
@@ -49,6 +53,7 @@ class Row:
     note: Mapping[str, Any]
     dated: bool = True
     numeric: bool = True
+    revision: int | None = 0
 
     @property
     def identity(self) -> Identity:
@@ -111,21 +116,37 @@ def _number(said: Any) -> float | None:
 
 
 def placed(
-    store: ObservationStore, rows: Sequence[Row], notes: Notes, own: Collection[Identity] = ()
+    store: ObservationStore, rows: Sequence[Row], notes: Notes, own: Mapping[Identity, int] | None = None
 ) -> list[Row]:
-    """Each where the store has room for it: its own place if it was said before or is `own`."""
+    """Each where the store has room for it, with the revision it needs there: a new one corrects what is said
+    again otherwise, or is `own` (place and revision of what is changed). Conflict where there is no room."""
+    own = own or {}
     fine = resolution_us(store)
     rows = [_cut(one, fine) for one in rows]
-    held = _stored(store, rows)
+    _require_kept(store, rows)
+    held = _stored(store, (one.identity for one in rows))
     crowded = {one.series for one in rows if one.identity in held}
     told = dict(notes(key for key in held if key[0] in crowded)) if crowded else {}
     made = []
     for one in rows:
         found = _place(one, held, told, own)
-        held[found.identity] = _Held(0, found.result, QualityRule.NONE, found.result_time)
+        rule = QualityRule.NONE if found.numeric else QualityRule.NO_NUMBER
+        held[found.identity] = _Held(found.revision or 0, found.result, rule, found.result_time)
         told[found.identity] = found.note
         made.append(found)
     return made
+
+
+def _require_kept(store: ObservationStore, rows: Sequence[Row]) -> None:
+    """Conflict for days whose values retention has deleted: the store would take none of them again."""
+    engine = store.engine if isinstance(store, StandsFor) else store
+    limits = engine.pruned() if isinstance(engine, Prunable) else {}
+    for one in rows:
+        if (limit := limits.get(one.series)) is not None and one.time < microseconds(limit):
+            raise Conflict(
+                f"Observations of this Datastream before {limit.date()} were deleted when their time of "
+                f"retention was over; one of {instant(one.time).isoformat()} cannot be kept"
+            )
 
 
 def _cut(one: Row, fine: int) -> Row:
@@ -140,17 +161,25 @@ def _place(
     one: Row,
     held: Mapping[Identity, _Held],
     told: Mapping[Identity, Mapping[str, Any]],
-    own: Collection[Identity],
+    own: Mapping[Identity, int],
 ) -> Row:
     moment, said = instant(one.time), one.note.get("phenomenonTime")
     for behind in range(MOST_AT_ONCE):
         moved = {**one.note, "phenomenonTime": said or _written(moment)} if behind else one.note
         here = replace(one, time=one.time + behind * APART_US, note=moved)
         there, note = held.get(here.identity), told.get(here.identity, {})
-        free = there is None or there.rule == QualityRule.WITHDRAWN or here.identity in own
+        free = there is None or _withdrawn(there) or here.identity in own
         if there is None or free or _same(one, there, note, moment):
-            return here
+            return replace(here, revision=_revision(here, there, own))
     raise Conflict(f"{MOST_AT_ONCE} Observations of {moment.isoformat()} are in this Datastream already")
+
+
+def _revision(here: Row, there: _Held | None, own: Mapping[Identity, int]) -> int | None:
+    if there is None:
+        return 0
+    if not _corrects(here, there):
+        return None
+    return own.get(here.identity, there.revision) + 1
 
 
 def _same(one: Row, there: _Held, note: Mapping[str, Any], moment: datetime) -> bool:
@@ -171,54 +200,65 @@ def _written(moment: datetime) -> str:
 
 def store_rows(
     store: ObservationStore, rows: Sequence[Row], inventory: Inventory, now: datetime
-) -> Sequence[Row]:
-    """Durable on return. What is there already with the same result stays as it is; with another one it is
-    corrected by a new revision. The rows in effect, in order."""
-    known = _stored(store, rows)
+) -> tuple[set[Identity], Observations]:
+    """Durable on return. The places at which somebody else was quicker, and what was taken."""
     limits = {one.datastream: one for one in channels(inventory)}
-    fresh: dict[Identity, tuple[Row, int]] = {}
-    for one in rows:
-        before = known.get(one.identity)
-        if before is None:
-            fresh[one.identity] = (one, 0)
-        elif _corrects(one, before):
-            fresh[one.identity] = (one, before.revision + 1)
-    if fresh:
-        judged = [_judged(one, limits.get(one.series), now) for one, _ in fresh.values()]
-        store.append(
-            Observations.build(
-                [one.series for one, _ in fresh.values()],
-                [one.time for one, _ in fresh.values()],
-                [one.result for one, _ in fresh.values()],
-                result_time=[one.result_time for one, _ in fresh.values()],
-                lead=[one.lead for one, _ in fresh.values()],
-                quality=[quality for quality, _ in judged],
-                rule=[rule for _, rule in judged],
-                revision=[revision for _, revision in fresh.values()],
-            )
-        )
-    return [one for one, _ in fresh.values()]
+    fresh = {one.identity: one for one in rows if one.revision is not None}
+    if not fresh:
+        return set(), Observations.concatenate([])
+    judged = [_judged(one, limits.get(one.series), now) for one in fresh.values()]
+    batch = Observations.build(
+        [one.series for one in fresh.values()],
+        [one.time for one in fresh.values()],
+        [one.result for one in fresh.values()],
+        result_time=[one.result_time for one in fresh.values()],
+        lead=[one.lead for one in fresh.values()],
+        quality=[quality for quality, _ in judged],
+        rule=[rule for _, rule in judged],
+        revision=[one.revision or 0 for one in fresh.values()],
+    )
+    ignored = store.append(batch)
+    return set(identities(batch.take(ignored))), batch.take(np.delete(np.arange(len(batch)), ignored))
 
 
 def _corrects(one: Row, before: _Held) -> bool:
     return (
         before.result != one.result
-        or before.rule == QualityRule.WITHDRAWN
+        or _withdrawn(before)
         or (before.rule == QualityRule.NO_NUMBER) == one.numeric
         or (one.dated and before.result_time != one.result_time)
     )
 
 
 def withdraw(store: ObservationStore, rows: Observations, now: datetime) -> None:
-    """A revision that takes them back."""
-    if len(rows):
-        store.append(
+    """A revision that takes them back; also what others correct meanwhile. Conflict if they do not stop."""
+    for _ in range(ROUNDS):
+        if not len(rows):
+            return
+        ignored = store.append(
             Observations.build(
                 rows.datastream, rows.phenomenon_time, rows.result,
                 result_time=np.datetime64(now.replace(tzinfo=None), "us"), lead=rows.lead,
                 quality=Quality.BAD, rule=QualityRule.WITHDRAWN, revision=rows.revision + 1,
             )
         )  # fmt: skip
+        rows = _still_there(store, rows.take(ignored))
+    raise Conflict("what is to be deleted is corrected by others again and again; repeat it later")
+
+
+def _still_there(store: ObservationStore, rows: Observations) -> Observations:
+    """What stands at these places now, unless it is withdrawn."""
+    held = _stored(store, identities(rows)) if len(rows) else {}
+    left = {key: one for key in identities(rows) if (one := held.get(key)) and not _withdrawn(one)}
+    return Observations.build(
+        [series for series, _, _ in left], [time for _, time, _ in left],
+        [one.result for one in left.values()], lead=[lead for _, _, lead in left],
+        revision=[one.revision for one in left.values()],
+    ) if left else rows.take(np.zeros(len(rows), bool))  # fmt: skip
+
+
+def _withdrawn(one: _Held) -> bool:
+    return one.rule == QualityRule.WITHDRAWN
 
 
 def _judged(one: Row, channel: Channel | None, now: datetime) -> tuple[Quality, QualityRule]:
@@ -244,11 +284,11 @@ def channels(inventory: Inventory) -> list[Channel]:
     return found + [channel for one in inventory.wired.values() for channel in one.channels]
 
 
-def _stored(store: ObservationStore, rows: Sequence[Row]) -> dict[Identity, _Held]:
+def _stored(store: ObservationStore, places: Iterable[Identity]) -> dict[Identity, _Held]:
     """Those that are there, and what stands behind them."""
     times_of: dict[int, set[int]] = {}
-    for one in rows:
-        times_of.setdefault(one.series, set()).add(one.time)
+    for stream, time, _ in places:
+        times_of.setdefault(stream, set()).add(time)
     parts = []
     for series, moments in times_of.items():
         spans = [(one, one) for one in moments] if len(moments) <= _FEW else [(min(moments), max(moments))]

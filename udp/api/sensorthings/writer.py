@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +16,13 @@ from udp.api.sensorthings import drafts, jsonpatch, observing
 from udp.api.sensorthings.changing import Deletion, update
 from udp.api.sensorthings.composing import Composer, Known, Wish
 from udp.api.sensorthings.drafts import Draft, Room
+from udp.api.sensorthings.keeping import Keeping, Superseded
 from udp.api.sensorthings.model import SETS, TYPES
 from udp.api.sensorthings.noted import identities, time_of
 from udp.api.sensorthings.observing import Row
 from udp.api.sensorthings.paths import Target, followed, nothing, resolve
 from udp.api.sensorthings.rendering import values_of
-from udp.errors import NotFound, StoreUnavailable
-from udp.registry import writing
+from udp.errors import NotFound, PlatformError
 from udp.registry.sql import grow, lock
 from udp.registry.written import Identity, notes
 from udp.sensorthings import QualityRule
@@ -45,7 +46,7 @@ class Writer:
 
     def create(self, path: str, body: Any) -> str:
         """What `path` leads to, made: `Things(1)` or the like. NotFound, BadEntity, BodyTooLarge."""
-        with self._turn:
+        with self._alone():
             known = self.known()
             kind, parent, link = self._place(path, known)
             implied = {} if parent is None else {_back(parent, link): parent.records[0].id}
@@ -57,7 +58,7 @@ class Writer:
 
     def link(self, path: str, body: Any) -> None:
         """Link an existing entity: POST to `Things(1)/Locations/$ref`."""
-        with self._turn:
+        with self._alone():
             known = self.known()
             kind, parent, link = self._place(path.removesuffix("/$ref"), known)
             number = drafts.identity(body, kind)
@@ -75,7 +76,7 @@ class Writer:
 
     def unlink(self, path: str) -> None:
         """End a link: DELETE of `Things(1)/Locations(2)/$ref`, or from the Location's side."""
-        with self._turn:
+        with self._alone():
             known = self.known()
             target = self._single(path.removesuffix("/$ref"), known)
             before = path.removesuffix("/$ref").strip("/").rpartition("/")[0]
@@ -100,13 +101,12 @@ class Writer:
 
     def change(self, path: str, body: Any, *, whole: bool = False, patch: bool = False) -> str:
         """PATCH, PUT (`whole`) or JSON Patch (`patch`); where the entity stands now."""
-        with self._turn:
+        with self._alone():
             known = self.known()
             target = self._single(path, known)
             kind = target.type.name
             if target.row is not None:
-                number = self._change_observation(known, target.row, body, whole=whole, patch=patch)
-                return f"Observations('{number}')"
+                return self._change_observation(known, path, body, whole=whole, patch=patch)
             record = target.records[0]
             if patch:
                 before = {name: record.properties.get(name) for name in TYPES[kind].properties}
@@ -119,7 +119,7 @@ class Writer:
 
     def delete(self, path: str) -> None:
         """The entity and what cannot be without it."""
-        with self._turn:
+        with self._alone():
             known = self.known()
             target = self._single(path, known)
             if target.row is not None:
@@ -133,7 +133,7 @@ class Writer:
 
     def observations(self, groups: Any) -> list[str]:
         """CreateObservations: per row the path of what was made, or "error"."""
-        with self._turn:
+        with self._alone():
             known = self.known()
             found: list[str | Wish] = []
 
@@ -156,40 +156,32 @@ class Writer:
             done = iter(rows)
             return [one if isinstance(one, str) else f"Observations('{next(done).id}')" for one in found]
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of all processes: what is looked up and noted before a value is stored must still be so then."""
+        with self._turn, self.to.database.turn():
+            yield
+
+    def _keeping(self, known: Known) -> Keeping:
+        return Keeping(self.to, known.inventory, known.written, self.now())
+
     def _transact(self, known: Known, work: Callable[[Composer], Any]) -> tuple[Any, Sequence[Row]]:
         """The register first, then the store: what the store cannot take is taken back from the register."""
-        now = self.now()
+        keeping = self._keeping(known)
         with self.to.database.writing() as connection:
-            composer = Composer(connection, known, now, self.random_bits)
+            composer = Composer(connection, known, keeping.now, self.random_bits)
             result = work(composer)
-            rows = self._rows(composer.observations, now)
-            for one in rows:
-                if one.note or one.series in known.written.noted:
-                    # Also where there is nothing to say: what was said of a former one counts no longer.
-                    withdrawn = one.series in known.written.withdrawn
-                    writing.put_note(connection, one.identity, one.note, withdrawn=withdrawn)
-                    composer.changed = composer.changed or _is_news(one, known)
-            if composer.changed:
+            rows = keeping.placed(composer.observations)
+            news = keeping.note(connection, rows)
+            if news or composer.changed:
                 lock(connection)
-                grow(connection, now)
-        if rows:
-            try:
-                observing.store_rows(self.to.store, rows, known.inventory, now)
-            except StoreUnavailable:
-                self._take_back(composer.created)
-                raise
-        return result, rows
-
-    def _rows(self, wishes: Sequence[Wish], now: datetime) -> list[Row]:
-        found = []
-        for one in wishes:
-            made = observing.row(one.series, one.properties, now)
-            if one.place is not None and not one.moved and made.time != one.place[1]:
-                note = {"phenomenonTime": one.properties["phenomenonTime"], **made.note}
-                made = replace(made, time=one.place[1], note=note)
-            found.append(made)
-        own = {one.place for one in wishes if one.place is not None}
-        return observing.placed(self.to.store, found, lambda wanted: notes(self.to.database, wanted), own)
+                grow(connection, keeping.now)
+        try:
+            return result, keeping.keep(composer.observations, rows) if rows else rows
+        except PlatformError:
+            keeping.undo()
+            self._take_back(composer.created)
+            raise
 
     def _take_back(self, created: Sequence[tuple[str, int]]) -> None:
         known = self.known()
@@ -222,9 +214,23 @@ class Writer:
             raise BadQuery(f"{path[:100]}: only single entities are changed or deleted")
         return target
 
-    def _change_observation(
-        self, known: Known, row: Observations, body: Any, *, whole: bool, patch: bool
-    ) -> str:
+    def _change_observation(self, known: Known, path: str, body: Any, *, whole: bool, patch: bool) -> str:
+        """Again from what stands, where others have corrected it meanwhile."""
+        tries = 0
+        while True:
+            tries += 1
+            row = self._single(path, known).row
+            if row is None:
+                raise nothing(path)
+            try:
+                number = self._change_row(known, row, body, whole=whole, patch=patch)
+            except Superseded:
+                if tries == observing.ROUNDS:
+                    raise
+            else:
+                return f"Observations('{number}')"
+
+    def _change_row(self, known: Known, row: Observations, body: Any, *, whole: bool, patch: bool) -> str:
         before = {
             name: values_of(row, name)[0] for name in ("phenomenonTime", "resultTime", "result", "parameters")
         }
@@ -243,7 +249,7 @@ class Writer:
         moved = time_of(said["phenomenonTime"]) != time_of(before["phenomenonTime"])
 
         def kept(composer: Composer) -> None:
-            composer.observations.append(Wish(series, said, place, moved))
+            composer.observations.append(Wish(series, said, place, moved, int(row.revision[0])))
 
         _, (found,) = self._transact(known, kept)
         if found.identity != place:
@@ -259,13 +265,7 @@ class Writer:
         return {name: one for name, one in found.items() if name in TYPES["Observation"].properties}
 
     def _withdraw(self, known: Known, rows: Observations, note: Mapping[str, Any] | None = None) -> None:
-        with self.to.database.writing() as connection:
-            for identity in identities(rows):
-                writing.put_note(connection, identity, note or {}, withdrawn=True)
-            if not known.written.withdrawn.issuperset(rows.datastream.tolist()):
-                lock(connection)
-                grow(connection, self.now())
-        observing.withdraw(self.to.store, rows, self.now())
+        self._keeping(known).withdraw(rows, note or {})
 
     def _empty(self, known: Known, series: Sequence[int]) -> None:
         found = census.take(self.to.store, series, census.everything()) if series else census.Census.empty()
@@ -274,14 +274,6 @@ class Writer:
         if found.total:
             rows = self.to.store.read(series, census.everything())
             self._withdraw(known, rows.take(rows.rule != QualityRule.WITHDRAWN))
-
-
-def _is_news(row: Row, known: Known) -> bool:
-    """Whether who reads must learn that something is said of this series."""
-    written = known.written
-    kinds = ((True, written.noted), ("result" in row.note, written.wordy))
-    spans = ("phenomenonTime" in row.note, written.spanning)
-    return any(said and row.series not in series for said, series in (*kinds, spans))
 
 
 def _back(parent: Target, link: str) -> str:
