@@ -59,9 +59,12 @@ class Trust:
     def told(self, move: Floats, came: Floats) -> Floats:
         """What each row says of every class, (rows, classes, 2), move * came and move^2: all of its own, and
         NEIGHBOURS of the next smaller and larger, as if the move had been half or twice as large."""
-        kind = np.searchsorted(self.edges, np.abs(move))[:, None] - np.arange(MOVE_CLASSES)
-        weight = np.select([kind == 0, np.abs(kind) == 1], [1.0, NEIGHBOURS], 0.0) * 4.0**-kind
-        return np.asarray(weight[:, :, None] * np.stack([move * came, move**2], axis=1)[:, None])
+        own = np.stack([move * came, move**2], axis=1)
+        rows, kind = np.arange(len(move)), np.searchsorted(self.edges, np.abs(move))
+        told = np.zeros((len(move), MOVE_CLASSES + 2, 2))
+        for place, share in ((kind, NEIGHBOURS / 4.0), (kind + 1, 1.0), (kind + 2, NEIGHBOURS * 4.0)):
+            told[rows, place] = share * own
+        return told[:, 1:-1]
 
     def factor(self, move: Floats, experience: Floats) -> Floats:
         """Share (0-1) of each predicted move to believe; ``experience`` (rows, classes, 2) are the sums of
