@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,8 @@ from models.series import DAY, Booleans, Floats, Instant, Integers
 WITHOUT_EXPECTATION = frozenset({"stuck", "never zero"})
 _NO_EXCESS = frozenset({"meter", "low"})
 CREEPS_AFTER = 21 * DAY
+# What a person called fine still climbs through windows of two weeks; what rises later is something else.
+SETTLED_AFTER = 21 * DAY
 _NAMES: Mapping[float, str] = {
     1e-3: "ein Tausendstel", 1e-2: "ein Hundertstel", 1e-1: "ein Zehntel",
     1e1: "das Zehnfache", 1e2: "das Hundertfache", 1e3: "das Tausendfache",
@@ -24,12 +26,14 @@ _NAMES: Mapping[float, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One case from opening to its last sign; ``closed_at`` None while it lasts."""
+    """One case from opening to its last sign; ``closed_at`` None while it lasts. ``grown`` is the newest
+    alarm after the one that opened it: a new fault may hide in an open case; only this tells of it then."""
 
     family: str
     case: Case
     last_seen_at: Instant
     closed_at: Instant | None
+    grown: Case | None = None
 
 
 def faults(
@@ -39,16 +43,18 @@ def faults(
     threshold: float,
     *,
     trusted: bool = True,
+    fine_until: Sequence[Instant] = (),
 ) -> list[Fault]:
     """Faults of the scored period, by opening. Alarms that never fell quiet are one fault whose kind and
-    strangeness are those of its strangest alarm. ``trusted`` False: the expectation is not used."""
+    strangeness are those of its strangest alarm. ``trusted`` False: the expectation is not used. What a
+    person called fine at one of ``fine_until`` settles for three weeks: a later alarm is another fault."""
     asked = {k: v for k, v in strangeness.items() if trusted or k in WITHOUT_EXPECTATION}
     found: list[Fault] = []
     for case in open_cases(model, asked, load, threshold):
         family = FAMILIES[case.kind]
         seen = _awake_until(asked, family, load, threshold, case.opened_at)
         for place, before in enumerate(found):
-            if _same(before, family, case):
+            if _same(before, family, case) and not _parted(before, case, fine_until):
                 found[place] = _joined(before, case, seen)
                 break
         else:
@@ -74,15 +80,19 @@ def _same(before: Fault, family: str, case: Case) -> bool:
     return bool(case.opened_at - before.last_seen_at <= QUIET_DAYS[before.family] * DAY)
 
 
+def _parted(before: Fault, case: Case, fine_until: Sequence[Instant]) -> bool:
+    """A person looked long before this alarm and called fine what there was."""
+    return any(before.case.opened_at <= said < case.opened_at - SETTLED_AFTER for said in fine_until)
+
+
 def _joined(before: Fault, case: Case, seen: Instant) -> Fault:
     """Begins where it began; called what it shows most. What showed otherwise weeks before it crept does not
     creep: the sum of two weeks rises with any waste."""
     worse = case if case.strangeness > before.case.strangeness else before.case
     if worse.kind == "creep" and case.opened_at - before.case.opened_at < CREEPS_AFTER:
         worse = replace(before.case, strangeness=worse.strangeness)
-    return Fault(
-        before.family, replace(worse, opened_at=before.case.opened_at), max(seen, before.last_seen_at), None
-    )
+    named = replace(worse, opened_at=before.case.opened_at)
+    return Fault(before.family, named, max(seen, before.last_seen_at), None, case)
 
 
 def _wrong_factor(asked: Mapping[str, Floats], load: Load, threshold: float) -> Booleans:
