@@ -23,7 +23,7 @@ from dashboards.public.outlook_view import OutlookView, outlook_view
 from dashboards.public.quantities import quantity
 from dashboards.public.series import Series
 from dashboards.public.settings import SiteSettings
-from dashboards.public.snapshot import Place, Snapshot, Stream
+from dashboards.public.snapshot import Place, Share, Snapshot, Stream
 from dashboards.public.summary import rows, sentence
 from dashboards.public.views import GroupView, ValueView, place_views, shown, value_view
 from dashboards.public.weather import Ahead
@@ -86,12 +86,12 @@ class PublicPages:
             self._directory.write(address.removeprefix("/"), octets)
             self._addresses[name] = address
 
-    def draw_resting(self, moment: Moment, *, simulated: bool) -> None:
+    def draw_resting(self, moment: Moment, *, simulated: Share) -> None:
         """The pages that change only with the settings."""
         for name in _RESTING:
             self._write(f"{name}/index.html", f"{name}.html", moment, simulated=simulated)
 
-    def draw_datasets(self, datasets: Sequence[DatasetView], moment: Moment, *, simulated: bool) -> None:
+    def draw_datasets(self, datasets: Sequence[DatasetView], moment: Moment, *, simulated: Share) -> None:
         """Which data there are, and why some are not open."""
         self._write(
             "daten/index.html",
@@ -129,6 +129,7 @@ class PublicPages:
     def draw_lists(self, snapshot: Snapshot, moment: Moment) -> None:
         """A page per theme (grouped by district) and per district (grouped by theme)."""
         for listing in self._listings(snapshot):
+            shown = [*listing.summarised, *(one for _, _, members in listing.groups for one in members)]
             groups = [
                 GroupView(key or "ohne", name, place_views(snapshot, members, moment.now, self._time))
                 for key, name, members in listing.groups
@@ -138,7 +139,7 @@ class PublicPages:
                 f"{listing.folder}/index.html",
                 "list.html",
                 moment,
-                simulated=snapshot.simulated,
+                simulated=snapshot.simulated_of(shown) if shown else snapshot.simulated,
                 heading=listing.heading,
                 note=listing.note,
                 jump=listing.jump,
@@ -174,13 +175,14 @@ class PublicPages:
             f"{folder}/index.html",
             "value.html",
             moment,
-            simulated=snapshot.simulated,
+            simulated=snapshot.simulated_of([stream]),
             ahead=ahead,
             **self._facts(snapshot, stream, place, figures, moment.now),
         )
 
-    def draw_weather(self, ahead: Ahead | None, moment: Moment, *, simulated: bool) -> None:
+    def draw_weather(self, ahead: Ahead | None, moment: Moment) -> None:
         """What the weather service expects of the next two days; None where that is not public."""
+        simulated = Share.of([] if ahead is None else [ahead.simulated])
         view = weather_view(ahead, moment.now, self._time)
         for one in view.pictures:
             self._directory.write(f"vorhersage/{one.name}.svg", one.file)

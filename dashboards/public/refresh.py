@@ -17,7 +17,7 @@ from dashboards.public.open_data import OpenData
 from dashboards.public.outlook import ModelCard, fetch_cards, fetch_outlooks
 from dashboards.public.pages import Moment, PublicPages
 from dashboards.public.series import Series
-from dashboards.public.snapshot import Funding, Place, Snapshot, Stream, Value
+from dashboards.public.snapshot import Funding, Place, Share, Snapshot, Stream, Value
 from dashboards.public.weather import Ahead, fetch_ahead
 from dashboards.reading import Unreadable
 
@@ -65,9 +65,9 @@ class PublicRefresh:
     charts_per_round: int
     stopping: Callable[[], bool] = lambda: False
     _snapshot: Snapshot | None = None
-    _simulated: bool | None = None
-    _told: tuple[list[datasets.DatasetView], bool] | None = None
-    _cards: tuple[list[ModelCard], bool] | None = None
+    _simulated: Share | None = None
+    _told: tuple[list[datasets.DatasetView], Share] | None = None
+    _cards: tuple[list[ModelCard], Share] | None = None
     _ahead: Ahead | None = None
     _drawn: dict[int, tuple[Drawn, datetime]] = field(default_factory=dict)
     _data: OpenData = field(init=False)
@@ -85,7 +85,7 @@ class PublicRefresh:
         moment = Moment(self.now(), limit=self._limit())
         self._ahead = self._weather()
         self.pages.draw_home(snapshot, moment, self._ahead)
-        self.pages.draw_weather(self._ahead, moment, simulated=snapshot.simulated)
+        self.pages.draw_weather(self._ahead, moment)
         if self._simulated is not snapshot.simulated:
             self.pages.draw_resting(Moment(moment.now), simulated=snapshot.simulated)
             self._simulated = snapshot.simulated
@@ -166,7 +166,7 @@ class PublicRefresh:
             return
         moment = Moment(now, outage=self._snapshot.fetched_at, limit=self._limit())
         self.pages.draw_home(self._snapshot, moment, self._ahead)
-        self.pages.draw_weather(self._ahead, moment, simulated=self._snapshot.simulated)
+        self.pages.draw_weather(self._ahead, moment)
         self.pages.draw_lists(self._snapshot, moment)
 
     def _charts(self, snapshot: Snapshot, began: float, everything: bool) -> Round:

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import IntEnum
 
 from dashboards.public.outlook import Outlook
 from udp.sensorthings import Quality, QualityRule
+
+
+class Share(IntEnum):
+    """How much of what a page shows is simulated: what is measured must not be called so."""
+
+    NOTHING = 0
+    SOME = 1
+    ALL = 2
+
+    @classmethod
+    def of(cls, simulated: Iterable[bool]) -> Share:
+        """Of single ones; nothing of nothing."""
+        found = set(simulated)
+        return cls.NOTHING if True not in found else cls.SOME if False in found else cls.ALL
+
+    @property
+    def partly(self) -> bool:
+        """Some and not all."""
+        return self is Share.SOME
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +104,13 @@ class Snapshot:
     funding: Mapping[str, Funding] = field(default_factory=dict)
 
     @property
-    def simulated(self) -> bool:
-        """Whether any of it comes from the virtual city."""
-        return any(place.simulated for place in self.places.values())
+    def simulated(self) -> Share:
+        """How much of all of it comes from the virtual city."""
+        return self.simulated_of(self.streams.values())
+
+    def simulated_of(self, streams: Iterable[Stream]) -> Share:
+        """How much of these."""
+        return Share.of(self.places[one.place].simulated for one in streams)
 
     def place_of(self, stream: Stream) -> Place:
         """Where the Datastream is measured."""

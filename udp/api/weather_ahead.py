@@ -71,7 +71,7 @@ class WeatherAnswer(Answer):
     attribution: str = Field(examples=[f"Datenbasis: Deutscher Wetterdienst, {_CHANGED} (CC-BY-4.0)"])
     licence: str = Field(examples=["CC-BY-4.0"])
     licence_url: str = Field(examples=["https://creativecommons.org/licenses/by/4.0/"])
-    simulated: bool
+    simulated: bool = Field(description="true: of a virtual city's weather, expected by nobody")
     point: WeatherPoint | None
     radar: WeatherRadar | None
 
@@ -90,7 +90,6 @@ async def weather_forecast(request: Request, at: AtDesk, who: Asking) -> Respons
     if not (views.gate.policy.weather_open or operates(who)):
         raise NotFound("what the weather service expects is not published here ([weather_forecasts] public)")
     known, settings = await at.coming.get(), at.ports.weather
-    things = views.inventory.things.values()
     body = {
         "forecast": True,
         "source": settings.provider,
@@ -98,7 +97,7 @@ async def weather_forecast(request: Request, at: AtDesk, who: Asking) -> Respons
         + (f" ({settings.licence})" if settings.licence else ""),
         "licence": settings.licence,
         "licence_url": licence_page(settings.licence),
-        "simulated": any(one.simulated for one in things),
+        "simulated": settings.simulated,
         "point": _point(known.point, settings.station) if known.point else None,
         "radar": _radar(known.radar) if known.radar else None,
     }

@@ -145,7 +145,7 @@ class Site:
             return {}
         server = f"http://{_LOOPBACK}:{self.environment.weather_port}"
         past = self.environment.history_days * 86_400
-        named = {"provider": _VIRTUAL_WEATHER, "licence": ""}
+        named = {"provider": _VIRTUAL_WEATHER, "licence": "", "simulated": True}
         # It warns of nothing: an empty list from it would be told as peace.
         return {"weather": {"server": server, "warncells": [], "past": past, **named}}
 

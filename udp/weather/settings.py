@@ -17,7 +17,8 @@ class WeatherSettings:
     whose official warnings are told (8 and the municipality's key; the district is 1, its key and 000);
     none, and nothing is asked. `within`: how long one answer may take. `past`: how far back point
     forecasts are fetched when none was ever kept; the DWD keeps two days. `provider`: who is named as the
-    source wherever its forecasts are shown, `licence` under which it gives them (empty: it asks for none)."""
+    source wherever its forecasts are shown, `licence` under which it gives them (empty: it asks for none).
+    `simulated`: whether its weather is a virtual city's; that is said wherever it is shown."""
 
     server: str = "https://opendata.dwd.de"
     station: str = "10416"
@@ -26,6 +27,7 @@ class WeatherSettings:
     past: timedelta = timedelta(days=2)
     provider: str = "Deutscher Wetterdienst"
     licence: str = "CC-BY-4.0"  # of its open data (dwd.de, "Rechtliche Hinweise")
+    simulated: bool = False
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.server)

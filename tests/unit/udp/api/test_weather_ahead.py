@@ -4,11 +4,16 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
+from udp.api.app import create_app
+from udp.api.desk import Ports
 from udp.api.weather_ahead import WeatherAnswer
+from udp.datasets.source import PolicyFile
 from udp.weather.archive import Archive
 from udp.weather.coming import exceeded
 from udp.weather.mosmix import PointForecast
+from udp.weather.settings import WeatherSettings
 
 HOUR = np.timedelta64(1, "h")
 ADDRESS = "/api/v1/weather-forecast"
@@ -51,7 +56,20 @@ def test_before_the_first_run_nothing_is_said_and_the_source_is_named(sky):
     # CC BY 4.0, section 3 a: the licence is named, and where it stands.
     assert found["attribution"].endswith("(CC-BY-4.0)") and found["licence"] == "CC-BY-4.0"
     assert found["licence_url"] == "https://creativecommons.org/licenses/by/4.0/"
-    assert found["simulated"] is True and found["forecast"] is True
+    assert found["forecast"] is True
+    # Simulated Things stand in this city; whose weather it is says the service's settings.
+    assert found["simulated"] is False
+
+
+def test_a_virtual_citys_weather_service_says_so(sky):
+    virtual = WeatherSettings(provider="virtueller Wetterdienst", licence="", simulated=True)
+    ports = Ports(
+        sky.registry, sky.store, sky.ledger, sky.keys, now=lambda: sky.clock[0],
+        policy=PolicyFile(sky.policy), weather=virtual,
+    )  # fmt: skip
+    with TestClient(create_app(ports)) as client:
+        found = client.get(ADDRESS).json()
+    assert found["simulated"] is True and found["source"] == "virtueller Wetterdienst"
 
 
 def test_the_newest_run_known_is_told_hour_by_hour_with_how_sure_it_is(sky):

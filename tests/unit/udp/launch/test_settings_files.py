@@ -52,6 +52,14 @@ def test_what_a_process_prints_is_what_it_would_take_again(site: Site, tmp_path:
             assert secret.read_text().strip() not in printed, f"{name} prints {secret.name}"
 
 
+def test_only_the_virtual_citys_weather_is_simulated(site: Site, tmp_path: Path) -> None:
+    real = Environment.read({"UDP_DATA_DIR": str(tmp_path / "real"), "UDP_CITY": "off"})
+    other = Site(real, Credentials(tmp_path / "other"), with_broker=True, gateways=(), poles=())
+    other.write()
+    found = [tomllib.loads(ask("udp", "print-config", one.file("udp"))) for one in (site, other)]
+    assert [one["weather"]["simulated"] for one in found] == [True, False]
+
+
 def test_every_pole_module_is_asked_often_enough_for_what_is_computed_of_it():
     """The air quality index needs three quarters of an hour's expected values of one pollutant."""
     text = resources.files("udp.launch").joinpath("pole.toml").read_text(encoding="utf-8")
