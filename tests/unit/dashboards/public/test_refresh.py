@@ -139,47 +139,6 @@ def test_every_inner_address_leads_somewhere(city: Any, public: PublicRefresh, p
                 assert anchor in Checked(file.read_text(encoding="utf-8")).ids, f"{path}: {address}"
 
 
-def test_simulated_data_say_so_on_every_page(city: Any, public: PublicRefresh, pages: Path) -> None:
-    filled(city)
-    city.expect_weather(simulated=True)
-    public.round()
-    for path in pages.rglob("*.html"):
-        assert "Simulierte Daten." in Checked(path.read_text(encoding="utf-8")).text, path
-
-
-def test_real_data_do_not(city: Any, public: PublicRefresh, pages: Path) -> None:
-    city.value(city.stream(city.place("echt", simulated=False)), 12.4)
-    public.round()
-    for path in pages.rglob("*.html"):
-        assert "imulierte Daten" not in Checked(path.read_text(encoding="utf-8")).text, path
-
-
-def test_one_simulated_point_does_not_make_what_is_measured_simulated(
-    city: Any, public: PublicRefresh, pages: Path
-) -> None:
-    """A demonstrator in a real city: each page speaks of what it shows."""
-    numbers = [
-        city.stream(city.place(key, simulated=key == "muster", district=district))
-        for key, district in (("muster", "rauxel"), ("echt", "ickern"))
-    ]
-    for number in numbers:
-        city.value(number, 12.4)
-    city.expect_weather()
-    public.round()
-
-    def said(page: str) -> str | None:
-        text = read(pages, page).text
-        words = ("Zum Teil simulierte Daten.", "Simulierte Daten.")
-        return next((one for one in words if one in text), None)
-
-    made, real = numbers
-    assert said("index.html") == said("offene-daten/index.html") == "Zum Teil simulierte Daten."
-    assert said(f"messwert/{made}/index.html") == "Simulierte Daten."
-    assert said("ortsteil/rauxel/index.html") == "Simulierte Daten."
-    for page in (f"messwert/{real}/index.html", "ortsteil/ickern/index.html", "vorhersage/index.html"):
-        assert said(page) is None, page
-
-
 @pytest.mark.parametrize(
     ("minutes", "present", "absent"),
     [
