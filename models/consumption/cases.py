@@ -239,12 +239,22 @@ def _case(model: MeterModel, kind: str, at: int, strangeness: float, load: Load)
     above = np.nan_to_num(load.measured[start : at + 1] - load.expected[start : at + 1])
     excess = float(np.maximum(above, 0.0).sum())
     rarity = 10.0 ** -min(strangeness - PRIOR.get(kind, 0.0), 6.0)
-    often = f"etwa alle {1 / rarity / 12:.0f} Jahre" if rarity < 1 / 12 else f"{rarity:.1f}-mal im Monat"
-    reason = f"{KINDS[kind]} (bei diesem Zähler ohne Fehler {often} zu erwarten)."
+    reason = f"{KINDS[kind]} (bei diesem Zähler ohne Fehler {how_often(rarity)} zu erwarten)."
     cost = excess * model.price
     if kind in ("spike", "stuck", "missing"):
         excess = cost = 0.0
     return Case(model.meter, kind, load.times[at], strangeness, excess, cost, reason)
+
+
+def how_often(per_month: float) -> str:
+    """In German, as coarsely as it is known."""
+    if per_month < 1 / 1200:
+        return "praktisch nie"
+    if per_month < 1 / 18:
+        return f"etwa alle {1 / per_month / 12:.0f} Jahre"
+    if per_month < 2 / 3:
+        return f"etwa alle {1 / per_month:.0f} Monate"
+    return f"etwa {per_month:.0f}-mal im Monat"
 
 
 def new_model(

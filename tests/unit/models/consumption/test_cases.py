@@ -9,7 +9,7 @@ import pytest
 from buildings import CALENDAR, CUT, START, parts, with_fault
 
 from models.alarm_metrics import Alarm, Event, random_floor, score_alarms
-from models.consumption.cases import Case, new_model, open_cases, share_scales
+from models.consumption.cases import Case, how_often, new_model, open_cases, share_scales
 from models.consumption.expected import Calendar
 from models.consumption.outcomes import faults
 from models.consumption.tails import Tail, peaks_of
@@ -53,6 +53,22 @@ def test_one_fault_is_one_case_with_cost_and_reason(fleet) -> None:
     assert len(during) == 1
     assert during[0].cost > 0
     assert "zu erwarten" in during[0].reason
+
+
+@pytest.mark.parametrize(
+    ("per_month", "told"),
+    [
+        (1e-6, "praktisch nie"),
+        (1 / 1199, "etwa alle 100 Jahre"),
+        (0.055, "etwa alle 2 Jahre"),
+        (0.06, "etwa alle 17 Monate"),
+        (0.66, "etwa alle 2 Monate"),
+        (0.7, "etwa 1-mal im Monat"),
+        (3.6, "etwa 4-mal im Monat"),
+    ],
+)
+def test_rarity_is_told_in_words_that_hold(per_month: float, told: str) -> None:
+    assert how_often(per_month) == told
 
 
 def test_a_change_of_use_does_not_alarm_for_ever(fleet) -> None:
