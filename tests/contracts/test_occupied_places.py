@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,10 @@ import numpy as np
 
 from udp.sensorthings import QualityRule
 from udp.store.columns import Observations
+from udp.store.occupied import KNOWN_FOR_S
+from udp.store.opening import open_store
 
+from .conftest import NOW
 from .test_observation_store import ALWAYS, at, one
 
 
@@ -41,6 +45,18 @@ def test_it_is_named_whatever_was_written_in_between_and_after_a_restart(engine:
     assert engine.append(one(3.0, minutes=60)).tolist() == [0]
     assert engine.append(one(3.0, minutes=0)).tolist() == [0]
     assert engine.store.read([7], ALWAYS).result.tolist() == [1.0, 2.0]
+
+
+def test_what_another_process_wrote_meanwhile_is_named(engine: Any) -> None:
+    other = open_store(engine.settings, lambda: NOW)
+    try:
+        engine.append(one(1.0, minutes=0))
+        other.append(one(2.0, minutes=60))
+        time.sleep(KNOWN_FOR_S)  # so long nobody need know of it
+        assert engine.append(one(3.0, minutes=60)).tolist() == [0]
+        assert other.read([7], ALWAYS).result.tolist() == [1.0, 2.0]
+    finally:
+        other.close()
 
 
 def test_of_one_identity_twice_in_a_batch_the_second_is_named(engine: Any) -> None:
