@@ -27,7 +27,7 @@ class Basis:
     """By target: how far back its answer reaches, the Datastream ``own`` it is measured by, and ``about``,
     all that is no measurement: register, settings, what people said. ``shared`` are Datastreams all rest on,
     ``expected`` those of a weather service, asked ``ahead`` of the issue. What is measured after ``until``
-    does not enter yet."""
+    does not enter yet. Without news a forecast ``stands`` so long; then it is asked again."""
 
     inputs: Inputs
     until: datetime
@@ -37,6 +37,7 @@ class Basis:
     shared: tuple[int, ...] = ()
     expected: tuple[int, ...] = ()
     ahead: timedelta = timedelta(0)
+    stands: timedelta = timedelta.max
 
 
 @runtime_checkable
@@ -87,10 +88,9 @@ def _measured_sums(
 
     def rows(period: Period | None) -> Rows:
         for some, visible, hidden in inputs.pieces(numbers, period or window):
-            solid = measured(visible)
             if period is None:  # kept for whoever gathers, so that nothing is read twice
-                inputs.keep(some, history, solid)
-            yield solid, hidden.take(hidden.lead == 0)
+                inputs.keep(some, history, measured(visible))
+            yield visible.take(visible.lead == 0), hidden.take(hidden.lead == 0)
 
     end = max(window.start, min(window.end, basis.until + TICK))
     return _sums(inputs, trace, numbers, Period(window.start, end), rows)

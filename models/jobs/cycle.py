@@ -142,9 +142,11 @@ class Cycle:
         """Targets whose answer would rest on something else than the one that stands: with what is known of
         them, and the mark of it."""
 
-        def news(of: int, mark: str) -> bool:
+        def news(of: int, mark: str, stands: timedelta = timedelta.max) -> bool:
             said = told.statements.get((of, product.name))
-            return force or said is None or said.fingerprint != mark
+            if force or said is None or said.fingerprint != mark:
+                return True
+            return not said.reason and inputs.issued_at - said.issued_at > stands
 
         if not isinstance(product, Based):
             materials = product.gather(inputs, group, learning=False)
@@ -154,7 +156,7 @@ class Cycle:
         found = self._marks(product, group, basis, newest)
         reaches: dict[timedelta, list[int]] = {}
         for of, mark in found.items():
-            if news(of, mark):
+            if news(of, mark, basis.stands):
                 reaches.setdefault(basis.history[of], []).append(of)
         return [
             (of, material, found[of])

@@ -21,7 +21,7 @@ from models.jobs.inputs import Inputs, fingerprint, moment, streams_of
 from models.jobs.outcome import PUBLISHED, Chance, Fitted, Outcome
 from models.jobs.parallel import Runner
 from models.jobs.product import Ask, Group, below, silent
-from models.series import DAY, Floats, Instant, Series, hours
+from models.series import Floats, Instant, Series, hours, step_of
 from udp.forecasting.port import Told
 from udp.registry.port import Channel, Inventory
 
@@ -32,6 +32,8 @@ CRITICAL_PERCENT = 80.0
 HORIZONS = (24, 48, 72, 168)
 SHARE = 0.6
 _MOST_ORIGINS = 60
+# What a sensor said so long ago tells nothing of today.
+_SILENT_AFTER = timedelta(days=2)
 # Without measures a container counts as one metre deep: percent are then centimetres.
 _UNMEASURED = Container(120.0, 20.0)
 
@@ -87,7 +89,8 @@ class Fill:
             for of, source in sources.items()
         }
         own = {of: source.datastream for of, source in sources.items()}
-        return Basis(inputs, inputs.issued_at, dict.fromkeys(group.targets, self.history), own, about)
+        reach = dict.fromkeys(group.targets, self.history)
+        return Basis(inputs, inputs.issued_at, reach, own, about, stands=_SILENT_AFTER)
 
     def fit(self, materials: Mapping[int, Any], run: Runner) -> Fitted:
         """See Product."""
@@ -115,7 +118,7 @@ class Fill:
         if cleaned is None:
             return silent(ask.of, ask.now, fitted.name, "Weniger als drei brauchbare Messungen im Vorlauf")
         issued = min(cleaned.times[-1], ask.now)
-        if ask.now - issued > 2 * DAY:
+        if ask.now - issued > step_of(_SILENT_AFTER):
             return silent(ask.of, ask.now, fitted.name, "Der Sensor schweigt seit mehr als zwei Tagen")
         fill, spread = float(cleaned.filtered[-1]), float(cleaned.spread[-1])
         made = fitted.speaker.predict(

@@ -1,7 +1,7 @@
 """Remember what was read by a sum per part of the store, so that only parts that changed are read again.
 
-The sum of a Datastream is over all that was visible of it, whatever it was read in; so it is the same whether
-the past was read anew or remembered, in this process or an earlier one, and whichever engine keeps it.
+The sum of a Datastream is over all of it that was visible and not bad, whatever it was read in; so it is the
+same whether the past was read anew or remembered, in this process or an earlier one, whichever engine keeps it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.series import Integers
+from udp.sensorthings import Quality
 from udp.store.changes import Part
 from udp.store.columns import Observations
 
@@ -59,7 +60,8 @@ class Trace:
         return runs
 
     def note(self, parts: Sequence[Part], read: Iterable[tuple[Observations, Observations]]) -> None:
-        """What neighbouring ``parts`` held: pieces of visible and of hidden rows."""
+        """What neighbouring ``parts`` held: pieces of visible and of hidden rows. Bad values are not summed,
+        but when they became known counts: before, something else may have stood in their place."""
         starts, ends = (np.array([one[k] for one in parts], np.int64) for k in (0, 1))
         numbers = np.array(self.datastreams, np.int64)
         sums = np.zeros((len(parts), len(numbers)), np.uint64)
@@ -67,8 +69,10 @@ class Trace:
         for visible, hidden in read:
             at, inside = _places(visible, starts, ends)
             rows = visible.take(inside)
-            np.add.at(sums, (at, np.searchsorted(numbers, rows.datastream)), row_sums(rows))
             np.maximum.at(known, at, rows.result_time.astype(np.int64))
+            solid = rows.quality != Quality.BAD
+            at, rows = at[solid], rows.take(solid)
+            np.add.at(sums, (at, np.searchsorted(numbers, rows.datastream)), row_sums(rows))
             at, inside = _places(hidden, starts, ends)
             late = hidden.take(inside)
             # Of a value corrected more than once the correction between is not seen here: ask again.
@@ -82,7 +86,7 @@ class Trace:
         return frozenset((*place, one.state) for place, one in sorted(self.seen.items())[:-1])
 
     def total(self) -> dict[int, int]:
-        """One number per Datastream for everything visible of it in the window."""
+        """One number per Datastream for everything of it in the window that is visible and not bad."""
         total = np.zeros(len(self.datastreams), np.uint64)
         for one in self.seen.values():
             total += one.sums

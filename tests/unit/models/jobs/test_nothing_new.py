@@ -200,6 +200,25 @@ def test_a_corrected_correction_comes_to_light_in_turn(fleet):
         assert asked(fleet, at)[0] == {("korb-1", "fuellstand")}
 
 
+@pytest.mark.parametrize("quality", [Quality.GOOD, Quality.BAD])
+def test_who_asks_for_a_moment_before_a_correction_hears_what_was_known_then(fleet, quality):
+    correct(fleet, days=3, quality=quality, result_time=instant(LATER))
+    for at in (LATER, SOON, LATER):
+        assert asked(fleet, at)[0] == {("korb-1", "fuellstand")}
+        assert asked(fleet, at)[1].asked == 0
+
+
+def test_a_container_that_falls_silent_is_said_to_be_silent(fleet):
+    """No news either, yet the answer stands no longer, by two days and no more."""
+    then = NOW + 2 * DAY
+    for thing in range(1, BINS):
+        one(fleet, f"korb-{thing}", "distance", then, 700)
+    assert ("korb-0", "fuellstand") not in asked(fleet, then, "fuellstand")[0]
+    fresh, tally = asked(fleet, then + timedelta(minutes=10), "fuellstand")
+    assert fresh == {("korb-0", "fuellstand")} and tally.silent
+    assert asked(fleet, then + timedelta(minutes=20), "fuellstand")[1].asked == 0
+
+
 def test_a_late_reading_is_heard_by_all_that_rest_on_the_meter(fleet):
     """Also by load forecasts, which know nothing later than their issue hour."""
     one(fleet, "zaehler-1", "energy", NOW - timedelta(days=2, minutes=-30), 1e6)
