@@ -1,7 +1,7 @@
 """Remember what was read by a sum per part of the store, so that only parts that changed are read again.
 
 The sum of a Datastream is over all of it that was visible and not bad, whatever it was read in; so it is the
-same whether the past was read anew or remembered, in this process or an earlier one, whichever engine keeps it.
+same whether the past was read anew or remembered, in this process or an earlier one, and for every engine.
 """
 
 from __future__ import annotations
