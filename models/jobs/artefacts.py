@@ -8,10 +8,12 @@ write.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import pickle
 import re
 import struct
+import tempfile
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +23,8 @@ from typing import Any
 from models.jobs.outcome import Fitted
 from models.jobs.trace import Trace
 from udp.errors import ConfigurationError
+
+_log = logging.getLogger(__name__)
 
 # Grows whenever fitted objects change their form: older files are then fitted anew, never misread.
 FORM = 4
@@ -109,9 +113,12 @@ class Artefacts:
         return self._traces[folder]
 
     def keep_traces(self, product: str, group: str) -> None:
-        """On disk, for the next process."""
+        """On disk, for the next process, which else reads all once: no forecast waits for that."""
         folder = self._folder(product, group)
-        _dump(self._traces.get(folder, {}), folder / _READ)
+        try:
+            _dump(self._traces.get(folder, {}), folder / _READ)
+        except OSError as error:
+            _log.warning("%s: what was read is not kept: %s", folder / _READ, error)
 
     def _folder(self, product: str, group: str) -> Path:
         # A group is named by people; only a plain name may become part of a path.
@@ -140,7 +147,13 @@ def _undump(path: Path) -> Any:
 
 def _dump(what: Any, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_suffix(".new")
-    # A fleet of trees is a million small objects: joblib reads them ten times slower than pickle itself.
-    fresh.write_bytes(zlib.compress(pickle.dumps(what, protocol=5), 1))
-    fresh.replace(path)
+    # A name of its own: a person may ask while the service keeps the same.
+    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f"{path.stem}-", suffix=".new")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            # A fleet of trees is a million small objects: joblib reads them ten times slower than pickle.
+            file.write(zlib.compress(pickle.dumps(what, protocol=5), 1))
+        Path(fresh).replace(path)
+    except OSError:
+        Path(fresh).unlink(missing_ok=True)
+        raise

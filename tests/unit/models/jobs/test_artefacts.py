@@ -1,15 +1,17 @@
 """Fitted models on disk: read once, never changed by who asks them, never older than the file."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import joblib
 import numpy as np
 from small_city import NOW, SmallCity, before_now, fill_bins, fill_stream
 
-from models.jobs.artefacts import Artefacts
+from models.jobs.artefacts import FORM, Artefacts
 from models.jobs.assembly import products
 from models.jobs.config import ModelSettings
 from models.jobs.consumption import Judged
+from models.jobs.trace import Trace
 from models.series import instant
 
 
@@ -58,3 +60,24 @@ def test_a_fit_kept_by_another_process_is_seen_at_once(city):
     theirs.keep("fuellstand", group, later)
     assert ours.newest("fuellstand", group, NOW).fingerprint == "another record"
     assert ours.newest("fuellstand", group, NOW - timedelta(days=1)) is None
+
+
+def test_the_service_and_a_person_keep_what_they_read_at_the_same_time(tmp_path):
+    def keep_often(number):
+        mine = Artefacts(tmp_path)
+        mine.traces("fuellstand", "korb")["measured 0"] = Trace((number,))
+        for _ in range(200):
+            mine.keep_traces("fuellstand", "korb")
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(keep_often, range(3)))
+    assert Artefacts(tmp_path).traces("fuellstand", "korb")["measured 0"].datastreams in {(0,), (1,), (2,)}
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+def test_a_forecast_is_said_also_where_what_was_read_cannot_be_kept(city):
+    fill_bins(city)
+    city.cycle("fuellstand").round(NOW, forecast=False)
+    (folder,) = {path.parent for path in (city.folder / "artefacts").rglob("*.fit")}
+    (folder / f"read-{FORM}.trace").mkdir()
+    assert city.cycle("fuellstand").round(NOW, fit=False).asked
