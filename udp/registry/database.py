@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, text
@@ -66,12 +66,14 @@ class Database:
                 yield
         elif file := (self._engine.url.database or "").removeprefix(":memory:"):
             # An empty file beside the register: its own write lock would keep out what the holder writes.
-            with closing(sqlite3.connect(f"{file}.turn", _BUSY_S, isolation_level=None)) as beside:
+            with ExitStack() as open_files:
                 try:
+                    beside = sqlite3.connect(f"{file}.turn", _BUSY_S, isolation_level=None)
+                    open_files.callback(beside.close)
                     beside.execute("BEGIN EXCLUSIVE")
                 except sqlite3.OperationalError as error:
                     raise RegistryUnavailable(
-                        f"registry {self.name}: waited {_BUSY_S:.0f} s for another process's turn: {error}"
+                        f"registry {self.name}: no turn within {_BUSY_S:.0f} s ({file}.turn): {error}"
                     ) from error
                 yield
         else:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import Response
@@ -85,11 +86,15 @@ class Catalogues:
 
 @dataclass(frozen=True, slots=True)
 class SensorThings:
-    """What the routes of this room remember between requests; without `writer` nothing is written."""
+    """What the routes of this room remember between requests; without `writer` nothing is written.
+
+    `turn`: who writes, also by MQTT, waits for it without a thread; those are needed by who reads.
+    """
 
     catalogues: Catalogues
     limits: Limits
     writer: Writer | None
+    turn: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
 
 def made(desk: Desk) -> SensorThings:
@@ -176,13 +181,13 @@ async def create(request: Request, at: AtDesk, who: Asking, room: Room, path: st
     _require_method(request, place)
     body = await _body(request, _JSON)
     if place == "CreateObservations":
-        found = await _write(request, at, who, place, lambda: writer.observations(drafts.load(body)))
+        found = await _write(request, at, who, room, place, lambda: writer.observations(drafts.load(body)))
         links = [one if one == "error" else f"{_root(request)}/{one}" for one in found]
         return Response(representations.dumps(links), 201, media_type=_JSON, headers=cache_header(who, 0))
     if place.endswith("/$ref"):
-        await _write(request, at, who, place, lambda: writer.link(place, drafts.load(body)))
+        await _write(request, at, who, room, place, lambda: writer.link(place, drafts.load(body)))
         return Response(status_code=204)
-    made = await _write(request, at, who, place, lambda: writer.create(place, drafts.load(body)))
+    made = await _write(request, at, who, room, place, lambda: writer.create(place, drafts.load(body)))
     return await _told(request, at, who, room, made, status=201)
 
 
@@ -194,7 +199,7 @@ async def change(request: Request, at: AtDesk, who: Asking, room: Room, path: st
     body = await _body(request, _JSON_PATCH if patch else _JSON)
     whole = request.method == "PUT"
     made = await _write(
-        request, at, who, path, lambda: writer.change(path, drafts.load(body), whole=whole, patch=patch)
+        request, at, who, room, path, lambda: writer.change(path, drafts.load(body), whole=whole, patch=patch)
     )
     return await _told(request, at, who, room, made, status=200)
 
@@ -204,9 +209,9 @@ async def delete(request: Request, at: AtDesk, who: Asking, room: Room, path: st
     writer = writer_for(room, who)
     _require_method(request, path)
     if path.endswith("/$ref"):
-        await _write(request, at, who, path, lambda: writer.unlink(path))
+        await _write(request, at, who, room, path, lambda: writer.unlink(path))
         return Response(status_code=200, headers=cache_header(who, 0))
-    await _write(request, at, who, path, lambda: writer.delete(path))
+    await _write(request, at, who, room, path, lambda: writer.delete(path))
     return Response(status_code=200, headers=cache_header(who, 0))
 
 
@@ -246,10 +251,12 @@ def writer_for(room: SensorThings, who: Caller) -> Writer:
     return room.writer
 
 
-async def _write(request: Request, at: Desk, who: Caller, path: str, work: Callable[[], Any]) -> Any:
+async def _write(  # noqa: PLR0917 - what a route gets, and the work
+    request: Request, at: Desk, who: Caller, room: SensorThings, path: str, work: Callable[[], Any]
+) -> Any:
     """On disk when it returns; whoever reads next sees it."""
     try:
-        found = await anyio.to_thread.run_sync(work)
+        found = await anyio.to_thread.run_sync(work, limiter=room.turn)
     finally:
         at.views.forget()
     porter = at.ports.porter

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+import anyio.to_thread
+
 from udp.access.limits import TooOften
 from udp.api.sensorthings.mqtt import creating, packets, topics
 from udp.api.sensorthings.mqtt.creating import NotNow, Refused, Visitor
@@ -290,7 +292,7 @@ class Session:
         create = partial(creating.create, house.desk, house.room, self.visitor, message, audited=new)
         try:
             async with self._admitted(self.visitor.key):
-                await house.run(create)
+                await anyio.to_thread.run_sync(create, limiter=house.room.turn)
         except TooOften as error:
             raise Leave(FULL, str(error)) from error
         except Refused as error:
