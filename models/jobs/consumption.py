@@ -24,6 +24,7 @@ from models.jobs.metering import by_medium, hourly_use
 from models.jobs.outcome import Fitted, FoundCase, Outcome
 from models.jobs.parallel import Runner
 from models.jobs.product import Ask, Group, finite_mean, silent
+from models.report.wording import local
 from models.series import DAY, HOUR, Floats, Instant, Series, instant
 from udp.forecasting.port import Told
 from udp.registry.port import Inventory
@@ -287,7 +288,7 @@ def _news(fault: Fault) -> str:
     """When an open case got clearly stranger, or shows in another way: it may hide another fault."""
     if fault.grown is None or fault.grown.opened_at - fault.case.opened_at <= _GROWS_CLEARER:
         return ""
-    day = moment(fault.grown.opened_at)
+    day = local(fault.grown.opened_at)
     if FAMILIES[fault.grown.kind] == FAMILIES[fault.case.kind]:
         return f" Am {day:%d.%m.%Y} noch deutlich auffälliger geworden: gewachsen, oder kam etwas dazu?"
     return f" Seit {day:%d.%m.%Y} außerdem: {KINDS[fault.grown.kind]}"

@@ -8,7 +8,7 @@ from typing import Any
 from models.jobs.cycle import Tally
 from models.jobs.outcome import Fitted
 from models.jobs.scoring import Score
-from models.report.wording import number
+from models.report.wording import local, number
 from udp.forecasting.port import Card, Case, Verdict
 from udp.registry.port import Inventory
 
@@ -80,7 +80,7 @@ def cases(found: Sequence[Case], inventory: Inventory, *, everything: bool) -> s
 def _case(one: Case, inventory: Inventory) -> str:
     stream = inventory.datastreams.get(one.of)
     place = inventory.things[stream.thing].name if stream is not None else f"Datenreihe {one.of}"
-    until = f" bis {one.closed_at:%d.%m.%Y}" if one.closed_at else ""
+    until = f" bis {local(one.closed_at):%d.%m.%Y}" if one.closed_at else ""
     said = f"\n      {_VERDICTS[one.verdict]}{': ' + one.note if one.note else ''}" if one.verdict else ""
-    head = f"{one.id:4d}  {place}, seit {one.opened_at:%d.%m.%Y}{until}: {one.cost_eur:.0f} Euro"
+    head = f"{one.id:4d}  {place}, seit {local(one.opened_at):%d.%m.%Y}{until}: {one.cost_eur:.0f} Euro"
     return f"{head}\n      {one.reason}{said}"

@@ -1,14 +1,17 @@
 """A new fault in an open case is not swallowed: the case says when it grew, a person's word parts them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from buildings import parts
 
 from models.consumption.outcomes import Fault, faults
+from models.jobs import consumption
 from models.jobs.consumption import NAME, Consumption, MeterMaterial
 from models.jobs.outcome import Fitted
 from models.jobs.product import Ask
-from models.series import DAY, Series
+from models.series import DAY, HOUR, Series
 
 THRESHOLD = 2.5
 SMALL, BIG, BIG_ENDS = 40 * 24, 75 * 24, 85 * 24
@@ -80,3 +83,21 @@ def test_the_reason_people_read_names_the_day_more_came_on_top(fleet) -> None:
         days = [str(load.times[BIG + 24 * day])[:10].split("-") for day in range(3)]
         dated = [f"{word} {d}.{m}.{y}" for y, m, d in days for word in ("Am", "Seit")]
         assert any(said in reason for said in dated) == told, reason
+
+
+def test_the_day_is_that_of_the_citys_clock(fleet, monkeypatch) -> None:
+    """As in the tables around it: what came at half past eleven in the night, UTC, came on the next day."""
+    model, whole, temperature = fleet[0]
+    load = leaking(parts(whole)[1], 0.6)
+    real = faults(model, *model.strangeness(load, temperature), THRESHOLD)
+    night = np.datetime64(load.times[BIG].astype("datetime64[D]"), "us") + np.timedelta64(23 * 60 + 30, "m")
+    moved = [
+        replace(one, grown=replace(one.grown, opened_at=night)) if one.grown is not None else one
+        for one in real
+    ]
+    monkeypatch.setattr(consumption, "faults", lambda *given, **named: moved)
+    fitted = Fitted({model.meter: model}, NAME, fallback=False, reason="", card=None)
+    material = MeterMaterial(model.meter, load, temperature, 0.3, False, THRESHOLD)
+    outcome = Consumption.answer(Ask(1, fitted, material, load.times[-1]))
+    y, m, d = str((night + HOUR).astype("datetime64[D]")).split("-")
+    assert any(f" {d}.{m}.{y} " in one.reason for one in outcome.cases)
