@@ -33,16 +33,18 @@ _EVENING = (15.0, DAWN_HOUR_UTC)
 
 @dataclass(frozen=True, slots=True)
 class PondMaterial:
-    """Oxygen (mg/L) and water temperature of one pond."""
+    """Oxygen (mg/L) and water temperature of one pond. What is said of a night holds for the ``hour`` it is
+    asked in: a sensor may have fallen silent since; "" for learning."""
 
     oxygen: Series
     temperature: Series
     ahead: CityOutlook | None = None
+    hour: str = ""
 
     def fingerprint(self) -> str:
         """See Material."""
         issued = "" if self.ahead is None else self.ahead.issued.isoformat()
-        return fingerprint([self.oxygen, self.temperature], VERSION, issued)
+        return fingerprint([self.oxygen, self.temperature], VERSION, issued, self.hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Ponds:
         found = inputs.series([of] if warm is None else [of, warm], history)
         nothing = Series(np.array([], dtype="datetime64[us]"), np.array([]), "Cel")
         ahead = self.rain.city(inputs) if self.rain is not None and not learning else None
-        return {of: PondMaterial(found[of], nothing if warm is None else found[warm], ahead)}
+        hour = "" if learning else str(inputs.now.astype("datetime64[h]"))
+        return {of: PondMaterial(found[of], nothing if warm is None else found[warm], ahead, hour)}
 
     def fit(self, materials: Mapping[int, Any], run: Runner) -> Fitted:
         """See Product."""

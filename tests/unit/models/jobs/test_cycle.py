@@ -174,14 +174,26 @@ def test_wherever_a_file_is_torn_it_is_no_model(tmp_path):
         assert kept.newest("fuellstand", "bin", NOW) is None
 
 
-def fill_pond(city, days=20):
-    times = before_now(days, 0.25)
+def fill_pond(city, days=20, until=NOW):
+    times = before_now(days, 0.25, until)
     hour = (times.astype("datetime64[m]").astype(int) % 1440) / 60
     warm = 20 + 2 * np.sin((hour - 9) / 24 * 2 * np.pi)
     wobble = np.repeat(np.random.default_rng(1).normal(0, 0.4, days + 2), 96)[: len(times)]
     oxygen = 7 + 2.5 * np.sin((hour - 11) / 24 * 2 * np.pi) + wobble
     city.put("teich", "water_temperature", times, warm)
     city.put("teich", "oxygen_concentration", times, oxygen)
+
+
+def test_a_pond_whose_sensor_falls_silent_is_forecast_no_longer(city):
+    """An hour later nothing new is known, and what was said no longer holds."""
+    evening = NOW.replace(hour=20)
+    fill_pond(city, until=evening)
+    of, cycle = city.stream("teich", "oxygen_concentration"), city.cycle("teich")
+    assert cycle.round(evening).asked == 1 and city.forecasts.told().statements[of, "teich"].bands
+    assert cycle.round(evening + timedelta(minutes=10)).asked == 0
+    cycle.round(evening + timedelta(minutes=90))
+    assert city.forecasts.told().statements[of, "teich"].reason == "Sauerstoff oder Wassertemperatur fehlen"
+    assert cycle.round(evening + timedelta(minutes=90)).asked == 0
 
 
 def test_a_pond_is_warned_in_the_evening_of_its_morning(city):
