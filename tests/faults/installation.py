@@ -200,7 +200,10 @@ class Installation:
         return Counter(zip(numbers, counts.tolist(), strict=True))
 
     def at_rest(self) -> bool:
-        """Nothing is under way any more: no spool holds an uplink, no journal row waits."""
+        """Nothing is under way any more: no spool holds an uplink, no journal row waits.
+
+        The pipeline tells of its journal now and then: wait for what must be stored first.
+        """
         ledger = self.ledger()
         try:
             counters = ledger.report().counters

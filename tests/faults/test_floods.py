@@ -266,6 +266,9 @@ def test_what_running_ingest_cannot_take_over_waits_at_the_agents(installation, 
     ended, heard, (taken, waiting) = time.monotonic(), figures.heard[-1], grown[-1]
     wait_until(lambda: figures.look() == 0, 60, "the spools are empty")
     emptied = time.monotonic() - ended
+    sent = set.union(*(one.sent for one in forwarders))
+    confirmed = set.union(*(one.acknowledged for one in forwarders))
+    wait_until(lambda: confirmed <= set(installation.stored()), 60, "everything acknowledged is stored")
     wait_until(installation.at_rest, 60, "the journal is worked off")
     figures.look()
     print(
@@ -274,8 +277,6 @@ def test_what_running_ingest_cannot_take_over_waits_at_the_agents(installation, 
         f"{time.monotonic() - ended:.1f} s later; agent at most {figures.agent_mb:.0f} MB, "
         f"ingest {figures.ingest_mb:.0f} MB"
     )
-    sent = set.union(*(one.sent for one in forwarders))
-    confirmed = set.union(*(one.acknowledged for one in forwarders))
     settle("overload", len(sent), confirmed, installation.stored(), unconfirmed=sent - confirmed)
     assert [waiting for _, waiting in grown] == sorted(waiting for _, waiting in grown)
     assert 0 < taken < waiting, "ingest took over nothing, or most of it"
